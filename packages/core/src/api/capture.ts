@@ -1,0 +1,92 @@
+/** What a capture module is: packets beside WireGuard's own socket, ICMP echoes, and news of the network. */
+import type { Endpoint, Family } from './endpoint.js';
+import type { StunmeshError } from './errors.js';
+
+export interface StunSocket extends AsyncDisposable {
+  /** Sends `message` as a UDP datagram from WireGuard's listen port; any bytes (F18 punches send one zero byte).
+   * Errors: ERR_CAPTURE_BLOCKED (EPERM, EACCES), ERR_CAPTURE_UNREACHABLE, ERR_CAPTURE_SEND. */
+  send(message: Uint8Array, to: Endpoint): Promise<void>;
+}
+
+export interface EchoSocket extends AsyncDisposable {
+  /** Sends an ICMP or ICMPv6 message (no IP header; ICMPv6's checksum is filled in by the kernel) to an address. Errors as StunSocket.send. */
+  send(packet: Uint8Array, to: string, options?: { readonly ttl?: number }): Promise<void>;
+}
+
+export interface StunMessageEvent {
+  /** The UDP payload: the STUN message. */
+  readonly message: Uint8Array;
+  readonly from: Endpoint;
+  /** Where it arrived: our address, as far as the capture knows it ('::' or '0.0.0.0' where not), and port. */
+  readonly to: Endpoint;
+  readonly interface?: string;
+}
+
+export interface StunSocketOptions {
+  readonly family: Family;
+  /** WireGuard's listen port: the source of what is sent, the destination of what is received. */
+  readonly localPort: number;
+  /** The WireGuard device, on which nothing is captured. */
+  readonly excludeDevice: string;
+  /** SO_MARK of WireGuard's own packets; 0: none. */
+  readonly firewallMark: number;
+  readonly fib?: number;
+  readonly interfaces?: readonly string[];
+  readonly defaultRouteOnly?: boolean;
+  readonly signal: AbortSignal;
+  onMessage(event: StunMessageEvent): void;
+  /** The socket is of no use any more (ERR_CAPTURE_LOST). */
+  onFault(error: StunmeshError): void;
+}
+
+export interface EchoSocketOptions {
+  readonly family: Family;
+  /** The tunnel device that the socket is bound to. */
+  readonly device: string;
+  /** An ICMP message from its type byte on, without IP header, and its sender. */
+  onPacket(icmp: Uint8Array, from: string): void;
+  onFault(error: StunmeshError): void;
+}
+
+export interface NetInterface {
+  readonly name: string;
+  readonly index: number;
+  readonly up: boolean;
+  readonly loopback: boolean;
+  readonly addresses: readonly { readonly family: Family; readonly address: string; readonly prefixLength: number }[];
+}
+
+export interface NetworkEvent {
+  readonly kind: 'link' | 'address' | 'route';
+  readonly interface?: string;
+}
+
+export interface Route {
+  readonly interface: string;
+  readonly source: string;
+}
+
+/** What a capture package exports by default. */
+export interface CaptureModule {
+  readonly kind: 'capture';
+  readonly apiVersion: 1;
+  readonly name: string;
+  readonly platforms: readonly NodeJS.Platform[];
+  /** Errors: ERR_CAPTURE_ADDON, ERR_CAPTURE_PERMISSION, ERR_CAPTURE_OPEN. */
+  openStunSocket(options: StunSocketOptions): Promise<StunSocket>;
+  /** Errors: as openStunSocket. */
+  openEchoSocket(options: EchoSocketOptions): Promise<EchoSocket>;
+  listInterfaces(): Promise<readonly NetInterface[]>;
+  /** The way a packet with this mark would take; undefined: none. */
+  routeTo?(options: {
+    readonly to: string;
+    readonly firewallMark: number;
+    readonly fib?: number;
+    readonly device?: string;
+  }): Promise<Route | undefined>;
+  /** Reports changed links, addresses and routes until disposed; not debounced. */
+  watchNetwork(options: {
+    onChange(event: NetworkEvent): void;
+    onFault(error: StunmeshError): void;
+  }): Promise<AsyncDisposable>;
+}

@@ -1,0 +1,10 @@
+/** All that a plugin may import. */
+export * from './capture.js';
+export * from './clock.js';
+export * from './endpoint.js';
+export * from './error-codes.js';
+export * from './errors.js';
+export * from './keys.js';
+export * from './logger.js';
+export * from './store.js';
+export * from './wireguard.js';

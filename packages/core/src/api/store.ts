@@ -1,0 +1,69 @@
+/** What a store is: a shared place for small sealed values under 40-character keys. */
+import type { Clock } from './clock.js';
+import type { StunmeshError } from './errors.js';
+import type { Logger } from './logger.js';
+
+export interface CallOptions {
+  /** Aborts when the caller no longer waits; every call must settle soon after. */
+  readonly signal: AbortSignal;
+}
+
+/** What a store can bear; fixed for an instance unless describe() says otherwise. */
+export interface StoreTraits {
+  /** The longest value it keeps, in characters. */
+  readonly maxValueBytes: number;
+  /** How often reading one key is acceptable, in milliseconds. */
+  readonly minPollMs: number;
+  /** How long it keeps a value that is not written again, in milliseconds; absent: for ever. */
+  readonly expiresAfterMs?: number;
+}
+
+export interface WatchListener {
+  /** The value of `key` may have changed; `value` where the store already knows it. */
+  change(key: string, value?: string): void;
+  /** Watching suffered; the host goes on polling and may watch again. */
+  fault(error: StunmeshError): void;
+}
+
+/** An open store. Keys are 40 lower-case hex digits, values hex text. Failures are StunmeshErrors. */
+export interface Store extends AsyncDisposable {
+  /** The value, or undefined when there is none (F33); everything else that goes wrong rejects. */
+  get(key: string, options: CallOptions): Promise<string | undefined>;
+  /** Resolves once the backend accepted the value. */
+  set(key: string, value: string, options: CallOptions): Promise<void>;
+  /** Removes the value; resolves too when there was none. */
+  delete?(key: string, options: CallOptions): Promise<void>;
+  /** Several at once; absent keys are absent from the map, a key that failed has its error. */
+  getMany?(keys: readonly string[], options: CallOptions): Promise<ReadonlyMap<string, string | StunmeshError>>;
+  /** Several at once; the map holds the failures only. */
+  setMany?(records: ReadonlyMap<string, string>, options: CallOptions): Promise<ReadonlyMap<string, StunmeshError>>;
+  /** Calls back on changes until the result is disposed. It speeds polling up and never replaces it. */
+  watch?(keys: readonly string[], on: WatchListener, options: CallOptions): Promise<AsyncDisposable>;
+  /** Traits that only the backend itself knows. */
+  describe?(options: CallOptions): Promise<Partial<StoreTraits>>;
+}
+
+/** Reserved: opens a TCP connection that carries the device's firewall mark. */
+export type Connect = (options: {
+  readonly host: string;
+  readonly port: number;
+  readonly signal: AbortSignal;
+}) => Promise<unknown>;
+
+export interface StoreComponents {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly connect?: Connect;
+}
+
+/** What a store package exports by default. */
+export interface StoreModule<Config = unknown> {
+  readonly kind: 'store';
+  readonly apiVersion: 1;
+  readonly name: string;
+  /** JSON Schema of the instance's own keys (not `type`, `name`, `timeout`, `dedup`, which are the host's). */
+  readonly configSchema: object;
+  traits(config: Config): StoreTraits;
+  /** Makes an instance without any I/O (F32): the first call connects. */
+  open(config: Config, components: StoreComponents): Promise<Store>;
+}

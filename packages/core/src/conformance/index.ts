@@ -1,0 +1,2 @@
+/** Lists of cases that every implementation of an interface passes; usable from any test runner. */
+export * from './case.js';

@@ -1,0 +1,3 @@
+/** Addresses, endpoints, packet headers and BPF programs; pure. */
+export * from './address.js';
+export * from './endpoint.js';

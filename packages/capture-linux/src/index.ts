@@ -1,2 +1,34 @@
-/** Placeholder until its author comes. */
-export {};
+/** The capture module for Linux: raw sockets beside WireGuard's own, ICMP echoes bound to a device, news by netlink. */
+import type { CaptureModule } from '@stunmesh/core/api';
+import { createDeviceWatch, type DeviceWatch } from './device-watch.js';
+import { openEchoSocket } from './echo-socket.js';
+import { listInterfaces } from './interfaces.js';
+import { loadNative, type Native } from './native.js';
+import { routeTo } from './route.js';
+import { openStunSocket } from './stun-socket.js';
+import { watchNetwork } from './watch.js';
+
+/** The module; `addonPath` names stunmesh_capture.node where a bundle keeps it. The addon is loaded at the first use. */
+export function createCapture(options: { readonly addonPath?: string } = {}): CaptureModule {
+  let loaded: { readonly native: Native; readonly devices: DeviceWatch } | undefined;
+  const parts = () => {
+    if (!loaded) {
+      const native = loadNative(options.addonPath);
+      loaded = { native, devices: createDeviceWatch(native) };
+    }
+    return loaded;
+  };
+  return {
+    kind: 'capture',
+    apiVersion: 1,
+    name: 'linux',
+    platforms: ['linux'],
+    openStunSocket: async (o) => openStunSocket(parts().native, o),
+    openEchoSocket: async (o) => openEchoSocket(parts().native, parts().devices, o),
+    listInterfaces: async () => listInterfaces(parts().native),
+    routeTo: async (o) => routeTo(parts().native, o),
+    watchNetwork: async (o) => watchNetwork(parts().native, o),
+  };
+}
+
+export default createCapture();

@@ -1,2 +1,5 @@
 /** Lists of cases that every implementation of an interface passes; usable from any test runner. */
+export * from './capture.js';
 export * from './case.js';
+export * from './store.js';
+export * from './wireguard.js';

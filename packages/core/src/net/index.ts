@@ -1,3 +1,8 @@
 /** Addresses, endpoints, packet headers and BPF programs; pure. */
 export * from './address.js';
+export * from './bpf.js';
+export * from './checksum.js';
 export * from './endpoint.js';
+export * from './icmp.js';
+export * from './stun-filter.js';
+export * from './udp.js';

@@ -1,3 +1,8 @@
 /** Doubles for tests of core and of plugins. */
+
+export { createSystemClock } from '../runtime/system-clock.js';
+export * from './fake-capture.js';
 export * from './fake-clock.js';
+export * from './fake-wireguard.js';
 export * from './memory-logger.js';
+export * from './memory-store.js';

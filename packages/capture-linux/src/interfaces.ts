@@ -1,0 +1,37 @@
+/** The network interfaces of this namespace, also those that are down. */
+import type { NetInterface } from '@stunmesh/core/api';
+import type { Native } from './native.js';
+import {
+  addressDumpRequest,
+  linkDumpRequest,
+  MESSAGE,
+  type NetlinkMessage,
+  netlinkErrno,
+  netlinkError,
+  parseAddressMessage,
+  parseLink,
+} from './netlink.js';
+import { askNetlink } from './netlink-socket.js';
+
+/** Errors: ERR_CAPTURE_ADDON, ERR_CAPTURE_OPEN. */
+export function listInterfaces(native: Native): readonly NetInterface[] {
+  const addresses = ask(native, addressDumpRequest(), 'a list of addresses').flatMap(
+    (message) => (message.type === MESSAGE.newAddress && parseAddressMessage(message.body)) || [],
+  );
+  return ask(native, linkDumpRequest(), 'a list of links').flatMap((message) => {
+    const link = message.type === MESSAGE.newLink ? parseLink(message.body) : undefined;
+    if (link?.name === undefined) return [];
+    const { name, index, up, loopback } = link;
+    const own = addresses
+      .filter((address) => address.index === index)
+      .map(({ family, address, prefixLength }) => ({ family, address, prefixLength }));
+    return { name, index, up, loopback, addresses: own };
+  });
+}
+
+function ask(native: Native, request: Uint8Array, what: string): readonly NetlinkMessage[] {
+  const answer = askNetlink(native, request);
+  const refusal = answer.find((message) => message.type === MESSAGE.error);
+  if (refusal) throw netlinkError(netlinkErrno(refusal.body), what);
+  return answer;
+}

@@ -1,0 +1,76 @@
+/** Sockets of netlink(7): a question with its answer, and news until closed. */
+import { openError } from './errors.js';
+import type { Native, NativeSocket, SystemError } from './native.js';
+import { MESSAGE, type NetlinkMessage, parseNetlink } from './netlink.js';
+import { encodeNetlinkAddress, int32 } from './sockaddr.js';
+
+const BUFFER_BYTES = 65_536;
+const RECEIVE_BUFFER_BYTES = 1 << 20;
+
+function openNetlink(native: Native, groups: number): NativeSocket {
+  const { constants: c } = native;
+  let socket: NativeSocket | undefined;
+  try {
+    socket = native.open(c.AF_NETLINK, c.SOCK_RAW, c.NETLINK_ROUTE);
+    native.setOption(socket, c.SOL_SOCKET, c.SO_RCVBUF, int32(RECEIVE_BUFFER_BYTES));
+    native.bind(socket, encodeNetlinkAddress(groups));
+    return socket;
+  } catch (error) {
+    if (socket) native.close(socket);
+    throw openError(error, 'a netlink socket');
+  }
+}
+
+/** All messages of the answer up to its end (a dump's "done", an error, or one message). The kernel answers before send() returns, so this never waits. */
+export function askNetlink(native: Native, request: Uint8Array): readonly NetlinkMessage[] {
+  const socket = openNetlink(native, 0);
+  try {
+    native.send(socket, request, encodeNetlinkAddress());
+    const answer: NetlinkMessage[] = [];
+    for (;;) {
+      const bytes = native.receive(socket, BUFFER_BYTES);
+      if (!bytes) return answer;
+      for (const message of parseNetlink(bytes)) {
+        if (message.type === MESSAGE.done) return answer;
+        answer.push(message);
+      }
+    }
+  } catch (error) {
+    throw openError(error, 'a netlink request');
+  } finally {
+    native.close(socket);
+  }
+}
+
+export interface NewsListener {
+  news(messages: readonly NetlinkMessage[]): void;
+  /** The kernel's buffer ran over: anything may have changed. */
+  overrun(): void;
+  fault(error: SystemError): void;
+}
+
+/** Listens to multicast groups until closed. Errors: ERR_CAPTURE_OPEN. */
+export function listenNetlink(native: Native, groups: number, on: NewsListener): { close(): void } {
+  const socket = openNetlink(native, groups);
+  let open = true;
+  const close = () => {
+    open = false;
+    native.close(socket);
+  };
+  native.start(socket, BUFFER_BYTES, (error, packet, from) => {
+    if (!open) return;
+    if (error?.code === 'ENOBUFS') {
+      native.resume(socket);
+      on.overrun();
+    } else if (error) {
+      close();
+      on.fault(error);
+    } else if (isKernel(from)) on.news(parseNetlink(packet));
+  });
+  return { close };
+}
+
+/** Any process may send to a netlink socket; the kernel's port is 0. */
+function isKernel(from: Uint8Array): boolean {
+  return from.length >= 8 && from.subarray(4, 8).every((byte) => byte === 0);
+}

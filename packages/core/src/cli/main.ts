@@ -1,0 +1,52 @@
+#!/usr/bin/env node
+/** The command `stunmesh`: parses, calls, prints. */
+import { Command, CommanderError } from 'commander';
+import { VERSION } from '../version.js';
+import { normaliseArguments } from './arguments.js';
+import { addConfigCommand } from './config.js';
+import type { CliContext } from './context.js';
+import { addPluginCommand } from './plugin.js';
+import { addRunCommand } from './run.js';
+import { addStatusCommand } from './status.js';
+import { addStunServerCommand } from './stun-server.js';
+
+const context: CliContext = {
+  env: process.env,
+  cwd: process.cwd(),
+  colour: process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '',
+  stdout: (text) => process.stdout.write(text),
+  stderr: (text) => process.stderr.write(text),
+};
+
+const program = new Command('stunmesh')
+  .description('Direct WireGuard tunnels between machines behind NAT.')
+  .version(VERSION, '--version', 'print the version')
+  .enablePositionalOptions()
+  .showSuggestionAfterError()
+  .exitOverride();
+addRunCommand(program, context);
+addStatusCommand(program, context);
+addConfigCommand(program, context);
+addPluginCommand(program, context);
+addStunServerCommand(program);
+
+// A reader that went away (a pipe into head) is no failure of ours.
+process.stdout.on('error', () => process.exit(0));
+
+try {
+  await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: 'user' });
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Prints a failure without its stack, unless --log-level debug or trace asks for it; returns the exit code. */
+function report(error: unknown): number {
+  // Commander has printed its own message already; help and version end well.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
+  const known = typeof code === 'string' && code.startsWith('ERR_');
+  context.stderr(`stunmesh: ${message ?? String(error)} [${known ? code : 'ERR_INTERNAL'}]\n`);
+  const verbose = ['debug', 'trace'].includes((program.opts() as { logLevel?: string }).logLevel ?? '');
+  if (verbose && stack !== undefined) context.stderr(`${stack}\n`);
+  return known && /^ERR_(CONFIG|PLUGIN|USAGE)/.test(code) ? 2 : 1;
+}

@@ -1,0 +1,91 @@
+/** `stunmesh` without a command: the daemon, or one round of it with --oneshot. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { CliContext } from './context.js';
+
+interface RunOptions {
+  readonly config?: string;
+  readonly configDir?: string;
+  readonly oneshot?: boolean;
+  readonly timeout: number;
+  readonly logLevel?: string;
+  readonly logFormat?: string;
+}
+
+/** A running daemon has two seconds for its end; a second signal ends it at once (F41). */
+const STOP_MS = 2_000;
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'disabled'];
+
+export function addRunCommand(program: Command, context: CliContext): void {
+  program
+    .option('-c, --config <file>', 'the configuration file')
+    .option('--config-dir <dir>', 'the folder of config.yaml or config.yml')
+    .option('--oneshot', 'connect every peer once, then exit: 0 when all are connected, 1 when not')
+    .option('--timeout <seconds>', 'with --oneshot: give up after this long, "90s" or a number of seconds', parseSeconds, 60_000)
+    .addOption(new Option('--log-level <level>', 'instead of log.level in the file').choices(LEVELS))
+    .addOption(new Option('--log-format <format>', 'instead of log.format in the file').choices(['console', 'json']))
+    .action((options: RunOptions) => run(context, options));
+}
+
+function parseSeconds(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
+  const ms = match ? Number(match[1]) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[(match[2] ?? 's') as 's'] : 0;
+  if (ms <= 0) throw new InvalidArgumentError('a positive time is needed, such as 90s.');
+  return ms;
+}
+
+async function run(context: CliContext, options: RunOptions): Promise<void> {
+  const [{ loadConfig }, { createLogger, describeError }, { createSystemClock }, { startDaemon }] = await Promise.all([
+    import('../config/index.js'),
+    import('../telemetry/logger.js'),
+    import('../runtime/system-clock.js'),
+    import('../daemon.js'),
+  ]);
+  const loaded = await loadConfig({
+    ...(options.config === undefined ? {} : { file: options.config }),
+    ...(options.configDir === undefined ? {} : { dir: options.configDir }),
+    env: context.env,
+    cwd: context.cwd,
+  });
+  const level = (options.logLevel === 'disabled' ? 'silent' : options.logLevel) ?? loaded.config.log.level;
+  const logger = createLogger({
+    level: level as Parameters<typeof createLogger>[0]['level'],
+    format: (options.logFormat as 'console' | 'json' | undefined) ?? loaded.config.log.format,
+    colour: context.colour,
+    write: context.stdout,
+  });
+  for (const warning of loaded.warnings) logger.warn({}, warning);
+
+  const clock = createSystemClock();
+  const stop = followSignals(() => {
+    // Whatever still hangs after that must not keep the process.
+    void clock.sleep(STOP_MS).then(() => process.exit(process.exitCode ?? 0));
+  });
+  process.on('unhandledRejection', (error) => logger.error({ error: describeError(error) }, 'internal error'));
+  const daemon = await startDaemon({ loaded, clock, logger });
+  if (options.oneshot === true) {
+    const { waitUntilConnected } = await import('../oneshot.js');
+    const result = await waitUntilConnected(daemon, clock, options.timeout, stop);
+    await daemon[Symbol.asyncDispose]();
+    context.stdout(`${result.lines.join('\n')}\n`);
+    process.exit(result.connected ? 0 : 1);
+  }
+  await new Promise<void>((resolve) => {
+    if (stop.aborted) resolve();
+    else stop.addEventListener('abort', () => resolve(), { once: true });
+  });
+  await daemon[Symbol.asyncDispose]();
+  process.exit(0);
+}
+
+/** The first SIGINT or SIGTERM aborts, the second one ends the process at once. */
+function followSignals(onFirst: () => void): AbortSignal {
+  const stop = new AbortController();
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
+    stop.abort();
+    onFirst();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return stop.signal;
+}

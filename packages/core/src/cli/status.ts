@@ -1,0 +1,51 @@
+/** `stunmesh status`: what running daemons say of themselves. */
+import type { Command } from 'commander';
+import type { CliContext } from './context.js';
+
+const ANSWER_MS = 3_000;
+
+interface StatusOptions {
+  readonly json?: boolean;
+  readonly watch?: boolean;
+  readonly runDir: string;
+}
+
+export function addStatusCommand(program: Command, context: CliContext): void {
+  program
+    .command('status')
+    .description('show the devices and peers of the running daemons')
+    .argument('[device...]', 'only these devices')
+    .option('--json', 'one JSON object a line: a snapshot of each daemon')
+    .option('--watch', 'then every event as it happens')
+    .option('--run-dir <dir>', 'where the control sockets are', '/run/stunmesh')
+    .action((devices: readonly string[], options: StatusOptions) => status(context, devices, options));
+}
+
+async function status(context: CliContext, devices: readonly string[], options: StatusOptions): Promise<void> {
+  const [{ findControlSockets, openStream, readSnapshot }, { createSystemClock }, { StunmeshError }, { formatStatus }] = await Promise.all([
+    import('../control/client.js'),
+    import('../runtime/system-clock.js'),
+    import('../api/errors.js'),
+    import('../control/format-status.js'),
+  ]);
+  const paths = devices.length > 0 ? devices.map((name) => `${options.runDir}/${name}.sock`) : await findControlSockets(options.runDir);
+  if (paths.length === 0) {
+    throw new StunmeshError('ERR_CONTROL_NOT_RUNNING', `no daemon has a control socket in ${options.runDir}; start stunmesh, or name its run_dir by --run-dir`);
+  }
+  if (options.watch === true) {
+    const stop = new AbortController();
+    process.once('SIGINT', () => stop.abort());
+    await Promise.all(
+      paths.map(async (path) => {
+        for await (const message of openStream(path, 'events', stop.signal)) context.stdout(`${JSON.stringify(message)}\n`);
+      }),
+    );
+    return;
+  }
+  const clock = createSystemClock();
+  using deadline = clock.deadline(ANSWER_MS);
+  for (const path of paths) {
+    const snapshot = await readSnapshot(path, deadline.signal);
+    context.stdout(options.json === true ? `${JSON.stringify(snapshot)}\n` : formatStatus(snapshot, clock.wallNow()));
+  }
+}

@@ -1,0 +1,103 @@
+/** From a valid file to the Config that the program works with. */
+import { type PublicKey, parsePublicKey } from '../api/keys.js';
+import { parseDuration } from './duration.js';
+import { resolveName } from './resolve-name.js';
+import { DEFAULT_STUN_SERVER, type RawConfig } from './schema.js';
+import type { Config, InterfaceConfig, LogLevel, PeerConfig, PluginConfig } from './types.js';
+
+type RawInterface = RawConfig['interfaces'][string];
+type RawPeer = RawInterface['peers'][string];
+type RawPlugin = RawConfig['plugins'][string];
+
+interface Context {
+  readonly ping: Config['pingMonitor'];
+  readonly plugins: readonly string[];
+}
+
+/** `raw` was validated, so nothing here can fail. */
+export function buildConfig(raw: RawConfig, file: string): Config {
+  const pingMonitor = {
+    intervalMs: milliseconds(raw.ping_monitor.interval),
+    timeoutMs: milliseconds(raw.ping_monitor.timeout),
+    fixedRetries: raw.ping_monitor.fixed_retries,
+  };
+  const context = { ping: pingMonitor, plugins: Object.keys(raw.plugins) };
+  return {
+    file,
+    refreshIntervalMs: milliseconds(raw.refresh_interval),
+    log: { level: levelOf(raw.log.level), format: raw.log.format },
+    stun: { addresses: stunServers(raw.stun) },
+    pingMonitor,
+    interfaces: mapEntries(raw.interfaces, (entry, name) => buildInterface(entry, name, context)),
+    plugins: mapEntries(raw.plugins, buildPlugin),
+    capture: raw.capture,
+    runDir: raw.run_dir,
+    stateDir: raw.state_dir,
+    renew: raw.renew,
+  };
+}
+
+function buildInterface(raw: RawInterface, name: string, context: Context): InterfaceConfig {
+  return {
+    name,
+    protocol: raw.protocol,
+    peers: mapEntries(raw.peers, (peer, peerName) => buildPeer(peer, peerName, context)),
+    listenInterfaces: unique(raw.listen_interfaces ?? []),
+    listenDefaultRoute: raw.listen_default_route,
+    ...(raw.proxy.fib === undefined ? {} : { fib: raw.proxy.fib }),
+  };
+}
+
+function buildPeer(raw: RawPeer, name: string, { ping, plugins }: Context): PeerConfig {
+  const { enabled, target, interval, timeout } = raw.ping;
+  return {
+    name,
+    publicKey: canonicalKey(raw.public_key),
+    plugins: unique(raw.plugin.map((reference) => resolveName(reference, plugins) ?? reference)),
+    protocol: raw.protocol,
+    ...(raw.description === undefined ? {} : { description: raw.description }),
+    ping: {
+      enabled,
+      ...(target ? { target } : {}),
+      intervalMs: interval === undefined ? ping.intervalMs : milliseconds(interval),
+      timeoutMs: timeout === undefined ? ping.timeoutMs : milliseconds(timeout),
+    },
+  };
+}
+
+function buildPlugin(raw: RawPlugin, name: string): PluginConfig {
+  const { type, timeout, dedup, ...rest } = raw;
+  const host = { name, type, timeoutMs: milliseconds(timeout), dedup };
+  if (type !== 'builtin') return { ...host, settings: rest };
+  const { name: module, ...settings } = rest as { name: string };
+  return { ...host, module, settings };
+}
+
+function levelOf(level: RawConfig['log']['level']): LogLevel {
+  if (level === 'panic') return 'fatal';
+  return level === 'disabled' ? 'silent' : level;
+}
+
+function stunServers(stun: RawConfig['stun']): string[] {
+  const addresses = unique([stun.address ?? '', ...(stun.addresses ?? [])].filter((address) => address !== ''));
+  return addresses.length === 0 ? [DEFAULT_STUN_SERVER] : addresses;
+}
+
+/** Other programs tolerate stray bits in the last character; wg(8) and we write it one way only. */
+function canonicalKey(text: string): PublicKey {
+  const key = parsePublicKey(Buffer.from(text, 'base64').toString('base64'));
+  if (key === undefined) throw new TypeError('a public key that was not validated');
+  return key;
+}
+
+function milliseconds(text: string): number {
+  return parseDuration(text) ?? Number.NaN;
+}
+
+function unique(items: readonly string[]): string[] {
+  return [...new Set(items)];
+}
+
+function mapEntries<T, U>(from: Readonly<Record<string, T>>, make: (value: T, name: string) => U): Map<string, U> {
+  return new Map(Object.entries(from).map(([name, value]) => [name, make(value, name)]));
+}

@@ -1,0 +1,92 @@
+/** What no schema can say: references between keys, and what is refused with the way out. */
+import type { Problem } from './explain.js';
+import { resolveName } from './resolve-name.js';
+import { suggest } from './suggest.js';
+import type { Path } from './types.js';
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** Looks at a coerced file, valid or not, so that all problems are reported at once. */
+export function checkRules(raw: unknown): Problem[] {
+  const file = members(raw);
+  const plugins = members(file['plugins']);
+  return [
+    ...checkStun(members(file['stun'])),
+    ...Object.entries(plugins).flatMap(([name, plugin]) => checkPlugin(['plugins', name], members(plugin))),
+    ...Object.entries(members(file['interfaces'])).flatMap(([name, entry]) =>
+      checkInterface(['interfaces', name], members(entry), Object.keys(plugins)),
+    ),
+  ];
+}
+
+function members(value: unknown): Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : {};
+}
+
+/** A list that is there but empty is a mistake; an absent one means the default server. */
+function checkStun(stun: Members): Problem[] {
+  const list = stun['addresses'];
+  if (!Array.isArray(list) || stun['address'] || list.some((address) => address !== '')) return [];
+  return [{ path: ['stun', 'addresses'], what: 'no server', allowed: 'at least one host:port, or leave the key out' }];
+}
+
+function checkPlugin(path: Path, plugin: Members): Problem[] {
+  if (plugin['type'] !== 'builtin' || String(plugin['name']).toLowerCase() !== 'opendht') return [];
+  return [
+    {
+      path: [...path, 'name'],
+      what: 'there is no built-in opendht',
+      allowed: 'an OpenDHT proxy is served by an exec plugin: type: exec and command: the program',
+    },
+  ];
+}
+
+function checkInterface(path: Path, entry: Members, plugins: readonly string[]): Problem[] {
+  const problems: Problem[] = [];
+  if (members(entry['proxy'])['enabled'] === true)
+    problems.push({
+      path: [...path, 'proxy', 'enabled'],
+      what: 'there is no proxy mode',
+      allowed:
+        "raw capture takes its place (see the key capture): set it to false, or leave proxy out, and WireGuard's own port is used",
+    });
+  const keys = new Map<string, Path>();
+  for (const [name, value] of Object.entries(members(entry['peers']))) {
+    const peer = members(value);
+    const place = [...path, 'peers', name];
+    problems.push(...checkReferences(place, peer['plugin'], plugins), ...checkPing(place, members(peer['ping'])));
+    const key = typeof peer['public_key'] === 'string' ? peer['public_key'].trim() : '';
+    if (keys.has(key))
+      problems.push({
+        path: [...place, 'public_key'],
+        what: `the same key as that of ${JSON.stringify(keys.get(key)?.at(-1))}`,
+        allowed: 'each peer of an interface has a key of its own',
+      });
+    else if (key !== '') keys.set(key, place);
+  }
+  return problems;
+}
+
+function checkReferences(place: Path, used: unknown, plugins: readonly string[]): Problem[] {
+  if (!Array.isArray(used)) return [];
+  return used.flatMap((name, at) => {
+    if (typeof name !== 'string' || name === '' || resolveName(name, plugins) !== undefined) return [];
+    return {
+      path: [...place, 'plugin', ...(used.length > 1 ? [at] : [])],
+      what: `no plugin ${JSON.stringify(name)} is defined`,
+      allowed: plugins.length === 0 ? 'plugins defines none' : `defined: ${plugins.join(', ')}`,
+      suggestion: suggest(name, plugins),
+    };
+  });
+}
+
+function checkPing(place: Path, ping: Members): Problem[] {
+  if (ping['enabled'] !== true || ping['target']) return [];
+  return [
+    {
+      path: [...place, 'ping', 'target'],
+      what: 'missing',
+      allowed: 'ping.enabled needs an address or a name behind the tunnel, as target: 10.0.0.2',
+    },
+  ];
+}

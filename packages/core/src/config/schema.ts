@@ -1,0 +1,246 @@
+/** CONFIG_SCHEMA: the one source of the configuration's keys, types, defaults, checks and reference. */
+import type { FromSchema, Schema } from './schema-types.js';
+
+export const DEFAULT_STUN_SERVER = 'stun.l.google.com:19302';
+
+const duration = { type: 'string', format: 'duration' } as const;
+const SECRET_HINT = 'Secrets can come from a file or the environment: see the plugin.';
+
+/** The host's own keys of every plugin. */
+const pluginCommon = {
+  timeout: { ...duration, default: '10s', description: 'How long one call may take before it is given up.' },
+  dedup: {
+    type: 'boolean',
+    default: false,
+    description: 'Leave a write out when the endpoint is the one written last and the store still keeps it.',
+  },
+} as const;
+
+const execPlugin = {
+  type: 'object',
+  title: 'A program that serves the store',
+  additionalProperties: false,
+  required: ['type', 'command'],
+  properties: {
+    type: { type: 'string', enum: ['exec', 'shell'], description: 'exec: JSON on stdin and stdout; shell: variables.' },
+    command: {
+      type: 'string',
+      minLength: 1,
+      description: 'The program, by path or by name in PATH.',
+      'x-allowed': 'a program, by its path or its name in PATH; its arguments go to args',
+    },
+    args: {
+      type: 'array',
+      items: { type: 'string' },
+      'x-weak': 'strict',
+      description: 'Arguments, always as a list.',
+      'x-allowed': 'a list of texts: args: ["-v", "--name=value"]',
+    },
+    env: {
+      type: 'object',
+      'x-name': 'VARIABLE',
+      additionalProperties: { type: 'string', description: 'Variables to add to its environment.' },
+    },
+    env_clear: { type: 'boolean', default: false, description: 'Start it with no environment but `env`.' },
+    ...pluginCommon,
+  },
+} as const;
+
+const builtinPlugin = {
+  type: 'object',
+  title: 'A store module',
+  additionalProperties: true,
+  required: ['type', 'name'],
+  properties: {
+    type: { type: 'string', enum: ['builtin'], description: 'An installed module. Its further keys are its own.' },
+    name: {
+      type: 'string',
+      minLength: 1,
+      description: `X loads the package @stunmesh/store-X; a package name or an absolute path loads that. ${SECRET_HINT}`,
+      'x-allowed': 'a short name (file for @stunmesh/store-file), a package, or an absolute path',
+    },
+    ...pluginCommon,
+  },
+} as const;
+
+const plugin = { type: 'object', discriminator: { propertyName: 'type' }, oneOf: [builtinPlugin, execPlugin] } as const;
+
+const ping = {
+  type: 'object',
+  additionalProperties: false,
+  description: 'Watch the tunnel by ICMP echoes.',
+  properties: {
+    enabled: { type: 'boolean', default: false, description: 'Whether this peer is pinged.' },
+    target: {
+      type: 'string',
+      format: 'host',
+      description: 'An address or a name behind the tunnel; needed when enabled.',
+    },
+    interval: { ...duration, description: 'Time between two echoes. Default: ping_monitor.interval.' },
+    timeout: { ...duration, description: 'When an echo is overdue. Default: ping_monitor.timeout.' },
+  },
+} as const;
+
+const peer = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['public_key', 'plugin'],
+  properties: {
+    public_key: { type: 'string', format: 'public-key', description: 'Base64, as wg(8) shows it.' },
+    plugin: {
+      type: ['array', 'string'],
+      items: { type: 'string', minLength: 1 },
+      minItems: 1,
+      description: 'The plugin (or a list of them) that carries the records of this peer.',
+      'x-allowed': 'the name of a plugin of this file, or a list of names',
+    },
+    protocol: {
+      type: 'string',
+      enum: ['ipv4', 'ipv6', 'prefer_ipv4', 'prefer_ipv6'],
+      default: 'ipv4',
+      description: "Which of the peer's addresses to use.",
+    },
+    description: { type: 'string', description: 'For people; nothing reads it.' },
+    ping,
+  },
+} as const;
+
+const proxy = {
+  type: 'object',
+  additionalProperties: false,
+  description: 'Of older files. There is no proxy: packets are captured beside WireGuard.',
+  properties: {
+    enabled: { type: 'boolean', description: 'false or absent.' },
+    listen: { type: 'integer', minimum: 0, maximum: 65535, description: 'Accepted, without effect.' },
+    fib: { type: 'integer', minimum: 0, maximum: 65535, description: 'FreeBSD: the routing table that probes use.' },
+  },
+} as const;
+
+const networkInterface = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    protocol: {
+      type: 'string',
+      enum: ['ipv4', 'ipv6', 'dualstack'],
+      default: 'ipv4',
+      description: 'Which families are discovered and published.',
+    },
+    listen_interfaces: {
+      type: 'array',
+      items: { type: 'string', format: 'device' },
+      description: 'BSD and macOS: capture on these interfaces only. Elsewhere without effect.',
+    },
+    listen_default_route: {
+      type: 'boolean',
+      default: false,
+      description: 'BSD and macOS: capture on the interface of the default route only. Elsewhere without effect.',
+    },
+    peers: {
+      type: 'object',
+      'x-name': 'PEER',
+      additionalProperties: peer,
+      description: 'Peers by a name of your choice. Each must be on the device already.',
+    },
+    proxy,
+  },
+} as const;
+
+const stunServer = { type: 'string', format: 'stun-server' } as const;
+
+/** JSON Schema draft 7; `stunmesh config schema` prints it for editors. */
+export const CONFIG_SCHEMA = {
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  title: 'stunmesh configuration',
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    refresh_interval: { ...duration, default: '10m', description: 'How often everything is published and read again.' },
+    log: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        level: {
+          type: 'string',
+          enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'panic', 'disabled'],
+          default: 'info',
+          'x-weak': 'any-case',
+          description: 'The least important lines to write; panic is the same as fatal, disabled writes none.',
+        },
+        format: {
+          type: 'string',
+          enum: ['console', 'json'],
+          default: 'console',
+          description: 'For people, or one JSON object a line.',
+        },
+      },
+    },
+    stun: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        address: { ...stunServer, deprecated: true, description: 'One server, put in front of `addresses`.' },
+        addresses: {
+          type: 'array',
+          items: stunServer,
+          description: `STUN servers, "host:port". Default: ${DEFAULT_STUN_SERVER}, with a warning.`,
+        },
+      },
+    },
+    ping_monitor: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        interval: { ...duration, default: '1s', description: 'Time between two echoes to a peer.' },
+        timeout: { ...duration, default: '1s', description: 'When an echo is overdue.' },
+        fixed_retries: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 1_000_000,
+          default: 3,
+          description: 'Attempts at a short interval before they grow longer.',
+        },
+      },
+    },
+    interfaces: {
+      type: 'object',
+      'x-name': 'NAME',
+      propertyNames: { type: 'string', format: 'device' },
+      additionalProperties: networkInterface,
+      description: 'WireGuard devices by name.',
+    },
+    plugins: {
+      type: 'object',
+      'x-name': 'NAME',
+      additionalProperties: plugin,
+      description: 'Stores by a name of your choice, which peers refer to.',
+    },
+    capture: {
+      type: 'string',
+      minLength: 1,
+      default: 'auto',
+      description: 'The module that sends and captures packets: auto, linux, bsd, or a package.',
+      'x-allowed': 'auto, linux, bsd, or the name of a package',
+    },
+    run_dir: {
+      type: 'string',
+      format: 'folder',
+      default: '/run/stunmesh',
+      description: 'Folder of control sockets and locks.',
+    },
+    state_dir: {
+      type: 'string',
+      format: 'folder',
+      default: '/var/lib/stunmesh',
+      description: 'Folder of what must survive a restart.',
+    },
+    renew: {
+      type: 'boolean',
+      default: true,
+      description: 'Whether a peer without a session may be removed and added again to shake hands at once.',
+    },
+  },
+} as const satisfies Schema;
+
+/** A file after coercion and validation. */
+export type RawConfig = FromSchema<typeof CONFIG_SCHEMA>;

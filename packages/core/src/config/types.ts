@@ -1,0 +1,81 @@
+/** The configuration as the rest of the program sees it: checked, complete, in milliseconds. */
+import type { PublicKey } from '../api/keys.js';
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+/** Which families an interface publishes. */
+export type InterfaceProtocol = 'ipv4' | 'ipv6' | 'dualstack';
+/** Which of a peer's addresses is used. */
+export type PeerProtocol = 'ipv4' | 'ipv6' | 'prefer_ipv4' | 'prefer_ipv6';
+
+export interface PingConfig {
+  readonly enabled: boolean;
+  /** An address or a host name; always there when enabled. */
+  readonly target?: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
+export interface PeerConfig {
+  readonly name: string;
+  readonly publicKey: PublicKey;
+  /** Names of store instances, all defined in Config.plugins; at least one, none twice. */
+  readonly plugins: readonly string[];
+  readonly protocol: PeerProtocol;
+  readonly description?: string;
+  readonly ping: PingConfig;
+}
+
+export interface InterfaceConfig {
+  /** A device name that is safe inside a file name. */
+  readonly name: string;
+  readonly protocol: InterfaceProtocol;
+  readonly peers: ReadonlyMap<string, PeerConfig>;
+  readonly listenInterfaces: readonly string[];
+  readonly listenDefaultRoute: boolean;
+  /** FreeBSD's routing table number, where the file gives one. */
+  readonly fib?: number;
+}
+
+export interface PluginConfig {
+  readonly name: string;
+  readonly type: 'builtin' | 'exec' | 'shell';
+  /** What `name` says in a builtin: a short name, a package, or an absolute path. */
+  readonly module?: string;
+  /** The host's deadline of one call. */
+  readonly timeoutMs: number;
+  readonly dedup: boolean;
+  /** All further keys, top-level names in lower case. Of builtins unchecked: the module's own schema decides (see checkSettings). */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+export interface Config {
+  /** Absolute path. */
+  readonly file: string;
+  readonly refreshIntervalMs: number;
+  readonly log: { readonly level: LogLevel; readonly format: 'console' | 'json' };
+  /** "host:port", "192.0.2.1:port" or "[2001:db8::1]:port"; at least one, none twice. */
+  readonly stun: { readonly addresses: readonly string[] };
+  readonly pingMonitor: { readonly intervalMs: number; readonly timeoutMs: number; readonly fixedRetries: number };
+  readonly interfaces: ReadonlyMap<string, InterfaceConfig>;
+  readonly plugins: ReadonlyMap<string, PluginConfig>;
+  /** auto, linux, bsd, or a package. */
+  readonly capture: string;
+  readonly runDir: string;
+  readonly stateDir: string;
+  /** Whether a peer may be removed and added again to shake hands at once (F18b). */
+  readonly renew: boolean;
+}
+
+/** Keys and list positions from the top of the file. */
+export type Path = readonly (string | number)[];
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** Sentences for the log, each with file:line:column where it has one. */
+  readonly warnings: readonly string[];
+  /** "file:line:column: a.b.c" of the value at `path`, or of the nearest that the file has. */
+  explain(path: Path): string;
+  /** A plugin's settings by its module's own JSON Schema: converted (key case, weak types, defaults) and checked as the rest of the file is.
+   * Errors: ERR_CONFIG_INVALID with file:line:column; whatever ajv throws when the schema itself is wrong. */
+  checkSettings(plugin: string, schema: object): Promise<Readonly<Record<string, unknown>>>;
+}

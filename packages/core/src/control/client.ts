@@ -1,0 +1,65 @@
+/** Talks to daemons through their control sockets. */
+import { readdir } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { StunmeshError } from '../api/index.js';
+import type { ControlEvent, Snapshot } from './snapshot.js';
+
+/** Paths of the control sockets in a run_dir; empty when there is none. */
+export async function findControlSockets(runDir: string): Promise<readonly string[]> {
+  const names = await readdir(runDir).catch(() => [] as string[]);
+  return names.filter((name) => name.endsWith('.sock')).sort().map((name) => join(runDir, name));
+}
+
+/** The daemon's present state. Errors: ERR_CONTROL_NOT_RUNNING, ERR_CONTROL_PROTOCOL. */
+export async function readSnapshot(path: string, signal: AbortSignal): Promise<Snapshot> {
+  for await (const message of openStream(path, 'snapshot', signal)) {
+    if (message.type === 'snapshot') return message;
+  }
+  throw new StunmeshError('ERR_CONTROL_PROTOCOL', `the daemon at ${path} closed the connection without an answer`);
+}
+
+/** A snapshot, then every event until the daemon ends or the signal aborts. Errors: as readSnapshot. */
+export async function* openStream(path: string, op: 'snapshot' | 'events', signal: AbortSignal): AsyncGenerator<Snapshot | ControlEvent> {
+  const socket = createConnection({ path });
+  const abort = () => socket.destroy();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('close', () => reject(new StunmeshError('ERR_CONTROL_NOT_RUNNING', `the connection to ${path} was closed`)));
+      socket.once('error', (error: NodeJS.ErrnoException) => reject(notRunning(path, error)));
+    });
+    socket.setEncoding('utf8');
+    socket.on('error', () => socket.destroy());
+    socket.write(`${JSON.stringify({ op })}\n`);
+    let buffer = '';
+    for await (const chunk of socket) {
+      buffer += chunk as string;
+      for (let end = buffer.indexOf('\n'); end >= 0; end = buffer.indexOf('\n')) {
+        yield parseMessage(path, buffer.slice(0, end));
+        buffer = buffer.slice(end + 1);
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
+    socket.destroy();
+  }
+}
+
+function notRunning(path: string, error: NodeJS.ErrnoException): StunmeshError {
+  const why = error.code === 'EACCES' ? 'permission denied; ask as root' : error.code === 'ENOENT' || error.code === 'ECONNREFUSED' ? 'no daemon serves it' : String(error.code);
+  return new StunmeshError('ERR_CONTROL_NOT_RUNNING', `cannot reach a daemon at ${path}: ${why}`, { cause: error });
+}
+
+function parseMessage(path: string, line: string): Snapshot | ControlEvent {
+  try {
+    const message = JSON.parse(line) as Snapshot | ControlEvent | { type: 'error' };
+    if (message.type === 'snapshot' || message.type === 'event') return message;
+  } catch {
+    // Falls through: whatever it is, it is not ours.
+  }
+  throw new StunmeshError('ERR_CONTROL_PROTOCOL', `what answers at ${path} is not a stunmesh daemon of this version`);
+}

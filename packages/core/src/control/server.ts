@@ -1,0 +1,90 @@
+/** The control socket: one JSON object a line, for `status` and whoever watches (mode 0600). */
+import { chmod, mkdir, rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { StunmeshError } from '../api/index.js';
+import type { ControlEvent, Snapshot } from './snapshot.js';
+
+/** A request is a few words; who sends more is not a client of ours. */
+const MAX_REQUEST_CHARS = 4_096;
+/** A listener that does not read is dropped before it costs memory. */
+const MAX_BACKLOG_BYTES = 1_048_576;
+
+export interface ControlServer extends AsyncDisposable {
+  publish(event: ControlEvent): void;
+}
+
+/** Serves {"op":"snapshot"} (one line back) and {"op":"events"} (a snapshot, then an event a line) at `path`; the caller holds the device's lock. Errors: ERR_RUN_DIR. */
+export async function openControlServer(path: string, snapshot: () => Snapshot): Promise<ControlServer> {
+  const clients = new Set<Socket>();
+  const listeners = new Set<Socket>();
+
+  const answer = (socket: Socket, line: string): void => {
+    const op = parseOp(line);
+    if (op === 'snapshot') send(socket, snapshot());
+    else if (op === 'events') {
+      send(socket, snapshot());
+      listeners.add(socket);
+    } else send(socket, { type: 'error', code: 'ERR_CONTROL_PROTOCOL', message: 'ask {"op":"snapshot"} or {"op":"events"}' });
+  };
+
+  const server = createServer((socket) => {
+    clients.add(socket);
+    let buffer = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => {
+      buffer += chunk;
+      for (let end = buffer.indexOf('\n'); end >= 0; end = buffer.indexOf('\n')) {
+        answer(socket, buffer.slice(0, end));
+        buffer = buffer.slice(end + 1);
+      }
+      if (buffer.length > MAX_REQUEST_CHARS) socket.destroy();
+    });
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      clients.delete(socket);
+      listeners.delete(socket);
+    });
+  });
+
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    // Left behind by a crash: the lock says that nobody serves it.
+    await rm(path, { force: true });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path, resolve);
+    });
+    await chmod(path, 0o600);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StunmeshError('ERR_RUN_DIR', `cannot open the control socket ${path} (${code}); run as root, or set run_dir to a folder of your own (the whole path at most 100 characters)`, { cause: error });
+  }
+
+  return {
+    publish(event) {
+      const line = `${JSON.stringify(event)}\n`;
+      for (const socket of listeners) {
+        if (socket.writableLength > MAX_BACKLOG_BYTES) socket.destroy();
+        else socket.write(line);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of clients) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await rm(path, { force: true });
+    },
+  };
+}
+
+function send(socket: Socket, message: object): void {
+  socket.write(`${JSON.stringify(message)}\n`);
+}
+
+function parseOp(line: string): unknown {
+  try {
+    return (JSON.parse(line) as { op?: unknown } | null)?.op;
+  } catch {
+    return undefined;
+  }
+}

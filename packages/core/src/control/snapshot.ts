@@ -1,0 +1,145 @@
+/** What the control socket tells of a device: plain JSON, no secrets. */
+import type { DeviceEntry, Fault, PeerEntry } from '../controllers/peer-table.js';
+import { formatEndpoint } from '../net/index.js';
+import { saneClock } from '../record/freshness.js';
+
+export interface Addresses {
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+}
+
+/** Times are milliseconds since 1970; `t` of records is in seconds. */
+export interface PeerSnapshot {
+  readonly name: string;
+  readonly publicKey: string;
+  readonly phase: 'waiting' | 'connecting' | 'connected' | 'suspect' | 'idle';
+  readonly phaseForMs: number;
+  /** False: WireGuard's device has no such peer. */
+  readonly present: boolean;
+  readonly endpoint?: string;
+  readonly latestHandshakeAt?: number;
+  readonly rxBytes: number;
+  readonly txBytes: number;
+  readonly keepaliveSeconds: number;
+  /** The peer's newest record. */
+  readonly record?: Addresses & { readonly store: string; readonly readAt: number; readonly t?: number };
+  /** Ours for it, as last written or found. */
+  readonly published?: Addresses & { readonly store: string; readonly at: number; readonly t?: number; readonly omitted: readonly string[] };
+  readonly endpointWrites: number;
+  readonly renewals: number;
+  readonly reads: number;
+  readonly lastError?: Fault;
+}
+
+export interface DeviceSnapshot {
+  readonly name: string;
+  readonly state: 'up' | 'missing';
+  readonly publicKey?: string;
+  readonly listenPort?: number;
+  readonly firewallMark?: number;
+  readonly reflexive: Addresses;
+  readonly discoveries: number;
+  readonly errors: readonly (Fault & { readonly of: string })[];
+  readonly peers: readonly PeerSnapshot[];
+}
+
+export interface StoreSnapshot {
+  readonly name: string;
+  readonly gets: number;
+  readonly sets: number;
+  readonly failures: number;
+}
+
+export interface Snapshot {
+  readonly type: 'snapshot';
+  readonly version: 1;
+  readonly stunmesh: string;
+  readonly pid: number;
+  readonly startedAt: number;
+  readonly clockSane: boolean;
+  readonly devices: readonly DeviceSnapshot[];
+  readonly stores: readonly StoreSnapshot[];
+}
+
+export interface ControlEvent {
+  readonly type: 'event';
+  readonly event: string;
+  readonly at: number;
+  readonly device: string;
+  readonly peer?: string;
+  readonly [member: string]: unknown;
+}
+
+export interface SnapshotInput {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly wallNow: number;
+  readonly now: number;
+  readonly device: DeviceEntry;
+  readonly stores: readonly StoreSnapshot[];
+}
+
+export function createSnapshot(input: SnapshotInput): Snapshot {
+  return {
+    type: 'snapshot',
+    version: 1,
+    stunmesh: input.version,
+    pid: process.pid,
+    startedAt: input.startedAt,
+    clockSane: saneClock(input.wallNow / 1000),
+    devices: [deviceSnapshot(input.device, input.now)],
+    stores: input.stores,
+  };
+}
+
+function deviceSnapshot(device: DeviceEntry, now: number): DeviceSnapshot {
+  const { facts } = device;
+  const four = device.mappings.get(4)?.endpoint;
+  const six = device.mappings.get(6)?.endpoint;
+  return {
+    name: device.name,
+    state: facts ? 'up' : 'missing',
+    ...(facts ? { publicKey: facts.publicKey, listenPort: facts.listenPort, firewallMark: facts.firewallMark } : {}),
+    reflexive: addresses({ ...(four ? { ipv4: four } : {}), ...(six ? { ipv6: six } : {}) }),
+    discoveries: device.discoveries,
+    errors: [...device.faults].map(([of, fault]) => ({ of: of === 'device' ? of : `ipv${of}`, ...fault })),
+    peers: device.peers.map((peer) => peerSnapshot(peer, now)),
+  };
+}
+
+function peerSnapshot(peer: PeerEntry, now: number): PeerSnapshot {
+  const { wg } = peer;
+  const remote = [...peer.remote.values()].sort((a, b) => (b.record.t ?? 0) - (a.record.t ?? 0))[0];
+  const [published] = [...peer.published].sort(([, a], [, b]) => b.wallAt - a.wallAt);
+  return {
+    name: peer.name,
+    publicKey: peer.publicKey,
+    phase: peer.phase,
+    phaseForMs: Math.round(now - peer.phaseSince),
+    present: wg !== undefined,
+    ...(wg?.endpoint ? { endpoint: formatEndpoint(wg.endpoint) } : {}),
+    ...(wg?.latestHandshakeAt === undefined ? {} : { latestHandshakeAt: wg.latestHandshakeAt }),
+    rxBytes: wg?.rxBytes ?? 0,
+    txBytes: wg?.txBytes ?? 0,
+    keepaliveSeconds: wg?.keepaliveSeconds ?? 0,
+    ...(remote ? { record: { store: remote.store, readAt: remote.readAt, ...time(remote.record.t), ...addresses(remote.record) } } : {}),
+    ...(published
+      ? { published: { store: published[0], at: published[1].wallAt, ...time(published[1].t), ...addresses(published[1]), omitted: published[1].omitted } }
+      : {}),
+    endpointWrites: peer.endpointWrites,
+    renewals: peer.renewals,
+    reads: peer.reads,
+    ...(peer.fault ? { lastError: peer.fault } : {}),
+  };
+}
+
+function time(t: number | undefined): { readonly t?: number } {
+  return t === undefined ? {} : { t };
+}
+
+function addresses(record: { readonly ipv4?: Parameters<typeof formatEndpoint>[0]; readonly ipv6?: Parameters<typeof formatEndpoint>[0] }): Addresses {
+  return {
+    ...(record.ipv4 ? { ipv4: formatEndpoint(record.ipv4) } : {}),
+    ...(record.ipv6 ? { ipv6: formatEndpoint(record.ipv6) } : {}),
+  };
+}

@@ -1,0 +1,178 @@
+/** Makes a handshake happen at once: punch, set, kick, and renew where WireGuard is in its pause (F18, F18b). */
+import { type Device, type Endpoint, type Family, hasCode, isStunmeshError, type Peer } from '../api/index.js';
+import { type EchoMessage, encodeEcho, formatEndpoint, sameEndpoint } from '../net/index.js';
+import { createGate, type Gate } from '../runtime/gate.js';
+import type { Controllers } from './context.js';
+import { hasSession } from './health.js';
+import { kickTargets } from './kick-target.js';
+import { createFault, type DeviceEntry, type PeerEntry } from './peer-table.js';
+
+/** A kick after which the tx counter has not grown by then met WireGuard's pause (F18). */
+export const PAUSE_TELLS_MS = 150;
+/** At most one endpoint change per peer in this time. */
+const WRITE_GAP_MS = 3_000;
+/** A punch: not STUN and not WireGuard, so that the peer's WireGuard drops it. */
+const PUNCH = Uint8Array.of(0);
+/** An answer to a kick is welcome but not waited for; the device's counters tell what became of it. */
+const KICK: EchoMessage = { kind: 'request', id: 0x736d, sequence: 1, payload: new Uint8Array() };
+const STEP_MS = 5_000;
+/** Sockets and renewals under way at once, per daemon. */
+const MOST_AT_ONCE = 8;
+
+export interface Connector {
+  /** Opens our NAT towards these endpoints. Never rejects. */
+  punch(device: DeviceEntry, endpoints: readonly Endpoint[]): Promise<void>;
+  /** Sends one small packet into the tunnel, so that WireGuard shakes hands. Never rejects. */
+  kick(device: DeviceEntry, peer: PeerEntry): Promise<void>;
+  /** One attempt: all endpoints punched, the first one set, the handshake begun. Rejects with WireGuard's errors. */
+  attempt(device: DeviceEntry, peer: PeerEntry, endpoints: readonly Endpoint[]): Promise<void>;
+}
+
+/** `read` brings the table up to date from a fresh dump. */
+export function createConnector(c: Controllers, read: (device: DeviceEntry) => Promise<boolean>): Connector {
+  const gate = createGate(MOST_AT_ONCE);
+
+  const punch: Connector['punch'] = async (device, endpoints) => {
+    for (const family of [4, 6] as const) {
+      const targets = endpoints.filter((e) => e.family === family);
+      if (targets.length > 0) await gate.run(() => punchFamily(c, device, family, targets));
+    }
+  };
+
+  const kick: Connector['kick'] = async (device, peer) => {
+    if (!device.facts || !peer.wg) return;
+    await kickPeer(c, gate, device, device.facts, peer, peer.wg);
+  };
+
+  return {
+    punch,
+    kick,
+    async attempt(device, peer, endpoints) {
+      const [wanted] = endpoints;
+      if (!wanted) return;
+      await punch(device, endpoints);
+      // Look before you set: while we waited WireGuard may have connected or followed the peer (F16, F17).
+      if (!(await read(device)) || !peer.wg || peer.phase === 'connected') return;
+      await setEndpoint(c, device, peer, wanted);
+      const txBefore = peer.wg.txBytes;
+      await kick(device, peer);
+      await c.clock.sleep(PAUSE_TELLS_MS, c.signal);
+      if (!(await read(device)) || !peer.wg) return;
+      if (peer.wg.txBytes !== txBefore || !mayRenew(c, peer)) return;
+      await gate.run(() => renew(c, device, peer));
+      if (await read(device)) await kick(device, peer);
+    },
+  };
+}
+
+async function punchFamily(c: Controllers, device: DeviceEntry, family: Family, targets: readonly Endpoint[]): Promise<void> {
+  const facts = device.facts;
+  if (!facts || facts.listenPort === 0) return;
+  try {
+    using deadline = c.clock.deadline(STEP_MS, c.signal);
+    await using socket = await c.capture.openStunSocket({
+      family,
+      localPort: facts.listenPort,
+      excludeDevice: facts.realName,
+      firewallMark: facts.firewallMark,
+      signal: deadline.signal,
+      onMessage() {},
+      onFault() {},
+    });
+    for (const target of targets) await socket.send(PUNCH, target).catch((error) => note(c, device, error, formatEndpoint(target)));
+  } catch (error) {
+    note(c, device, error, `IPv${family}`);
+  }
+}
+
+/** A punch or kick that fails is one that was lost: the next attempt comes anyway. */
+function note(c: Controllers, device: DeviceEntry, error: unknown, to: string): void {
+  if (c.signal.aborted) return;
+  c.logger.debug({ device: device.name, to, error }, 'could not send a packet');
+}
+
+async function setEndpoint(c: Controllers, device: DeviceEntry, peer: PeerEntry, wanted: Endpoint): Promise<void> {
+  const now = c.clock.now();
+  if (sameEndpoint(peer.wg?.endpoint, wanted) || now < peer.handsOffUntil) return;
+  if (peer.lastWrite && now - peer.lastWrite.at < WRITE_GAP_MS) return;
+  using deadline = c.clock.deadline(STEP_MS, c.signal);
+  // Noted before the write, for a reading may show it before the call returns.
+  const before = peer.lastWrite;
+  peer.lastWrite = { endpoint: wanted, at: now };
+  try {
+    await c.writer.set(device.name, peer.publicKey, wanted, deadline.signal);
+  } catch (error) {
+    peer.lastWrite = before;
+    throw error;
+  }
+  peer.endpointWrites += 1;
+  c.logger.info({ device: device.name, peer: peer.name, endpoint: formatEndpoint(wanted) }, 'endpoint set');
+  c.emit('endpoint', device, peer, { endpoint: formatEndpoint(wanted) });
+}
+
+/** Only a peer without a session may be renewed: on a live one it is harm (F18b). */
+function mayRenew(c: Controllers, peer: PeerEntry): boolean {
+  const now = c.clock.now();
+  return c.renew && peer.renewalsLeft > 0 && peer.phase !== 'connected' && !hasSession(peer.life, now) && now >= peer.handsOffUntil && peer.wg?.endpoint !== undefined;
+}
+
+async function renew(c: Controllers, device: DeviceEntry, peer: PeerEntry): Promise<void> {
+  const endpoint = peer.wg?.endpoint;
+  if (!endpoint) return;
+  using deadline = c.clock.deadline(STEP_MS, c.signal);
+  peer.renewalsLeft -= 1;
+  try {
+    await c.control.renewPeer(device.name, peer.publicKey, endpoint, deadline);
+    peer.renewals += 1;
+    peer.lastWrite = { endpoint, at: peer.lastWrite?.at ?? c.clock.now() };
+    c.emit('renewed', device, peer, {});
+  } catch (error) {
+    if (c.signal.aborted || hasCode(error, 'ERR_DEADLINE')) return;
+    if (isStunmeshError(error)) peer.fault = createFault(error, c.clock.wallNow());
+    // A peer that must not or cannot be renewed is left to WireGuard's own five seconds.
+    peer.renewalsLeft = 0;
+    c.logger.debug({ device: device.name, peer: peer.name, error }, 'handshake pause not shortened');
+  }
+}
+
+async function kickPeer(c: Controllers, gate: Gate, device: DeviceEntry, facts: Device, peer: PeerEntry, wg: Peer): Promise<void> {
+  try {
+    const own = (await c.interfaces()).find((i) => i.name === facts.realName)?.addresses ?? [];
+    const { target } = peer.config.ping;
+    const targets = kickTargets({
+      peer: wg,
+      peers: facts.peers.values(),
+      ...(target === undefined ? {} : { pingTarget: target }),
+      deviceAddresses: own.map((a) => `${a.address}/${a.prefixLength}`),
+    });
+    for (const to of targets) {
+      const family: Family = to.includes(':') ? 6 : 4;
+      if (family === 6 && !(await leavesBy(c, facts, to))) continue;
+      await gate.run(() => sendEcho(c, facts, family, to));
+      return;
+    }
+    await pulseKeepalive(c, device, peer, wg);
+  } catch (error) {
+    note(c, device, error, peer.name);
+  }
+}
+
+async function leavesBy(c: Controllers, facts: Device, to: string): Promise<boolean> {
+  if (!c.capture.routeTo) return true;
+  const route = await c.capture.routeTo({ to, firewallMark: 0, device: facts.realName });
+  return route?.interface === facts.realName;
+}
+
+async function sendEcho(c: Controllers, facts: Device, family: Family, to: string): Promise<void> {
+  await using socket = await c.capture.openEchoSocket({ family, device: facts.realName, onPacket() {}, onFault() {} });
+  // TTL 1: the peer itself may answer, nobody behind it is troubled.
+  await socket.send(encodeEcho(family, KICK), to, { ttl: 1 });
+}
+
+/** Without any address inside the tunnel: turning the persistent keepalive on sends one at once. */
+async function pulseKeepalive(c: Controllers, device: DeviceEntry, peer: PeerEntry, wg: Peer): Promise<void> {
+  using deadline = c.clock.deadline(STEP_MS, c.signal);
+  const usual = wg.keepaliveSeconds;
+  await c.control.setPeerKeepalive(device.name, peer.publicKey, usual === 0 ? 25 : 0, deadline);
+  await c.control.setPeerKeepalive(device.name, peer.publicKey, usual, deadline);
+}

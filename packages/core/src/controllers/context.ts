@@ -1,0 +1,47 @@
+/** What controllers are handed: interfaces only, so that every one runs against doubles under a fake clock. */
+import type { CaptureModule, Clock, Endpoint, Family, Logger, NetInterface, PublicKey, Store, StoreTraits, WireGuardControl } from '../api/index.js';
+import type { DeviceEntry, PeerEntry } from './peer-table.js';
+
+/** A store instance as the host opened it. */
+export interface NamedStore extends Store {
+  readonly name: string;
+  readonly traits: StoreTraits;
+}
+
+export interface EndpointWriter {
+  /** Resolves once WireGuard was written to; writes that come close together share one call (F24). */
+  set(device: string, peer: PublicKey, endpoint: Endpoint, signal: AbortSignal): Promise<void>;
+}
+
+/** One reflexive address. */
+export interface Reflexive {
+  readonly endpoint: Endpoint;
+  readonly mapped: Endpoint;
+  readonly server: string;
+  readonly rttMs: number;
+  readonly natted: boolean;
+}
+
+/** Asks the STUN servers from the device's port. Errors: ERR_STUN_*, ERR_CAPTURE_*. */
+export type Discover = (device: DeviceEntry, family: Family, signal: AbortSignal) => Promise<Reflexive>;
+
+/** News for `status` and the log; `data` holds plain JSON without secrets. */
+export type EventSink = (event: string, device: DeviceEntry, peer: PeerEntry | undefined, data: Readonly<Record<string, unknown>>) => void;
+
+export interface Controllers {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly control: WireGuardControl;
+  readonly writer: EndpointWriter;
+  readonly capture: CaptureModule;
+  readonly stores: ReadonlyMap<string, NamedStore>;
+  readonly discover: Discover;
+  /** This host's interfaces, at most a second old. */
+  interfaces(): Promise<readonly NetInterface[]>;
+  readonly emit: EventSink;
+  /** Aborts when the daemon stops. */
+  readonly signal: AbortSignal;
+  readonly refreshIntervalMs: number;
+  /** Whether peers may be renewed (F18b). */
+  readonly renew: boolean;
+}

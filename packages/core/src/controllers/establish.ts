@@ -1,0 +1,168 @@
+/** Reads peers' records and connects the peers that need it; a healthy one is left alone (F13, F16, F23). */
+import { type Endpoint, isStunmeshError, StunmeshError } from '../api/index.js';
+import { formatEndpoint, sameEndpoint } from '../net/index.js';
+import { type ParsedRecord, parseRecord } from '../record/endpoint-record.js';
+import { storeKey } from '../record/store-key.js';
+import { type Coalesced, createCoalesced } from '../runtime/coalesce.js';
+import { acceptRecord } from './acceptance.js';
+import { setPhase } from './bootstrap.js';
+import { candidates } from './candidates.js';
+import type { Connector } from './connect.js';
+import type { Controllers, NamedStore } from './context.js';
+import { createFault, type DeviceEntry, isUnsettled, type PeerEntry } from './peer-table.js';
+
+const QUICK_ATTEMPTS = 3;
+const QUICK_GAP_MS = 1_000;
+/** WireGuard itself begins a handshake at most every five seconds. */
+const ATTEMPT_GAP_MS = 5_000;
+const MOST_GAP_MS = 30_000;
+const READ_GAP_MS = 1_000;
+const MOST_READ_GAP_MS = 15_000;
+/** Looking again slows down in proportion to the time without success, so that it never comes later than this share of it. */
+const PATIENCE = 0.02;
+
+export interface Establish {
+  /** Reads one peer's record from all its stores, then connects it if it needs that. Never rejects. */
+  read(device: DeviceEntry, peer: PeerEntry): Promise<void>;
+  /** One attempt to connect. Never rejects. */
+  connect(device: DeviceEntry, peer: PeerEntry): Promise<void>;
+  /** Starts the quick series: something changed that makes success likely. */
+  hurry(device: DeviceEntry, peer: PeerEntry): void;
+  /** Our mapping changed: opens our new NAT mapping towards every peer, before it is published (F18c). */
+  openTowardsAll(device: DeviceEntry): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function createEstablish(c: Controllers, connector: Connector): Establish {
+  const reads = new Map<PeerEntry, Coalesced>();
+  const attempts = new Map<PeerEntry, Coalesced>();
+  const report = (device: DeviceEntry, peer: PeerEntry) => (error: unknown) => noteFault(c, device, peer, error, 'could not connect');
+
+  const job = (jobs: Map<PeerEntry, Coalesced>, device: DeviceEntry, peer: PeerEntry, run: () => Promise<void>): Coalesced => {
+    const known = jobs.get(peer) ?? createCoalesced(run, report(device, peer));
+    jobs.set(peer, known);
+    return known;
+  };
+
+  const connect: Establish['connect'] = (device, peer) =>
+    job(attempts, device, peer, () => connectOnce(c, connector, device, peer)).trigger();
+
+  const hurry: Establish['hurry'] = (device, peer) => {
+    peer.quickAttempts = QUICK_ATTEMPTS;
+    peer.renewalsLeft = QUICK_ATTEMPTS;
+    peer.nextKickAt = c.clock.now();
+    void connect(device, peer);
+  };
+
+  const readAll = async (device: DeviceEntry, peer: PeerEntry): Promise<void> => {
+    peer.nextReadAt = c.clock.now() + readGap(c, peer);
+    await Promise.all(
+      peer.config.plugins.map(async (name) => {
+        const store = c.stores.get(name);
+        if (!store || !device.facts || !peer.channel) return;
+        if ((await readOne(c, device, peer, store)) && isUnsettled(peer)) hurry(device, peer);
+      }),
+    );
+  };
+
+  return {
+    read: (device, peer) => job(reads, device, peer, () => readAll(device, peer)).trigger(),
+    connect,
+    hurry,
+    async openTowardsAll(device) {
+      const present = device.peers.filter((peer) => peer.wg);
+      await connector.punch(device, present.flatMap((peer) => (isUnsettled(peer) ? candidatesOf(c, device, peer) : (peer.wg?.endpoint ?? []))));
+      for (const peer of present) {
+        if (isUnsettled(peer)) hurry(device, peer);
+        // An idle tunnel costs nothing until somebody uses it (F42b).
+        else if (peer.phase === 'connected') await connector.kick(device, peer);
+      }
+    },
+    async stop() {
+      await Promise.all([...reads.values(), ...attempts.values()].map((j) => j.stop()));
+    },
+  };
+}
+
+/** True when the record is another than before. Failures stay with the peer. */
+async function readOne(c: Controllers, device: DeviceEntry, peer: PeerEntry, store: NamedStore): Promise<boolean> {
+  const { facts, channel } = device.facts && peer.channel ? { facts: device.facts, channel: peer.channel } : {};
+  if (!facts || !channel) return false;
+  try {
+    const sealed = await store.get(storeKey(peer.publicKey, facts.publicKey), { signal: c.signal });
+    peer.reads += 1;
+    if (sealed === undefined) {
+      peer.remote.delete(store.name);
+      return false;
+    }
+    const record = await acceptRecord({
+      record: parseRecord(channel.open(sealed)),
+      peer: peer.publicKey,
+      own: facts,
+      published: [...device.mappings.values()].map((m) => m.endpoint),
+      ownAddresses: (await c.interfaces()).flatMap((i) => i.addresses.map((a) => a.address)),
+      routeOf: async (to) => (await c.capture.routeTo?.({ to, firewallMark: facts.firewallMark }))?.interface,
+    });
+    return keepRecord(c, device, peer, store, record);
+  } catch (error) {
+    noteFault(c, device, peer, error, `cannot use the record in store "${store.name}"`);
+    return false;
+  }
+}
+
+function keepRecord(c: Controllers, device: DeviceEntry, peer: PeerEntry, store: NamedStore, record: ParsedRecord): boolean {
+  const before = peer.remote.get(store.name)?.record;
+  peer.remote.set(store.name, { record, store: store.name, readAt: c.clock.wallNow() });
+  if (peer.fault && /^ERR_(RECORD|STORE|EXEC|DEADLINE)/.test(peer.fault.code)) peer.fault = undefined;
+  if (before && before.t === record.t && sameEndpoint(before.ipv4, record.ipv4) && sameEndpoint(before.ipv6, record.ipv6)) return false;
+  c.emit('record', device, peer, {
+    store: store.name,
+    ...(record.ipv4 ? { ipv4: formatEndpoint(record.ipv4) } : {}),
+    ...(record.ipv6 ? { ipv6: formatEndpoint(record.ipv6) } : {}),
+    ...(record.t === undefined ? {} : { t: record.t }),
+  });
+  return true;
+}
+
+async function connectOnce(c: Controllers, connector: Connector, device: DeviceEntry, peer: PeerEntry): Promise<void> {
+  const now = c.clock.now();
+  const quick = peer.quickAttempts > 0;
+  if (quick) peer.quickAttempts -= 1;
+  peer.nextKickAt = now + (quick && peer.quickAttempts > 0 ? QUICK_GAP_MS : patience(c, peer, ATTEMPT_GAP_MS, MOST_GAP_MS));
+  if (!isUnsettled(peer)) return;
+  const endpoints = candidatesOf(c, device, peer);
+  if (endpoints.length === 0) return;
+  await connector.attempt(device, peer, endpoints);
+  if (isUnsettled(peer)) setPhase(c, device, peer, 'connecting');
+}
+
+function candidatesOf(c: Controllers, device: DeviceEntry, peer: PeerEntry): readonly Endpoint[] {
+  return candidates({
+    records: [...peer.remote.values()].map((r) => r.record),
+    protocol: peer.config.protocol,
+    floor: peer.floor,
+    families: new Set(device.mappings.keys()),
+    proven: peer.proven,
+    wallNow: c.clock.wallNow(),
+    unconnectedForMs: c.clock.now() - peer.unconnectedSince,
+  });
+}
+
+/** How soon the stores may be asked again (F23): about every second at first, slower the longer it takes, never faster than a store bears. */
+function readGap(c: Controllers, peer: PeerEntry): number {
+  const bearable = Math.max(...peer.config.plugins.map((name) => c.stores.get(name)?.traits.minPollMs ?? 0));
+  return Math.max(bearable, patience(c, peer, READ_GAP_MS, MOST_READ_GAP_MS));
+}
+
+function patience(c: Controllers, peer: PeerEntry, leastMs: number, mostMs: number): number {
+  return Math.min(Math.max(leastMs, (c.clock.now() - peer.unconnectedSince) * PATIENCE), mostMs);
+}
+
+function noteFault(c: Controllers, device: DeviceEntry, peer: PeerEntry, error: unknown, what: string): void {
+  if (c.signal.aborted) return;
+  const fault = isStunmeshError(error) ? error : new StunmeshError('ERR_INTERNAL', String(error), { cause: error });
+  const repeated = peer.fault?.code === fault.code && peer.fault.message === fault.message;
+  peer.fault = createFault(fault, c.clock.wallNow());
+  c.logger[repeated ? 'debug' : 'warn']({ device: device.name, peer: peer.name, error: fault }, what);
+  if (!repeated) c.emit('fault', device, peer, { code: fault.code, message: fault.message });
+}

@@ -1,0 +1,159 @@
+/** The one mutable state about devices and peers: written by controllers, read by `status`. */
+import type { Device, Endpoint, Family, Peer, PublicKey, StunmeshError } from '../api/index.js';
+import type { InterfaceConfig, PeerConfig } from '../config/index.js';
+import type { ParsedRecord } from '../record/endpoint-record.js';
+import type { Channel } from '../record/seal.js';
+import { createLife, type Life, type Phase } from './health.js';
+
+/** What a discovery found for one family. */
+export interface Mapping {
+  readonly endpoint: Endpoint;
+  readonly server: string;
+  readonly rttMs: number;
+  readonly natted: boolean;
+  /** Monotonic milliseconds. */
+  readonly at: number;
+}
+
+/** A record of a peer, as one store holds it. */
+export interface RemoteRecord {
+  readonly record: ParsedRecord;
+  readonly store: string;
+  /** Milliseconds since 1970. */
+  readonly readAt: number;
+}
+
+/** Our own record for a peer, as we last wrote it, or found it, in one store. */
+export interface Published {
+  readonly ipv4?: Endpoint;
+  readonly ipv6?: Endpoint;
+  readonly t?: number;
+  readonly omitted: readonly string[];
+  /** When it was written, by the monotonic clock (below zero: before this machine's start) and by the wall clock, in milliseconds. */
+  readonly at: number;
+  readonly wallAt: number;
+}
+
+/** What an operator should know went wrong last. */
+export interface Fault {
+  readonly code: string;
+  readonly message: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+export interface PeerEntry {
+  readonly name: string;
+  readonly config: PeerConfig;
+  readonly publicKey: PublicKey;
+  phase: Phase;
+  /** Monotonic milliseconds. */
+  phaseSince: number;
+  /** Since when it is not connected. */
+  unconnectedSince: number;
+  /** As the last dump showed it; undefined: not on the device. */
+  wg: Peer | undefined;
+  life: Life;
+  channel: Channel | undefined;
+  /** Newest acceptable record by store instance. */
+  readonly remote: Map<string, RemoteRecord>;
+  readonly published: Map<string, Published>;
+  /** Stores that a write is under way to. */
+  readonly publishing: Set<string>;
+  /** When a failed or refused write may be tried again, by store, and how often it failed. */
+  readonly publishRetry: Map<string, { readonly at: number; readonly failures: number }>;
+  /** `t` of the record that last proved itself by a handshake (F21). */
+  floor: number | undefined;
+  /** The last endpoint that life was seen with. */
+  proven: Endpoint | undefined;
+  /** The last endpoint that we wrote, and when (monotonic). */
+  lastWrite: { readonly endpoint: Endpoint; readonly at: number } | undefined;
+  /** No endpoint is written before this: WireGuard followed the peer by itself, or another program wrote one. */
+  handsOffUntil: number;
+  /** Monotonic time of the next read of its record, and of the next kick. */
+  nextReadAt: number;
+  nextKickAt: number;
+  /** Attempts left in the quick series that a new record starts (F18b: at 0, 1 and 2 s). */
+  quickAttempts: number;
+  /** Renewals left for the present record (F18b: three). */
+  renewalsLeft: number;
+  endpointWrites: number;
+  renewals: number;
+  reads: number;
+  fault: Fault | undefined;
+}
+
+export interface DeviceEntry {
+  readonly name: string;
+  readonly config: InterfaceConfig;
+  readonly peers: readonly PeerEntry[];
+  /** The last dump; undefined while the device is missing. */
+  facts: Device | undefined;
+  readonly mappings: Map<Family, Mapping>;
+  readonly faults: Map<Family | 'device', Fault>;
+  discoveries: number;
+  discovering: boolean;
+  /** When a failed discovery is tried again; monotonic milliseconds, infinite: at the next refresh. */
+  nextDiscoveryAt: number;
+  /** Our own counter and last time, as published (see record/freshness). */
+  n: number;
+  lastT: number | undefined;
+  /** Whether our own records in the stores were read once. */
+  ownRecordsRead: boolean;
+}
+
+export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceEntry {
+  return {
+    name: config.name,
+    config,
+    peers: [...config.peers.values()].map((peer) => createPeerEntry(peer, now)),
+    facts: undefined,
+    mappings: new Map(),
+    faults: new Map(),
+    discoveries: 0,
+    discovering: false,
+    nextDiscoveryAt: Number.POSITIVE_INFINITY,
+    n: 0,
+    lastT: undefined,
+    ownRecordsRead: false,
+  };
+}
+
+function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
+  return {
+    name: config.name,
+    config,
+    publicKey: config.publicKey,
+    phase: 'waiting',
+    phaseSince: now,
+    unconnectedSince: now,
+    wg: undefined,
+    life: createLife(),
+    channel: undefined,
+    remote: new Map(),
+    published: new Map(),
+    publishing: new Set(),
+    publishRetry: new Map(),
+    floor: undefined,
+    proven: undefined,
+    lastWrite: undefined,
+    handsOffUntil: 0,
+    nextReadAt: now,
+    nextKickAt: now,
+    quickAttempts: 3,
+    renewalsLeft: 3,
+    endpointWrites: 0,
+    renewals: 0,
+    reads: 0,
+    fault: undefined,
+  };
+}
+
+export function createFault(error: StunmeshError, wallNow: number): Fault {
+  return { code: error.code, message: error.message, at: wallNow };
+}
+
+/** A peer that needs watching closely: it is neither connected nor resting. */
+export function isUnsettled(peer: PeerEntry): boolean {
+  return peer.wg !== undefined && peer.phase !== 'connected' && peer.phase !== 'idle';
+}

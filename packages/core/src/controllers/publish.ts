@@ -1,0 +1,205 @@
+/** Discovers our reflexive addresses and leaves a sealed record for every peer, where something changed (F11 to F15). */
+import { type Family, isStunmeshError, StunmeshError } from '../api/index.js';
+import { formatEndpoint, sameEndpoint } from '../net/index.js';
+import { type EndpointRecord, fingerprint, formatRecord, parseRecord } from '../record/endpoint-record.js';
+import { nextTime } from '../record/freshness.js';
+import { storeKey } from '../record/store-key.js';
+import { type Coalesced, createCoalesced } from '../runtime/coalesce.js';
+import type { Controllers, NamedStore } from './context.js';
+import { createFault, type DeviceEntry, type Mapping, type PeerEntry } from './peer-table.js';
+
+/** An unchanged record is written anew at this beat even where stores keep it for ever (F12): somebody may have removed it. */
+const REWRITE_MS = 3_600_000;
+const FIRST_RETRY_MS = 1_000;
+const MOST_RETRY_MS = 60_000;
+const MOST_DISCOVERY_GAP_MS = 30_000;
+
+export interface Publish {
+  /** A new discovery, then records where they changed. Never rejects. */
+  refresh(device: DeviceEntry): Promise<void>;
+  /** Writes what is due (changed, failed before, or old) from the mappings at hand. Never rejects. */
+  flush(device: DeviceEntry): Promise<void>;
+  /** When flush has work next; monotonic milliseconds. */
+  nextFlushAt(device: DeviceEntry): number;
+  stop(): Promise<void>;
+}
+
+export interface PublishEvents {
+  /** Our mapping changed: called, and awaited, before the new one is published (F18c). */
+  mappingChanged(device: DeviceEntry): Promise<void>;
+  /** State that outlives the process changed (t, n). */
+  stateChanged(device: DeviceEntry): void;
+}
+
+export function createPublish(c: Controllers, on: PublishEvents): Publish {
+  const refreshes = new Map<DeviceEntry, Coalesced>();
+  const flushes = new Map<string, Coalesced>();
+  const failures = new Map<DeviceEntry, number>();
+
+  const flush = async (device: DeviceEntry): Promise<void> => {
+    const names = new Set(device.peers.flatMap((peer) => peer.config.plugins));
+    // Each store has a job of its own, so that a hung one keeps no other waiting (F13).
+    await Promise.all(
+      [...names].map((name) => {
+        const store = c.stores.get(name);
+        if (!store) return undefined;
+        const key = `${device.name}\n${name}`;
+        const job = flushes.get(key) ?? createCoalesced(() => flushStore(c, on, device, store), logInternal(c, device));
+        flushes.set(key, job);
+        return job.trigger();
+      }),
+    );
+  };
+
+  const refresh = async (device: DeviceEntry): Promise<void> => {
+    device.discovering = true;
+    const changed = await discoverAll(c, device).finally(() => {
+      device.discovering = false;
+    });
+    const failed = device.mappings.size === 0 ? (failures.get(device) ?? 0) + 1 : 0;
+    failures.set(device, failed);
+    device.nextDiscoveryAt =
+      failed === 0 ? Number.POSITIVE_INFINITY : c.clock.now() + Math.min(FIRST_RETRY_MS * 2 ** failed, MOST_DISCOVERY_GAP_MS);
+    if (changed) {
+      device.n += 1;
+      on.stateChanged(device);
+      await on.mappingChanged(device);
+    }
+    await flush(device);
+  };
+
+  return {
+    refresh(device) {
+      const job = refreshes.get(device) ?? createCoalesced(() => refresh(device), logInternal(c, device));
+      refreshes.set(device, job);
+      return job.trigger();
+    },
+    flush,
+    nextFlushAt: (device) => Math.min(...device.peers.flatMap((peer) => peer.config.plugins.map((name) => dueAt(c, device, peer, name)))),
+    async stop() {
+      await Promise.all([...refreshes.values(), ...flushes.values()].map((j) => j.stop()));
+    },
+  };
+}
+
+function logInternal(c: Controllers, device: DeviceEntry): (error: unknown) => void {
+  return (error) => {
+    if (!c.signal.aborted) c.logger.error({ device: device.name, error }, 'publishing failed');
+  };
+}
+
+/** True when a mapping is another than before. A family that fails keeps its fault and is left out. */
+async function discoverAll(c: Controllers, device: DeviceEntry): Promise<boolean> {
+  if (!device.facts) return false;
+  device.discoveries += 1;
+  const families: readonly Family[] = { ipv4: [4] as const, ipv6: [6] as const, dualstack: [4, 6] as const }[device.config.protocol];
+  const changes = await Promise.all(families.map((family) => discoverFamily(c, device, family)));
+  return changes.includes(true);
+}
+
+async function discoverFamily(c: Controllers, device: DeviceEntry, family: Family): Promise<boolean> {
+  const before = device.mappings.get(family);
+  try {
+    const found = await c.discover(device, family, c.signal);
+    const mapping: Mapping = { endpoint: found.endpoint, server: found.server, rttMs: found.rttMs, natted: found.natted, at: c.clock.now() };
+    device.mappings.set(family, mapping);
+    device.faults.delete(family);
+    if (before && sameEndpoint(before.endpoint, found.endpoint)) return false;
+    const text = formatEndpoint(found.endpoint);
+    c.logger.info({ device: device.name, endpoint: text, server: found.server, rttMs: Math.round(found.rttMs), nat: found.natted }, 'reflexive address');
+    if (!found.natted && !sameEndpoint(found.mapped, found.endpoint)) {
+      c.logger.info({ device: device.name, endpoint: text, probe: formatEndpoint(found.mapped) }, 'no NAT in front: this host\'s own masquerade rewrites the probe, not WireGuard');
+    }
+    c.emit('reflexive', device, undefined, { family: `ipv${family}`, endpoint: text, server: found.server });
+    return true;
+  } catch (error) {
+    if (c.signal.aborted) return false;
+    const fault = isStunmeshError(error) ? error : new StunmeshError('ERR_INTERNAL', String(error), { cause: error });
+    const known = device.faults.get(family)?.code === fault.code;
+    device.faults.set(family, createFault(fault, c.clock.wallNow()));
+    device.mappings.delete(family);
+    c.logger[known ? 'debug' : 'warn']({ device: device.name, family: `ipv${family}`, error: fault }, 'no reflexive address');
+    if (!known) c.emit('fault', device, undefined, { family: `ipv${family}`, code: fault.code, message: fault.message });
+    return before !== undefined;
+  }
+}
+
+async function flushStore(c: Controllers, on: PublishEvents, device: DeviceEntry, store: NamedStore): Promise<void> {
+  if (!device.facts || device.mappings.size === 0) return;
+  const peers = device.peers.filter((peer) => peer.config.plugins.includes(store.name) && peer.channel && peer.wg);
+  await Promise.all(peers.filter((peer) => !peer.published.has(store.name)).map((peer) => findOwnRecord(c, device, peer, store)));
+  const due = peers.filter((peer) => dueAt(c, device, peer, store.name) <= c.clock.now());
+  if (due.length === 0) return;
+  const t = nextTime(c.clock.wallNow() / 1000, device.lastT, undefined);
+  device.lastT = t;
+  on.stateChanged(device);
+  await Promise.all(due.map((peer) => write(c, device, peer, store, t)));
+}
+
+/** What the store already holds of ours: spares a write, and tells the last `t` after a lost state file. */
+async function findOwnRecord(c: Controllers, device: DeviceEntry, peer: PeerEntry, store: NamedStore): Promise<void> {
+  if (!device.facts || !peer.channel) return;
+  try {
+    const sealed = await store.get(storeKey(device.facts.publicKey, peer.publicKey), { signal: c.signal });
+    if (sealed === undefined) return;
+    const record = parseRecord(peer.channel.open(sealed));
+    if (record.f !== fingerprint(device.facts.publicKey)) return;
+    if (device.lastT !== undefined && record.t !== undefined && record.t > device.lastT && device.ownRecordsRead) {
+      c.logger.warn({ device: device.name, peer: peer.name }, 'the store holds a newer record of ours that we did not write: does another host use the same WireGuard key?');
+    }
+    if (record.t !== undefined) device.lastT = Math.max(device.lastT ?? 0, record.t);
+    if (record.n !== undefined) device.n = Math.max(device.n, record.n);
+    const { ipv4, ipv6 } = record;
+    peer.published.set(store.name, {
+      ...(ipv4 ? { ipv4 } : {}),
+      ...(ipv6 ? { ipv6 } : {}),
+      ...(record.t === undefined ? {} : { t: record.t }),
+      omitted: [],
+      at: c.clock.now() - Math.max(0, c.clock.wallNow() - (record.t ?? 0) * 1000),
+      wallAt: (record.t ?? 0) * 1000,
+    });
+  } catch {
+    // A damaged or unreadable record of ours is simply written anew; a store that is down shows at the write.
+  }
+}
+
+async function write(c: Controllers, device: DeviceEntry, peer: PeerEntry, store: NamedStore, t: number): Promise<void> {
+  const { facts } = device;
+  if (!facts || !peer.channel) return;
+  peer.publishing.add(store.name);
+  const ipv4 = device.mappings.get(4)?.endpoint;
+  const ipv6 = device.mappings.get(6)?.endpoint;
+  const record: EndpointRecord = { ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}), t, n: device.n, f: fingerprint(facts.publicKey) };
+  try {
+    const { plain, omitted } = formatRecord(record, store.traits.maxValueBytes);
+    await store.set(storeKey(facts.publicKey, peer.publicKey), peer.channel.seal(plain), { signal: c.signal });
+    peer.published.set(store.name, { ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}), t, omitted, at: c.clock.now(), wallAt: c.clock.wallNow() });
+    peer.publishRetry.delete(store.name);
+    c.emit('published', device, peer, { store: store.name, t, ...(ipv4 ? { ipv4: formatEndpoint(ipv4) } : {}), ...(ipv6 ? { ipv6: formatEndpoint(ipv6) } : {}) });
+  } catch (error) {
+    if (c.signal.aborted) return;
+    const fault = isStunmeshError(error) ? error : new StunmeshError('ERR_INTERNAL', String(error), { cause: error });
+    const failures = (peer.publishRetry.get(store.name)?.failures ?? 0) + 1;
+    const waitMs = Math.max(fault.retryAfterMs ?? 0, Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), MOST_RETRY_MS));
+    peer.publishRetry.set(store.name, { at: c.clock.now() + waitMs, failures });
+    peer.fault = createFault(fault, c.clock.wallNow());
+    c.logger[failures === 1 ? 'warn' : 'debug']({ device: device.name, peer: peer.name, error: fault }, `cannot publish to store "${store.name}"; trying again`);
+    if (failures === 1) c.emit('fault', device, peer, { code: fault.code, message: fault.message });
+  } finally {
+    peer.publishing.delete(store.name);
+  }
+}
+
+/** When this peer's record in this store has to be written next; infinite while there is nothing to say. */
+function dueAt(c: Controllers, device: DeviceEntry, peer: PeerEntry, storeName: string): number {
+  if (!device.facts || device.mappings.size === 0 || !peer.channel || !peer.wg || peer.publishing.has(storeName)) return Number.POSITIVE_INFINITY;
+  const retry = peer.publishRetry.get(storeName);
+  if (retry) return retry.at;
+  const last = peer.published.get(storeName);
+  if (!last) return 0;
+  const same = sameEndpoint(last.ipv4, device.mappings.get(4)?.endpoint) && sameEndpoint(last.ipv6, device.mappings.get(6)?.endpoint);
+  if (!same) return 0;
+  const expiresAfterMs = c.stores.get(storeName)?.traits.expiresAfterMs;
+  const rewriteMs = expiresAfterMs === undefined ? REWRITE_MS : Math.min(expiresAfterMs / 3, REWRITE_MS);
+  return last.at + rewriteMs;
+}

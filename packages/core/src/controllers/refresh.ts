@@ -1,0 +1,99 @@
+/** The two rhythms of a device: the refresh (publish and read everyone) and the beat (one dump, then what is due). */
+import type { Bootstrap } from './bootstrap.js';
+import type { Controllers } from './context.js';
+import type { Establish } from './establish.js';
+import { type DeviceEntry, isUnsettled } from './peer-table.js';
+import type { Publish } from './publish.js';
+
+/** A beat while some peer is unsettled, and while none is; it slows down for peers that stay away for long. */
+const BUSY_BEAT_MS = 1_000;
+const CALM_BEAT_MS = 10_000;
+const PATIENCE = 0.02;
+/** While a peer is unsettled our mapping is looked at this often: NATs forget. */
+const MAPPING_CHECK_MS = 30_000;
+/** No beat comes sooner after the last than this, whatever is due. */
+const LEAST_BEAT_MS = 50;
+
+export interface Refresh {
+  /** Runs until the daemon stops. */
+  run(): Promise<void>;
+  /** A full refresh now. */
+  refresh(): Promise<void>;
+  /** The next beat comes now. */
+  wake(): void;
+}
+
+export function createRefresh(c: Controllers, device: DeviceEntry, parts: { bootstrap: Bootstrap; publish: Publish; establish: Establish }): Refresh {
+  const { bootstrap, publish, establish } = parts;
+  let nextRefreshAt = c.clock.now() + c.refreshIntervalMs;
+  let alarm = new AbortController();
+
+  const refresh = async (): Promise<void> => {
+    nextRefreshAt = c.clock.now() + c.refreshIntervalMs;
+    if (!device.facts) return;
+    c.emit('refresh', device, undefined, {});
+    await Promise.all([publish.refresh(device), ...device.peers.map((peer) => establish.read(device, peer))]);
+    c.emit('refreshed', device, undefined, {});
+  };
+
+  const doDue = (): void => {
+    const now = c.clock.now();
+    if (now >= nextRefreshAt) void refresh();
+    if (!device.facts) return;
+    if (now >= discoveryAt(device)) void publish.refresh(device);
+    else if (now >= publish.nextFlushAt(device)) void publish.flush(device);
+    for (const peer of device.peers) {
+      if (!isUnsettled(peer)) continue;
+      // A job that hangs is not asked again at every turn of this loop; one that runs sets its own next time.
+      if (now >= peer.nextReadAt) {
+        peer.nextReadAt = now + BUSY_BEAT_MS;
+        void establish.read(device, peer);
+      }
+      if (now >= peer.nextKickAt) {
+        peer.nextKickAt = now + BUSY_BEAT_MS;
+        void establish.connect(device, peer);
+      }
+    }
+  };
+
+  /** How long until something is due, milliseconds. */
+  const idleFor = (): number => {
+    const now = c.clock.now();
+    const unsettled = device.peers.filter(isUnsettled);
+    const youngest = Math.max(...unsettled.map((peer) => peer.unconnectedSince));
+    const beat = unsettled.length === 0 && device.facts ? CALM_BEAT_MS : Math.min(Math.max(BUSY_BEAT_MS, (now - youngest) * PATIENCE), CALM_BEAT_MS);
+    const due = [now + (device.facts ? beat : missingBeat(now)), nextRefreshAt];
+    if (device.facts) due.push(discoveryAt(device), publish.nextFlushAt(device), ...unsettled.flatMap((p) => [p.nextReadAt, p.nextKickAt]));
+    return Math.max(LEAST_BEAT_MS, Math.min(...due) - now);
+  };
+
+  let missingSince: number | undefined;
+  const missingBeat = (now: number): number => {
+    missingSince ??= now;
+    return Math.min(Math.max(BUSY_BEAT_MS, (now - missingSince) * PATIENCE), CALM_BEAT_MS);
+  };
+
+  return {
+    refresh,
+    wake: () => alarm.abort(),
+    async run() {
+      // One listener for all sleeps: signals joined at every beat would stay with the long-lived one.
+      c.signal.addEventListener('abort', () => alarm.abort(), { once: true });
+      while (!c.signal.aborted) {
+        alarm = new AbortController();
+        if (await bootstrap.read(device)) missingSince = undefined;
+        if (c.signal.aborted) return;
+        doDue();
+        await c.clock.sleep(idleFor(), alarm.signal).catch(() => undefined);
+      }
+    },
+  };
+}
+
+/** The next discovery outside the refresh: a failed one again, or a look whether the mapping still stands. */
+function discoveryAt(device: DeviceEntry): number {
+  if (device.discovering) return Number.POSITIVE_INFINITY;
+  if (device.nextDiscoveryAt !== Number.POSITIVE_INFINITY || !device.peers.some(isUnsettled)) return device.nextDiscoveryAt;
+  const oldest = Math.min(...[...device.mappings.values()].map((m) => m.at));
+  return oldest + MAPPING_CHECK_MS;
+}

@@ -1,0 +1,49 @@
+/** What outlives the process: our own record's time and count, and what proved itself for each peer. */
+import { parseEndpoint, formatEndpoint } from '../net/index.js';
+import type { DeviceEntry } from './peer-table.js';
+
+interface PeerState {
+  readonly floor?: number;
+  readonly proven?: string;
+}
+
+export interface DeviceState {
+  readonly version: 1;
+  readonly t?: number;
+  readonly n: number;
+  /** By public key. */
+  readonly peers: Readonly<Record<string, PeerState>>;
+}
+
+export function createDeviceState(device: DeviceEntry): DeviceState {
+  const peers: Record<string, PeerState> = {};
+  for (const peer of device.peers) {
+    if (peer.floor === undefined && !peer.proven) continue;
+    peers[peer.publicKey] = {
+      ...(peer.floor === undefined ? {} : { floor: peer.floor }),
+      ...(peer.proven ? { proven: formatEndpoint(peer.proven) } : {}),
+    };
+  }
+  return { version: 1, ...(device.lastT === undefined ? {} : { t: device.lastT }), n: device.n, peers };
+}
+
+/** Puts a stored state into the table; what does not fit is passed over, member by member. False: it is no state of ours. */
+export function restoreDeviceState(device: DeviceEntry, value: unknown): boolean {
+  if (!isObject(value) || value['version'] !== 1) return false;
+  const whole = (member: unknown): member is number => typeof member === 'number' && Number.isSafeInteger(member) && member >= 0;
+  if (whole(value['t'])) device.lastT = value['t'];
+  if (whole(value['n'])) device.n = value['n'];
+  const { peers } = value;
+  if (!isObject(peers)) return true;
+  for (const peer of device.peers) {
+    const stored = peers[peer.publicKey];
+    if (!isObject(stored)) continue;
+    if (whole(stored['floor'])) peer.floor = stored['floor'];
+    if (typeof stored['proven'] === 'string') peer.proven = parseEndpoint(stored['proven']);
+  }
+  return true;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

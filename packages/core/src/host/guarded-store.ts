@@ -1,0 +1,226 @@
+/** A store with a guard around it: deadline, input rules, size limits, order, bounded concurrency, one kind of error. */
+import {
+  type CallOptions,
+  type Clock,
+  isStunmeshError,
+  type Logger,
+  type Store,
+  type StoreTraits,
+  type StunmeshError,
+} from '../api/index.js';
+import { raceAbort } from './call-queue.js';
+import { mapStoreError } from './error-mapping.js';
+import { createCaller, type StoreCounters } from './guarded-call.js';
+import { guardListener } from './guarded-watch.js';
+import { checkKey, checkResult, checkValue } from './store-input.js';
+
+/** How long close() waits for the store's own close, in milliseconds (F41: a whole shutdown takes two seconds). */
+const CLOSE_MS = 1500;
+
+/** A Store as the controllers see it: errors are StunmeshErrors that name the store, getMany and setMany are always there. */
+export interface GuardedStore extends Store {
+  readonly name: string;
+  readonly traits: StoreTraits;
+  readonly counters: StoreCounters;
+  /** Never rejects: a key that could not be read has its error (F13), an absent one is not in the map. */
+  getMany(keys: readonly string[], options: CallOptions): Promise<ReadonlyMap<string, string | StunmeshError>>;
+  /** Never rejects: the map holds the failures. */
+  setMany(records: ReadonlyMap<string, string>, options: CallOptions): Promise<ReadonlyMap<string, StunmeshError>>;
+  /** Aborts what is under way, stops watching, closes the store once. Never rejects. */
+  close(): Promise<void>;
+}
+
+export interface GuardOptions {
+  /** The instance's name in the configuration. */
+  readonly name: string;
+  readonly store: Store;
+  readonly traits: StoreTraits;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Puts the guard around an open store and owns it from then on. */
+export function guardStore(options: GuardOptions): GuardedStore {
+  const { name, store, clock, logger } = options;
+  const label = `store "${name}"`;
+  const caller = createCaller({ label, timeoutMs: options.timeoutMs, clock });
+  const watches = new Set<AsyncDisposable>();
+  let traits = options.traits;
+  let closing: Promise<void> | undefined;
+
+  const asError = (error: unknown): StunmeshError => (isStunmeshError(error) ? error : mapStoreError(error, label));
+
+  const get = async (key: string, { signal }: CallOptions): Promise<string | undefined> => {
+    const doing = `get ${checkKey(key, label)}`;
+    caller.counters.gets += 1;
+    return caller.call(doing, [key], signal, async (o) => checkResult(await store.get(key, o), traits));
+  };
+
+  const set = async (key: string, value: string, { signal }: CallOptions): Promise<void> => {
+    const doing = `set ${checkKey(key, label)}`;
+    checkValue(value, traits, `${label}: ${doing}`);
+    caller.counters.sets += 1;
+    await caller.call(doing, [key], signal, (o) => store.set(key, value, o));
+  };
+
+  /** Checks all keys; those that pass are returned, the error of each other one goes into `results`. */
+  const admit = (
+    keys: Iterable<string>,
+    results: Map<string, string | StunmeshError>,
+    check: (key: string) => void,
+  ): string[] => {
+    const good: string[] = [];
+    for (const key of new Set(keys)) {
+      try {
+        check(key);
+        good.push(key);
+      } catch (error) {
+        results.set(key, asError(error));
+      }
+    }
+    return good;
+  };
+
+  const getMany = async (keys: readonly string[], { signal }: CallOptions) => {
+    const results = new Map<string, string | StunmeshError>();
+    const good = admit(keys, results, (key) => checkKey(key, label));
+    const one = async (key: string) => {
+      const value = await get(key, { signal }).catch(asError);
+      if (value !== undefined) results.set(key, value);
+    };
+    if (!store.getMany) {
+      await Promise.all(good.map(one));
+    } else if (good.length > 0) {
+      caller.counters.gets += good.length;
+      const doing = `get of ${good.length} keys`;
+      try {
+        await caller.call(doing, good, signal, async (o) => {
+          const answers = await store.getMany?.(good, o);
+          for (const key of good) {
+            const value = keyResult(answers?.get(key), `${label}: get ${key}`, (v) => checkResult(v, traits));
+            if (value !== undefined) results.set(key, value);
+          }
+        });
+      } catch (error) {
+        for (const key of good) results.set(key, asError(error));
+      }
+    }
+    return results;
+  };
+
+  const setMany = async (records: ReadonlyMap<string, string>, { signal }: CallOptions) => {
+    const results = new Map<string, StunmeshError>();
+    const good = admit(records.keys(), results, (key) => {
+      checkKey(key, label);
+      checkValue(records.get(key) ?? '', traits, `${label}: set ${key}`);
+    });
+    const one = async (key: string) => {
+      await set(key, records.get(key) ?? '', { signal }).catch((error: unknown) => results.set(key, asError(error)));
+    };
+    if (!store.setMany) {
+      await Promise.all(good.map(one));
+    } else if (good.length > 0) {
+      caller.counters.sets += good.length;
+      const batch = new Map(good.map((key) => [key, records.get(key) ?? '']));
+      try {
+        await caller.call(`set of ${good.length} keys`, good, signal, async (o) => {
+          const failures = await store.setMany?.(batch, o);
+          for (const key of good) {
+            const failure = keyResult(failures?.get(key), `${label}: set ${key}`, () => undefined);
+            if (failure !== undefined) results.set(key, failure);
+          }
+        });
+      } catch (error) {
+        for (const key of good) results.set(key, asError(error));
+      }
+    }
+    return results;
+  };
+
+  /** One key's share of a batch: an error is mapped and counted, anything else is checked. */
+  function keyResult<T>(answer: unknown, where: string, check: (answer: unknown) => T): T | StunmeshError {
+    try {
+      if (answer instanceof Error) throw answer;
+      return check(answer);
+    } catch (error) {
+      const mapped = mapStoreError(error, where);
+      caller.failed(mapped);
+      return mapped;
+    }
+  }
+
+  const watch: NonNullable<Store['watch']> = async (keys, on, { signal }) => {
+    for (const key of keys) checkKey(key, label);
+    const guard = guardListener(on, { keys, traits, label, logger });
+    let abandoned = false;
+    const opening = async (o: CallOptions) => {
+      const opened = await store.watch?.(keys, guard.listener, o);
+      if (abandoned) await opened?.[Symbol.asyncDispose]();
+      return opened;
+    };
+    // No keys: a watch waits for nobody's turn, and setting it up counts as no read.
+    const inner = await caller.call('watch', [], signal, opening).catch((error: unknown) => {
+      abandoned = true;
+      guard.stop();
+      throw error;
+    });
+    const outer = {
+      async [Symbol.asyncDispose]() {
+        guard.stop();
+        if (!watches.delete(outer)) return;
+        await inner?.[Symbol.asyncDispose]();
+      },
+    };
+    watches.add(outer);
+    return outer;
+  };
+
+  const describe = async ({ signal }: CallOptions): Promise<Partial<StoreTraits>> => {
+    const found = await caller.call('describe', [], signal, async (o) => store.describe?.(o) ?? {});
+    traits = { ...traits, ...found };
+    return found;
+  };
+
+  const remove = async (key: string, { signal }: CallOptions): Promise<void> => {
+    const doing = `delete ${checkKey(key, label)}`;
+    await caller.call(doing, [key], signal, async (o) => store.delete?.(key, o));
+  };
+
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      caller.close();
+      using limit = clock.deadline(CLOSE_MS);
+      const closeAll = async () => {
+        await Promise.allSettled([...watches].map((opened) => opened[Symbol.asyncDispose]()));
+        await store[Symbol.asyncDispose]();
+      };
+      try {
+        await raceAbort(closeAll(), limit.signal);
+      } catch (error) {
+        const { code, message } = mapStoreError(error, label);
+        logger.warn({ store: name, code, err: message }, 'the store did not close cleanly');
+      }
+    })();
+    return closing;
+  };
+
+  return {
+    name,
+    get traits() {
+      return traits;
+    },
+    get counters() {
+      return { ...caller.counters };
+    },
+    get,
+    set,
+    ...(store.delete ? { delete: remove } : {}),
+    getMany,
+    setMany,
+    ...(store.watch ? { watch } : {}),
+    ...(store.describe ? { describe } : {}),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,49 @@
+/** Watching through the guard: what arrives is checked, callbacks never throw into the store and fall silent once disposed. */
+import type { Logger, StoreTraits, WatchListener } from '../api/index.js';
+import { mapStoreError } from './error-mapping.js';
+
+export interface ListenerGuard {
+  readonly listener: WatchListener;
+  /** No callback is made any more. */
+  stop(): void;
+}
+
+/** A listener to hand to a store in place of `on`: foreign keys and odd values are dropped, errors are mapped. */
+export function guardListener(
+  on: WatchListener,
+  options: {
+    readonly keys: readonly string[];
+    readonly traits: StoreTraits;
+    readonly label: string;
+    readonly logger: Logger;
+  },
+): ListenerGuard {
+  const keys = new Set(options.keys);
+  let stopped = false;
+
+  const callBack = (run: () => void): void => {
+    if (stopped) return;
+    try {
+      run();
+    } catch (error) {
+      const err = mapStoreError(error, `${options.label}: listener`);
+      options.logger.error({ code: err.code, err: err.message }, 'a store listener failed');
+    }
+  };
+
+  return {
+    listener: {
+      change(key, value) {
+        if (!keys.has(key)) return;
+        const fits = typeof value === 'string' && value.length <= options.traits.maxValueBytes;
+        callBack(() => (fits ? on.change(key, value) : on.change(key)));
+      },
+      fault(error) {
+        callBack(() => on.fault(mapStoreError(error, `${options.label}: watch`)));
+      },
+    },
+    stop() {
+      stopped = true;
+    },
+  };
+}

@@ -1,0 +1,124 @@
+/** Loads store and capture modules by name: preloaded ones first, then packages beside core, then beside the configuration file. */
+import { dirname, isAbsolute } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type CaptureModule, isStunmeshError, type StoreModule, StunmeshError } from '../api/index.js';
+import { oneLine } from './error-mapping.js';
+import { checkCaptureModule, checkStoreModule } from './module-shape.js';
+import type { PluginConfig } from './plugin-config.js';
+import { isPackageName, resolvePackage } from './resolve-package.js';
+
+/** Modules that a bundle brings along, by package name; each is loaded when it is first asked for. */
+export type PreloadedModules = Readonly<Record<string, () => Promise<unknown>>>;
+
+export interface LoaderOptions {
+  /** The folder of the configuration file, absolute; packages installed there are found. */
+  readonly configDir: string;
+  readonly preloaded?: PreloadedModules;
+  /** Stands in for this process's platform (tests). */
+  readonly platform?: NodeJS.Platform;
+}
+
+export interface ModuleLoader {
+  /** Errors: ERR_PLUGIN_NOT_FOUND, ERR_PLUGIN_INVALID. */
+  loadStore(plugin: Pick<PluginConfig, 'name' | 'type' | 'module'>): Promise<StoreModule>;
+  /** 'auto', 'linux', 'bsd', a package, or an absolute path. Errors: ERR_PLUGIN_NOT_FOUND, ERR_PLUGIN_INVALID, ERR_CAPTURE_PLATFORM. */
+  loadCapture(name: string): Promise<CaptureModule>;
+}
+
+interface Loaded {
+  /** What was loaded, for messages: the package or path. */
+  readonly from: string;
+  readonly exports: unknown;
+}
+
+const SHORT_NAME = /^[a-z0-9][a-z0-9-]*$/;
+const CAPTURE_OF: Partial<Record<NodeJS.Platform, string>> = {
+  linux: 'linux',
+  freebsd: 'bsd',
+  openbsd: 'bsd',
+  netbsd: 'bsd',
+  darwin: 'bsd',
+};
+
+export function createLoader(options: LoaderOptions): ModuleLoader {
+  const { configDir, preloaded = {}, platform = process.platform } = options;
+  const coreDir = dirname(fileURLToPath(import.meta.url));
+
+  /** The first of `names` that there is; `owner` names the configuration's wish in errors. */
+  async function load(names: readonly string[], owner: string): Promise<Loaded> {
+    for (const name of names) {
+      if (Object.hasOwn(preloaded, name))
+        return { from: name, exports: await attempt(name, () => preloaded[name]?.()) };
+      if (isAbsolute(name)) return importFile(name, name);
+      const file = await attempt(name, () => resolvePackage(name, coreDir) ?? resolvePackage(name, configDir));
+      if (file !== undefined) return importFile(name, file);
+    }
+    const name = names[0] ?? '';
+    throw new StunmeshError(
+      'ERR_PLUGIN_NOT_FOUND',
+      `${owner}: the package ${names.join(' or ')} is not installed; install it with ` +
+        `"npm install --global ${name}", or for this configuration alone with "npm install --prefix ${configDir} ${name}"`,
+      { details: { package: name } },
+    );
+  }
+
+  async function importFile(from: string, file: string): Promise<Loaded> {
+    return { from, exports: await attempt(from, () => import(pathToFileURL(file).href)) };
+  }
+
+  async function attempt<T>(from: string, run: () => T): Promise<Awaited<T>> {
+    try {
+      return await run();
+    } catch (error) {
+      // An addon that is missing says so by a code of its own.
+      if (isStunmeshError(error)) throw error;
+      const missing = isAbsolute(from) && (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND';
+      const text = oneLine(error instanceof Error ? error.message : String(error));
+      throw new StunmeshError(
+        missing ? 'ERR_PLUGIN_NOT_FOUND' : 'ERR_PLUGIN_INVALID',
+        `${from} could not be loaded: ${text}`,
+      );
+    }
+  }
+
+  function refuse(owner: string, name: string, allowed: string): never {
+    throw new StunmeshError(
+      'ERR_PLUGIN_NOT_FOUND',
+      `${owner}: "${oneLine(name)}" names no module; write ${allowed}, a package name, or an absolute path`,
+    );
+  }
+
+  return {
+    async loadStore(plugin) {
+      const owner = `plugin "${plugin.name}"`;
+      if (plugin.type !== 'builtin') {
+        const { from, exports } = await load(['@stunmesh/store-exec'], owner);
+        return checkStoreModule(exports, `${owner}: ${from}`);
+      }
+      const name = plugin.module ?? '';
+      const names = SHORT_NAME.test(name) ? [`@stunmesh/store-${name}`, name] : [name];
+      if (!isAbsolute(name) && !isPackageName(name)) refuse(owner, name, 'a short name such as "file"');
+      const { from, exports } = await load(names, owner);
+      return checkStoreModule(exports, `${owner}: ${from}`);
+    },
+
+    async loadCapture(name) {
+      const owner = `capture "${name}"`;
+      const short = name === 'auto' ? CAPTURE_OF[platform] : name === 'linux' || name === 'bsd' ? name : undefined;
+      if (name === 'auto' && short === undefined) {
+        const known = Object.keys(CAPTURE_OF).join(', ');
+        throw new StunmeshError('ERR_CAPTURE_PLATFORM', `there is no capture for ${platform}; there is for ${known}`);
+      }
+      if (short === undefined && !isAbsolute(name) && !isPackageName(name)) refuse(owner, name, 'auto, linux, bsd');
+      const { from, exports } = await load([short === undefined ? name : `@stunmesh/capture-${short}`], owner);
+      const module = checkCaptureModule(exports, `${owner}: ${from}`);
+      if (!module.platforms.includes(platform)) {
+        throw new StunmeshError(
+          'ERR_CAPTURE_PLATFORM',
+          `${owner}: ${from} runs on ${module.platforms.join(', ')}, this is ${platform}; write "capture: auto"`,
+        );
+      }
+      return module;
+    },
+  };
+}

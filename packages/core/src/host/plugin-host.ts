@@ -1,0 +1,61 @@
+/** The plugin host: opens the configured stores behind a guard and loads the capture module. */
+import type { CaptureModule, Clock, Connect, Logger, StoreModule } from '../api/index.js';
+import { mapStoreError } from './error-mapping.js';
+import { type GuardedStore, guardStore } from './guarded-store.js';
+import { createLoader, type PreloadedModules } from './loader.js';
+import type { PluginConfig } from './plugin-config.js';
+import { type CheckSettings, type Explain, readSettings } from './settings.js';
+
+export interface PluginHostOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The folder of the configuration file, absolute. */
+  readonly configDir: string;
+  /** Modules of a bundle; they come before installed packages. */
+  readonly preloaded?: PreloadedModules;
+  /** LoadedConfig's: where a path stands in the file. */
+  readonly explain?: Explain;
+  /** LoadedConfig's: converts and checks a built-in's settings. Without it they are checked as they are. */
+  readonly checkSettings?: CheckSettings;
+  readonly connect?: Connect;
+}
+
+export interface PluginHost {
+  /** Loads the module, checks the settings, makes the instance; no I/O towards the store yet (F32). The caller closes it.
+   * Errors: ERR_PLUGIN_NOT_FOUND, ERR_PLUGIN_INVALID, ERR_CONFIG_INVALID, or what the module's open says. */
+  openStore(plugin: PluginConfig): Promise<GuardedStore>;
+  /** 'auto', 'linux', 'bsd', a package or an absolute path. Errors: ERR_PLUGIN_NOT_FOUND, ERR_PLUGIN_INVALID,
+   * ERR_CAPTURE_PLATFORM, ERR_CAPTURE_ADDON. */
+  loadCapture(name: string): Promise<CaptureModule>;
+}
+
+export function createPluginHost(options: PluginHostOptions): PluginHost {
+  const { clock, explain } = options;
+  const loader = createLoader(options);
+
+  async function openStore(plugin: PluginConfig): Promise<GuardedStore> {
+    const module: StoreModule = await loader.loadStore(plugin);
+    const builtin = plugin.type === 'builtin';
+    const config = await readSettings({
+      schema: module.configSchema,
+      // One module serves both kinds of child process; it has to know which.
+      settings: builtin ? plugin.settings : { ...plugin.settings, type: plugin.type },
+      instance: plugin.name,
+      module: module.name,
+      explain,
+      checkSettings: builtin ? options.checkSettings : undefined,
+    });
+    const logger = options.logger.child({ store: plugin.name });
+    const components = { clock, logger, ...(options.connect ? { connect: options.connect } : {}) };
+    try {
+      const traits = module.traits(config);
+      const store = await module.open(config, components);
+      return guardStore({ name: plugin.name, store, traits, timeoutMs: plugin.timeoutMs, clock, logger });
+    } catch (error) {
+      const place = explain ? explain(['plugins', plugin.name]) : `plugin "${plugin.name}"`;
+      throw mapStoreError(error, place);
+    }
+  }
+
+  return { openStore, loadCapture: (name) => loader.loadCapture(name) };
+}

@@ -1,0 +1,42 @@
+/** What may go into a store and come out of it (F37): keys of 40 lower-case hex digits, values of hex text within the store's size. */
+import { type StoreTraits, StunmeshError } from '../api/index.js';
+
+const KEY = /^[0-9a-f]{40}$/;
+const VALUE = /^[0-9a-fA-F]+$/;
+
+/** The key itself. Errors: ERR_STORE_INPUT, which does not quote it. */
+export function checkKey(key: string, where: string): string {
+  if (typeof key === 'string' && KEY.test(key)) return key;
+  throw new StunmeshError('ERR_STORE_INPUT', `${where}: a key has 40 lower-case hexadecimal digits, this one has not`);
+}
+
+/** Errors: ERR_STORE_INPUT (not hex), ERR_STORE_TOO_LARGE. */
+export function checkValue(value: string, traits: StoreTraits, where: string): void {
+  if (typeof value !== 'string' || !VALUE.test(value))
+    throw new StunmeshError('ERR_STORE_INPUT', `${where}: a value is hexadecimal text, this one is not`);
+  if (value.length > traits.maxValueBytes) {
+    throw new StunmeshError(
+      'ERR_STORE_TOO_LARGE',
+      `${where}: the value has ${value.length} characters, the store takes at most ${traits.maxValueBytes}`,
+    );
+  }
+}
+
+/** What a store answered, if a store may answer that. Errors: ERR_STORE_INTERNAL, ERR_STORE_TOO_LARGE. */
+export function checkResult(value: unknown, traits: StoreTraits): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string') {
+    throw new StunmeshError(
+      'ERR_STORE_INTERNAL',
+      `the module answered a ${value === null ? 'null' : typeof value} where a string or undefined is due`,
+    );
+  }
+  if (value.length > traits.maxValueBytes) {
+    throw new StunmeshError(
+      'ERR_STORE_TOO_LARGE',
+      `what is stored there has ${value.length} characters, a value has at most ${traits.maxValueBytes}`,
+      { retry: 'later' },
+    );
+  }
+  return value;
+}

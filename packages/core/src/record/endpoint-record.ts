@@ -1,0 +1,104 @@
+/** The plain text of a record: where a host can be reached, and how new that is. */
+import { type Endpoint, type Family, type PublicKey, publicKeyBytes, StunmeshError } from '../api/index.js';
+import { formatEndpoint, parseAddress, parseEndpoint, refusedAddress } from '../net/index.js';
+
+export interface EndpointRecord {
+  readonly ipv4?: Endpoint;
+  readonly ipv6?: Endpoint;
+  /** Seconds since 1970, strictly growing for a sender; absent from older writers. */
+  readonly t?: number;
+  /** Grows at every network event or changed mapping of the sender. */
+  readonly n?: number;
+  /** fingerprint() of the sender, against reflection (F20). */
+  readonly f?: string;
+}
+
+/** A record as read: endpoints that cannot be used are left out and named. */
+export interface ParsedRecord extends EndpointRecord {
+  readonly problems: readonly string[];
+}
+
+/** First 8 hex digits of a public key. */
+export function fingerprint(key: PublicKey): string {
+  return Buffer.from(publicKeyBytes(key).subarray(0, 4)).toString('hex');
+}
+
+/** Characters of a sealed value for a plain text of ASCII: 24 bytes nonce, 16 bytes tag, in hex. */
+export function sealedLength(plain: string): number {
+  return 2 * (40 + plain.length);
+}
+
+/** Why this endpoint can be nobody's address, in a phrase; undefined when it can (F19, as far as the address alone tells). */
+export function refusedEndpoint(endpoint: Endpoint): string | undefined {
+  if (endpoint.port === 0) return 'port 0';
+  const reason = refusedAddress(parseAddress(endpoint.address) ?? new Uint8Array());
+  return reason === undefined ? undefined : `${/^[aiou]/.test(reason) ? 'an' : 'a'} ${reason} address`;
+}
+
+/** JSON without spaces whose sealed form fits in `maxValueBytes` characters: what does not fit is left out, last member first.
+ * Errors: ERR_RECORD_TOO_LARGE when not even one endpoint fits. */
+export function formatRecord(record: EndpointRecord, maxValueBytes = Number.POSITIVE_INFINITY): { readonly plain: string; readonly omitted: readonly string[] } {
+  const members: [string, string | number][] = [];
+  if (record.ipv4) members.push(['ipv4', formatEndpoint(record.ipv4)]);
+  if (record.ipv6) members.push(['ipv6', formatEndpoint(record.ipv6)]);
+  for (const name of ['t', 'n', 'f'] as const) if (record[name] !== undefined) members.push([name, record[name]]);
+  const omitted: string[] = [];
+  for (;;) {
+    const plain = JSON.stringify(Object.fromEntries(members));
+    if (sealedLength(plain) <= maxValueBytes) return { plain, omitted };
+    const last = members.length > 1 ? members.pop() : undefined;
+    if (!last) {
+      throw new StunmeshError('ERR_RECORD_TOO_LARGE', `a record needs ${sealedLength(plain)} characters and the store takes ${maxValueBytes}; use another store`);
+    }
+    omitted.push(last[0]);
+  }
+}
+
+/** Reads a plain text leniently: names in any letter case, unknown members ignored, null as absent.
+ * Errors: ERR_RECORD_MALFORMED, which never quotes the text. */
+export function parseRecord(plain: string): ParsedRecord {
+  const object = parseObject(plain);
+  const problems: string[] = [];
+  const record: { ipv4?: Endpoint; ipv6?: Endpoint; t?: number; n?: number; f?: string } = {};
+  for (const [key, value] of Object.entries(object)) {
+    const name = key.toLowerCase();
+    if (name === 'ipv4' || name === 'ipv6') {
+      const endpoint = readEndpoint(name, value, problems);
+      if (endpoint) record[name] = endpoint;
+    } else if ((key === 't' || key === 'n') && typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) {
+      record[key] = value;
+    } else if (key === 'f' && typeof value === 'string' && /^[0-9a-f]{8}$/.test(value)) {
+      record.f = value;
+    }
+  }
+  return { ...record, problems };
+}
+
+function parseObject(plain: string): object {
+  let value: unknown;
+  try {
+    value = JSON.parse(plain);
+  } catch {
+    throw new StunmeshError('ERR_RECORD_MALFORMED', 'the record opens but is not JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new StunmeshError('ERR_RECORD_MALFORMED', 'the record opens but is not a JSON object');
+  }
+  return value;
+}
+
+function readEndpoint(name: 'ipv4' | 'ipv6', value: unknown, problems: string[]): Endpoint | undefined {
+  if (value === null || value === '') return undefined;
+  if (typeof value !== 'string') throw new StunmeshError('ERR_RECORD_MALFORMED', `the record's ${name} is not a string`);
+  const family: Family = name === 'ipv4' ? 4 : 6;
+  const endpoint = parseEndpoint(value);
+  // A link-local zone of another host means nothing here.
+  if (!endpoint || endpoint.zone !== undefined) problems.push(`its ${name} is not a numeric address and port`);
+  else if (endpoint.family !== family) problems.push(`its ${name} holds an address of the other family`);
+  else {
+    const reason = refusedEndpoint(endpoint);
+    if (reason === undefined) return endpoint;
+    problems.push(`its ${name} is ${reason}`);
+  }
+  return undefined;
+}

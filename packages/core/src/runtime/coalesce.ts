@@ -1,0 +1,51 @@
+/** One job at a time: asking while it runs makes it run once more, however often it was asked (F14). */
+
+export interface Coalesced {
+  /** Runs the job, or runs it again after the present run; resolves when a run that began after this call has ended. */
+  trigger(): Promise<void>;
+  /** Resolves when nothing runs any more; later triggers do nothing. */
+  stop(): Promise<void>;
+  readonly running: boolean;
+}
+
+/** `run` must not reject; what it throws is given to `onError`. */
+export function createCoalesced(run: () => Promise<void>, onError: (error: unknown) => void): Coalesced {
+  let current: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
+  let stopped = false;
+
+  const start = async (): Promise<void> => {
+    try {
+      await run();
+    } catch (error) {
+      onError(error);
+    } finally {
+      current = undefined;
+    }
+  };
+
+  return {
+    get running() {
+      return current !== undefined;
+    },
+    trigger() {
+      if (stopped) return Promise.resolve();
+      if (!current) {
+        current = start();
+        return current;
+      }
+      next ??= current.then(() => {
+        next = undefined;
+        if (stopped) return;
+        current = start();
+        return current;
+      });
+      return next;
+    },
+    async stop() {
+      stopped = true;
+      await current;
+      await next;
+    },
+  };
+}

@@ -1,0 +1,99 @@
+/** Names to addresses without getaddrinfo, whose hanging threads would block all file access of the process: numbers, the hosts file, then DNS by c-ares. */
+import { promises as dns } from 'node:dns';
+import { readFile } from 'node:fs/promises';
+import { type Family, StunmeshError } from '../api/index.js';
+import { formatAddress, parseAddress } from '../net/index.js';
+
+export type Resolver = (host: string, family: Family, signal: AbortSignal) => Promise<readonly string[]>;
+
+export interface ResolverOptions {
+  /** Default: /etc/hosts. */
+  readonly hostsFile?: string;
+  /** Name servers, "192.0.2.53" or "192.0.2.53:53". Default: those of /etc/resolv.conf. */
+  readonly nameServers?: readonly string[];
+}
+
+/** c-ares doubles it with each try; a lost query must not cost a whole discovery. */
+const QUERY_TIMEOUT_MS = 1000;
+const QUERY_TRIES = 4;
+
+/** What to say of c-ares's errors (dns module documentation, error codes). */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'no such name',
+  ENODATA: 'the name has no such address',
+  ETIMEOUT: 'no name server answers',
+  ECONNREFUSED: 'no name server can be reached: look at /etc/resolv.conf',
+  ESERVFAIL: 'the name server failed',
+  EREFUSED: 'the name server refuses to answer',
+  EBADNAME: 'not a host name',
+};
+
+/** Addresses of one family in canonical text. Files and name servers are read afresh each time. Errors: ERR_RESOLVE, or the
+ * signal's reason; there is no time limit but the signal and c-ares's own, some 15 s. */
+export function createResolver(o: ResolverOptions = {}): Resolver {
+  return async (host, family, signal) => {
+    signal.throwIfAborted();
+    const numeric = parseAddress(host);
+    if (numeric) {
+      if (numeric.length === (family === 4 ? 4 : 16)) return [formatAddress(numeric)];
+      throw unresolved(host, family, 'it is an address of the other family');
+    }
+    const known = hostsAddresses(await readHosts(o.hostsFile ?? '/etc/hosts'), host, family);
+    signal.throwIfAborted();
+    return known.length > 0 ? known : query(host, family, signal, o.nameServers);
+  };
+}
+
+/** No hosts file is as good as an empty one. */
+async function readHosts(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** hosts(5): an address, then names, "#" begins a comment. */
+function hostsAddresses(text: string, host: string, family: Family): readonly string[] {
+  const wanted = withoutDot(host);
+  const found = text.split('\n').flatMap((line) => {
+    const [address = '', ...names] = (line.split('#')[0] ?? '').trim().split(/\s+/);
+    if (!names.some((name) => withoutDot(name) === wanted)) return [];
+    const bytes = parseAddress(address);
+    return bytes && bytes.length === (family === 4 ? 4 : 16) ? [formatAddress(bytes)] : [];
+  });
+  return [...new Set(found)];
+}
+
+function withoutDot(name: string): string {
+  return name.toLowerCase().replace(/\.$/, '');
+}
+
+async function query(
+  host: string,
+  family: Family,
+  signal: AbortSignal,
+  nameServers: readonly string[] | undefined,
+): Promise<readonly string[]> {
+  // A new one each time, because c-ares reads /etc/resolv.conf only when it starts.
+  const resolver = new dns.Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
+  const done = new AbortController();
+  signal.addEventListener('abort', () => resolver.cancel(), { once: true, signal: done.signal });
+  try {
+    if (nameServers) resolver.setServers(nameServers);
+    const texts = await (family === 4 ? resolver.resolve4(host) : resolver.resolve6(host));
+    return texts.flatMap((text) => parseAddress(text) ?? []).map(formatAddress);
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    const code = (error as { code?: unknown }).code;
+    throw unresolved(host, family, (typeof code === 'string' && REASONS[code]) || `DNS says ${String(code)}`);
+  } finally {
+    done.abort();
+  }
+}
+
+function unresolved(host: string, family: Family, reason: string): StunmeshError {
+  return new StunmeshError('ERR_RESOLVE', `${host} does not resolve to an IPv${family} address: ${reason}`, {
+    details: { host, family },
+  });
+}

@@ -1,0 +1,41 @@
+/** A small JSON file that survives crashes: replaced as a whole, readable by its owner alone. */
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { StunmeshError } from '../api/index.js';
+
+/** The file's value; undefined when there is none. Errors: ERR_STATE (unreadable, not JSON). */
+export async function readStateFile(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') return undefined;
+    throw new StunmeshError('ERR_STATE', `cannot read the state file ${path} (${code}); the daemon goes on without it`, { cause: error });
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new StunmeshError('ERR_STATE', `the state file ${path} is damaged (not JSON); it will be written anew`);
+  }
+}
+
+/** Replaces the file: temporary name in the same folder, flushed, renamed; mode 0600, its folder 0700 when made. Errors: ERR_STATE. */
+export async function writeStateFile(path: string, value: unknown): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const file = await open(temporary, 'w', 0o600);
+    try {
+      await file.writeFile(`${JSON.stringify(value)}\n`);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StunmeshError('ERR_STATE', `cannot write the state file ${path} (${code}); make its folder writable or set state_dir to one that is`, { cause: error });
+  }
+}

@@ -1,0 +1,266 @@
+/** A capture module without packets: a test sees what was sent, plays the network, and causes every kind of trouble. */
+import { isIP } from 'node:net';
+import {
+  type CaptureModule,
+  type EchoSocketOptions,
+  type Endpoint,
+  type ErrorCode,
+  type Family,
+  type NetInterface,
+  type NetworkEvent,
+  type Route,
+  StunmeshError,
+  type StunSocketOptions,
+} from '../api/index.js';
+import { isStunResponse } from '../net/stun-filter.js';
+
+export interface SentMessage {
+  readonly message: Uint8Array;
+  readonly to: Endpoint;
+  readonly localPort: number;
+  readonly firewallMark: number;
+}
+
+export interface SentEcho {
+  readonly packet: Uint8Array;
+  readonly to: string;
+  readonly device: string;
+  readonly ttl?: number;
+}
+
+export interface FakeCapture extends CaptureModule {
+  /** Everything that went out, oldest first; failed sends are not in it. */
+  readonly sent: SentMessage[];
+  readonly echoes: SentEcho[];
+  /** Options of the sockets and watchers that are open now. */
+  readonly stunSockets: ReadonlySet<StunSocketOptions>;
+  readonly echoSockets: ReadonlySet<EchoSocketOptions>;
+  readonly watchers: number;
+  /** The scripted network: what happens after a message or an echo left; throw a StunmeshError to make that send fail. */
+  onSend: (sent: SentMessage) => void;
+  onEcho: (sent: SentEcho) => void;
+  /** Calls of this kind fail with the error until it is set to undefined. */
+  fail(what: 'openStunSocket' | 'openEchoSocket' | 'send' | 'echo', error: StunmeshError | undefined): void;
+  /** A datagram arrives; every open socket of that port and family gets it, if it is a STUN response. Says how many did. */
+  deliver(
+    message: Uint8Array,
+    from: Endpoint,
+    options: { readonly localPort: number; readonly address?: string; readonly interface?: string },
+  ): number;
+  /** An ICMP message arrives through a device; says how many sockets got it. */
+  deliverEcho(device: string, family: Family, icmp: Uint8Array, from: string): number;
+  /** The open STUN sockets are of no use any more. */
+  loseStunSockets(): void;
+  /** The device is gone: its echo sockets fault and close, it leaves the interfaces, and no echo socket opens on it (others open on any name). */
+  loseDevice(device: string): void;
+  setInterfaces(interfaces: readonly NetInterface[]): void;
+  /** The route to an address (where it is asked for with this device); undefined: none, and sending there fails too.
+   * Without any call every address has a route by the first interface that is no loopback. */
+  setRoute(to: string, route: Route | undefined, device?: string): void;
+  /** Tells the watchers that the network changed. */
+  change(event: NetworkEvent): void;
+}
+
+const DEFAULT_INTERFACES: readonly NetInterface[] = [
+  {
+    name: 'lo',
+    index: 1,
+    up: true,
+    loopback: true,
+    addresses: [
+      { family: 4, address: '127.0.0.1', prefixLength: 8 },
+      { family: 6, address: '::1', prefixLength: 128 },
+    ],
+  },
+  {
+    name: 'eth0',
+    index: 2,
+    up: true,
+    loopback: false,
+    addresses: [
+      { family: 4, address: '192.168.1.2', prefixLength: 24 },
+      { family: 6, address: '2001:db8:1::2', prefixLength: 64 },
+    ],
+  },
+];
+
+export function createFakeCapture(): FakeCapture {
+  const stunSockets = new Set<StunSocketOptions>();
+  const echoSockets = new Set<EchoSocketOptions>();
+  const watchers = new Set<{ onChange(event: NetworkEvent): void }>();
+  const failures = new Map<string, StunmeshError>();
+  const routes = new Map<string, Route | undefined>();
+  const gone = new Set<string>();
+  let interfaces = DEFAULT_INTERFACES;
+
+  const check = (what: string) => {
+    const failure = failures.get(what);
+    if (failure) throw failure;
+  };
+  const checkRoute = (to: string) => {
+    if (routes.has(to) && !routes.get(to)) throw captureError('ERR_CAPTURE_UNREACHABLE');
+  };
+  const lost = (what: string) => new StunmeshError('ERR_CAPTURE_LOST', `${what} is gone`);
+
+  const fake: FakeCapture = {
+    kind: 'capture',
+    apiVersion: 1,
+    name: 'fake',
+    platforms: [
+      'aix',
+      'android',
+      'darwin',
+      'freebsd',
+      'haiku',
+      'linux',
+      'openbsd',
+      'sunos',
+      'win32',
+      'cygwin',
+      'netbsd',
+    ],
+    sent: [],
+    echoes: [],
+    stunSockets,
+    echoSockets,
+    get watchers() {
+      return watchers.size;
+    },
+    onSend: () => {},
+    onEcho: () => {},
+
+    async openStunSocket(options) {
+      options.signal.throwIfAborted();
+      check('openStunSocket');
+      const { localPort, firewallMark, family, signal } = options;
+      stunSockets.add(options);
+      const close = () => stunSockets.delete(options);
+      signal.addEventListener('abort', close, { once: true });
+      return {
+        async send(message, to) {
+          if (!stunSockets.has(options)) throw closed('STUN');
+          if (to.family !== family) throw wrongFamily(to.address, family);
+          check('send');
+          checkRoute(to.address);
+          const sent = { message: Uint8Array.from(message), to, localPort, firewallMark };
+          fake.onSend(sent);
+          fake.sent.push(sent);
+        },
+        async [Symbol.asyncDispose]() {
+          signal.removeEventListener('abort', close);
+          close();
+        },
+      };
+    },
+
+    async openEchoSocket(options) {
+      check('openEchoSocket');
+      if (gone.has(options.device)) throw captureError('ERR_CAPTURE_OPEN');
+      echoSockets.add(options);
+      return {
+        async send(packet, to, { ttl } = {}) {
+          if (!echoSockets.has(options)) throw closed('echo');
+          if (isIP(to) !== options.family) throw wrongFamily(to, options.family);
+          check('echo');
+          checkRoute(to);
+          const sent = { packet: Uint8Array.from(packet), to, device: options.device, ...(ttl && { ttl }) };
+          fake.onEcho(sent);
+          fake.echoes.push(sent);
+        },
+        async [Symbol.asyncDispose]() {
+          echoSockets.delete(options);
+        },
+      };
+    },
+
+    listInterfaces: async () => interfaces,
+
+    async routeTo({ to, device }) {
+      if (device !== undefined && routes.has(`${to}%${device}`)) return routes.get(`${to}%${device}`);
+      if (device === undefined && routes.has(to)) return routes.get(to);
+      if (routes.get(to)?.interface === device) return routes.get(to);
+      const family: Family = to.includes(':') ? 6 : 4;
+      const via = interfaces.find((i) => i.up && (device === undefined ? !i.loopback : i.name === device));
+      const source = via?.addresses.find((a) => a.family === family);
+      return via && source && { interface: via.name, source: source.address };
+    },
+
+    async watchNetwork(on) {
+      const watcher = { onChange: (event: NetworkEvent) => on.onChange(event) };
+      watchers.add(watcher);
+      return {
+        async [Symbol.asyncDispose]() {
+          watchers.delete(watcher);
+        },
+      };
+    },
+
+    fail(what, error) {
+      if (error) failures.set(what, error);
+      else failures.delete(what);
+    },
+
+    deliver(message, from, { localPort, address, interface: via }) {
+      const to = { family: from.family, address: address ?? (from.family === 4 ? '0.0.0.0' : '::'), port: localPort };
+      if (!isStunResponse(message)) return 0;
+      const takers = [...stunSockets].filter(
+        (s) => s.localPort === localPort && s.family === from.family && (via === undefined || s.excludeDevice !== via),
+      );
+      for (const taker of takers)
+        taker.onMessage({ message: Uint8Array.from(message), from, to, ...(via !== undefined && { interface: via }) });
+      return takers.length;
+    },
+
+    deliverEcho(device, family, icmp, from) {
+      const takers = [...echoSockets].filter((s) => s.device === device && s.family === family);
+      for (const taker of takers) taker.onPacket(Uint8Array.from(icmp), from);
+      return takers.length;
+    },
+
+    loseStunSockets() {
+      for (const socket of [...stunSockets]) {
+        stunSockets.delete(socket);
+        socket.onFault(lost('the STUN socket'));
+      }
+    },
+
+    loseDevice(device) {
+      interfaces = interfaces.filter((i) => i.name !== device);
+      gone.add(device);
+      for (const socket of [...echoSockets].filter((s) => s.device === device)) {
+        echoSockets.delete(socket);
+        socket.onFault(lost(`the device ${device} of the echo socket`));
+      }
+    },
+
+    setInterfaces(list) {
+      interfaces = list;
+      for (const { name } of list) gone.delete(name);
+    },
+
+    setRoute(to, route, device) {
+      routes.set(device === undefined ? to : `${to}%${device}`, route);
+    },
+
+    change(event) {
+      for (const watcher of [...watchers]) watcher.onChange(event);
+    },
+  };
+  return fake;
+}
+
+/** An error as a capture module reports it, for fail() and the scripted network. */
+export function captureError(code: ErrorCode & `ERR_CAPTURE_${string}`): StunmeshError {
+  return new StunmeshError(code, `${code} of the fake capture`);
+}
+
+function closed(kind: string): StunmeshError {
+  return new StunmeshError('ERR_CLOSED', `the ${kind} socket is closed`);
+}
+
+function wrongFamily(address: string, family: Family): StunmeshError {
+  return new StunmeshError(
+    'ERR_CAPTURE_SEND',
+    `${address} is not an address of IPv${family}, which this socket is for`,
+  );
+}

@@ -1,0 +1,81 @@
+/** The failures of WireGuard control, each worded once; none ever quotes what a device or a child said about keys (F24, F34). */
+import { StunmeshError } from '../api/index.js';
+
+const INSTALL = [
+  'Debian, Ubuntu: apt install wireguard-tools',
+  'Alpine: apk add wireguard-tools',
+  'FreeBSD: pkg install wireguard-tools',
+  'macOS: brew install wireguard-tools',
+].join('; ');
+
+export function toolMissing(command: string): StunmeshError {
+  return new StunmeshError(
+    'ERR_WG_NOT_FOUND',
+    `the command "${command}" was not found in PATH; install it (${INSTALL}) or start stunmesh with a PATH that holds it`,
+    { details: { command } },
+  );
+}
+
+export function toolNotExecutable(command: string): StunmeshError {
+  return new StunmeshError('ERR_WG_PERMISSION', `the command "${command}" may not be executed by this user`, {
+    details: { command },
+  });
+}
+
+export function deviceMissing(device: string, why = 'there is no such WireGuard device in this network namespace') {
+  return new StunmeshError(
+    'ERR_WG_DEVICE_NOT_FOUND',
+    `WireGuard device "${device}": ${why}; bring it up (wg-quick up ${device}, or ip link add ${device} type wireguard)`,
+    { details: { device } },
+  );
+}
+
+export function permissionMissing(device: string): StunmeshError {
+  return new StunmeshError(
+    'ERR_WG_PERMISSION',
+    `WireGuard device "${device}": this user may not control it; run stunmesh as root or with CAP_NET_ADMIN (setcap, AmbientCapabilities)`,
+    { details: { device } },
+  );
+}
+
+export function peerMissing(device: string, peer: string): StunmeshError {
+  return new StunmeshError(
+    'ERR_WG_PEER_NOT_FOUND',
+    `WireGuard device "${device}" has no peer ${peer}; add it there (wg set, wg-quick): stunmesh never creates peers`,
+    { details: { device, peer } },
+  );
+}
+
+export function privateKeyMissing(device: string): StunmeshError {
+  return new StunmeshError(
+    'ERR_WG_FAILED',
+    `WireGuard device "${device}" shows no private key: it has none yet (wg set ${device} private-key FILE), or this user may not read it`,
+    { details: { device } },
+  );
+}
+
+/** `where` names line and field, never what stood there. */
+export function protocolError(device: string, source: string, where: string): StunmeshError {
+  return new StunmeshError(
+    'ERR_WG_PROTOCOL',
+    `WireGuard device "${device}": ${source} said something unexpected: ${where}`,
+    {
+      details: { device, source, where },
+    },
+  );
+}
+
+export function noAnswer(device: string, source: string, ms: number): StunmeshError {
+  return new StunmeshError('ERR_DEADLINE', `WireGuard device "${device}": ${source} gave no answer within ${ms} ms`, {
+    details: { device, source },
+  });
+}
+
+/** The first line of a child's stderr, with everything that could be (part of) a key replaced, at most 160 characters. */
+export function safeLine(stderr: string): string {
+  const line = stderr.split('\n').find((l) => l.trim() !== '') ?? '';
+  return [...line.replaceAll(/[A-Za-z0-9+/=]{20,}/g, '[key]')]
+    .filter((c) => c >= ' ' && c !== '\x7f')
+    .join('')
+    .slice(0, 160);
+}

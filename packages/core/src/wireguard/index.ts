@@ -1,0 +1,115 @@
+/** WireGuard control of this host: per device the userspace socket where one answers, else wg(8). */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type CallOptions,
+  type Clock,
+  hasCode,
+  type Logger,
+  StunmeshError,
+  type WireGuardControl,
+} from '../api/index.js';
+import { createControl } from './control.js';
+import type { WireGuardBackend } from './reading.js';
+import { createUapiBackend } from './uapi.js';
+import { createWgToolBackend } from './wg-tool.js';
+
+export * from './writes.js';
+
+const UAPI_DIR = '/var/run/wireguard';
+
+export interface OpenWireGuardOptions {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Folder of the userspace sockets NAME.sock; /var/run/wireguard by default. */
+  readonly uapiDir?: string;
+  /** wg(8): a name in PATH or an absolute path; "wg" by default. */
+  readonly wgCommand?: string;
+}
+
+/** No I/O happens before the first call (F32). After disposal every call rejects with ERR_CLOSED, and those under way end with it. */
+export function openWireGuardControl(options: OpenWireGuardOptions): WireGuardControl & AsyncDisposable {
+  const { clock, logger, uapiDir = UAPI_DIR, wgCommand = 'wg' } = options;
+  const uapi = createUapiBackend({ clock, dir: uapiDir });
+  const tool = createWgToolBackend({ clock, command: wgCommand });
+  const closing = new AbortController();
+  const control = createControl({
+    backend: createCombinedBackend(uapi, tool, logger),
+    clock,
+    realName: (name) => readRealName(uapiDir, name),
+  });
+  /** Ends with the caller's signal and with this control; AbortSignal.any would stay referenced by the long-lived one. */
+  async function bounded<T>(signal: AbortSignal, call: (o: CallOptions) => Promise<T>): Promise<T> {
+    closing.signal.throwIfAborted();
+    signal.throwIfAborted();
+    const either = new AbortController();
+    const onAbort = (event: Event) => either.abort((event.target as AbortSignal).reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    closing.signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await call({ signal: either.signal });
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      closing.signal.removeEventListener('abort', onAbort);
+    }
+  }
+  return {
+    devices: ({ signal }) => bounded(signal, (o) => control.devices(o)),
+    device: (name, { signal }) => bounded(signal, (o) => control.device(name, o)),
+    setPeerEndpoints: (name, endpoints, { signal }) =>
+      bounded(signal, (o) => control.setPeerEndpoints(name, endpoints, o)),
+    renewPeer: (name, peer, endpoint, { signal }) => bounded(signal, (o) => control.renewPeer(name, peer, endpoint, o)),
+    setPeerKeepalive: (name, peer, seconds, { signal }) =>
+      bounded(signal, (o) => control.setPeerKeepalive(name, peer, seconds, o)),
+    async [Symbol.asyncDispose]() {
+      closing.abort(new StunmeshError('ERR_CLOSED', 'WireGuard control is closed'));
+    },
+  };
+}
+
+function createCombinedBackend(uapi: WireGuardBackend, tool: WireGuardBackend, logger: Logger): WireGuardBackend {
+  /** A socket that is absent or dead leaves the device to wg(8), which knows the kernel's devices. */
+  async function first<T>(call: (backend: WireGuardBackend) => Promise<T>): Promise<T> {
+    try {
+      return await call(uapi);
+    } catch (error) {
+      if (!hasCode(error, 'ERR_WG_DEVICE_NOT_FOUND')) throw error;
+      return await call(tool);
+    }
+  }
+  return {
+    async list(options) {
+      const [sockets, here] = await Promise.all([uapi.list(options), interfacesHere()]);
+      let names: readonly string[] = [];
+      try {
+        names = await tool.list(options);
+      } catch (error) {
+        if (!hasCode(error, 'ERR_WG_NOT_FOUND') || sockets.length === 0) throw error;
+        logger.debug({ error }, 'wg(8) is missing: only devices with a userspace socket are listed');
+      }
+      const all = [...new Set([...sockets, ...names])].sort();
+      return here ? all.filter((name) => here.has(name)) : all;
+    },
+    read: (device, options) => first((backend) => backend.read(device, options)),
+    write: (device, writes, options) => first((backend) => backend.write(device, writes, options)),
+  };
+}
+
+/** Interfaces of this network namespace, since the sockets' folder is shared by all; undefined where there are no namespaces. */
+async function interfacesHere(): Promise<ReadonlySet<string> | undefined> {
+  try {
+    const lines = (await readFile('/proc/self/net/dev', 'utf8')).split('\n').slice(2);
+    return new Set(lines.map((line) => line.slice(0, line.indexOf(':')).trim()));
+  } catch {
+    return undefined;
+  }
+}
+
+/** wg-quick on macOS keeps the name utunN of its device NAME in NAME.name. */
+async function readRealName(dir: string, name: string): Promise<string> {
+  try {
+    return (await readFile(join(dir, `${name}.name`), 'utf8')).trim() || name;
+  } catch {
+    return name;
+  }
+}

@@ -1,0 +1,103 @@
+/** WireGuard by wg(8): kernel devices, and userspace ones too, on every system that has wireguard-tools. */
+import { type Clock, hasCode, StunmeshError } from '../api/index.js';
+import { formatEndpoint } from '../net/endpoint.js';
+import { type CommandResult, OUTPUT_CAP, runCommand } from './command.js';
+import { parseDump } from './dump.js';
+import {
+  deviceMissing,
+  noAnswer,
+  permissionMissing,
+  protocolError,
+  safeLine,
+  toolMissing,
+  toolNotExecutable,
+} from './errors.js';
+import type { PeerWrite, WireGuardBackend } from './reading.js';
+
+const DEADLINE_MS = 10_000;
+
+/** Peers in one `wg set`; about 110 characters each, so the argument list stays far below any system's limit. */
+const PEERS_PER_SET = 500;
+
+/** What wg says where there is no such device: Linux with and without the kernel module, the BSDs, macOS. */
+const NO_DEVICE =
+  /unable to (access|modify) interface: (no such device|protocol not supported|operation not supported|device not configured|no such file|address family not supported)/i;
+const NO_PERMISSION = /permission denied|operation not permitted/i;
+
+/** wg's own words for "every device". */
+const RESERVED_NAMES = new Set(['all', 'interfaces']);
+
+export function createWgToolBackend({
+  clock,
+  command = 'wg',
+}: {
+  readonly clock: Clock;
+  /** Name in PATH or absolute path of wg(8). */
+  readonly command?: string;
+}): WireGuardBackend {
+  async function wg(device: string, args: readonly string[], signal: AbortSignal, secret?: string): Promise<string> {
+    using deadline = clock.deadline(DEADLINE_MS, signal);
+    // Node's stdin is a socket, which no program can open by the name /dev/stdin; behind cat it is a pipe.
+    const [file, argv] =
+      secret === undefined ? [command, args] : ['/bin/sh', ['-c', 'cat | "$@"', 'sh', command, ...args]];
+    try {
+      const options = secret === undefined ? {} : { input: secret };
+      return judge(device, command, await runCommand(file, argv, { ...options, signal: deadline.signal }));
+    } catch (error) {
+      if (hasCode(error, 'ERR_DEADLINE') && !signal.aborted) throw noAnswer(device, command, DEADLINE_MS);
+      throw error;
+    }
+  }
+
+  return {
+    async list({ signal }) {
+      const names = await wg('', ['show', 'interfaces'], signal);
+      return names.split(/\s+/).filter((name) => name !== '');
+    },
+    async read(names, { signal }) {
+      if (RESERVED_NAMES.has(names.realName)) throw deviceMissing(names.name, 'wg(8) keeps this name for itself');
+      return parseDump(await wg(names.name, ['show', names.realName, 'dump'], signal), names);
+    },
+    async write(names, writes, { signal }) {
+      for (let from = 0; from < writes.length; from += PEERS_PER_SET) {
+        const part = writes.slice(from, from + PEERS_PER_SET);
+        const secret = part.find((write) => write.presharedKey)?.presharedKey;
+        const text = secret && Buffer.from(secret.expose()).toString('base64');
+        await wg(names.name, formatSet(names.realName, part), signal, text);
+      }
+    },
+  };
+}
+
+/** Arguments of `wg set`; a preshared key is read from stdin, so at most one peer of a write can have one. */
+export function formatSet(device: string, writes: readonly PeerWrite[]): readonly string[] {
+  return ['set', device, ...writes.flatMap(formatPeer)];
+}
+
+function formatPeer(write: PeerWrite): readonly string[] {
+  const args = ['peer', write.publicKey];
+  if (write.remove) return [...args, 'remove'];
+  if (write.presharedKey) args.push('preshared-key', '/dev/stdin');
+  if (write.endpoint) args.push('endpoint', formatEndpoint(write.endpoint));
+  if (write.keepaliveSeconds !== undefined)
+    args.push('persistent-keepalive', write.keepaliveSeconds === 0 ? 'off' : String(write.keepaliveSeconds));
+  if (write.allowedIps && write.allowedIps.length > 0) args.push('allowed-ips', write.allowedIps.join(','));
+  return args;
+}
+
+/** The output of a child that did well; the failure that another one stands for. */
+function judge(device: string, command: string, result: CommandResult): string {
+  if (result.spawnCode === 'ENOENT' || result.exitCode === 127) throw toolMissing(command);
+  if (result.spawnCode === 'EACCES' || result.exitCode === 126) throw toolNotExecutable(command);
+  if (result.capped) throw protocolError(device, command, `more than ${OUTPUT_CAP} characters`);
+  if (result.exitCode === 0) return result.stdout;
+  if (NO_PERMISSION.test(result.stderr)) throw permissionMissing(device);
+  if (NO_DEVICE.test(result.stderr)) throw deviceMissing(device);
+  const said = safeLine(result.stderr);
+  const how = result.exitCode === undefined ? (result.spawnCode ?? 'killed') : `exit status ${result.exitCode}`;
+  throw new StunmeshError(
+    'ERR_WG_FAILED',
+    `WireGuard device "${device}": ${command} failed (${how})${said && `: ${said}`}`,
+    { details: { device, command } },
+  );
+}

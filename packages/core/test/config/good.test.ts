@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Config, loadConfig } from '#src/config/index.js';
+import { fixturePath, KEY_A, KEY_B, load, readFixture } from './fixtures.js';
+
+const DEFAULTS: Omit<Config, 'file'> = {
+  refreshIntervalMs: 600_000,
+  log: { level: 'info', format: 'console' },
+  stun: { addresses: ['stun.l.google.com:19302'] },
+  pingMonitor: { intervalMs: 1_000, timeoutMs: 1_000, fixedRetries: 3 },
+  interfaces: new Map(),
+  plugins: new Map(),
+  capture: 'auto',
+  runDir: '/run/stunmesh',
+  stateDir: '/var/lib/stunmesh',
+  renew: true,
+};
+
+test('an empty file means the defaults, with warnings that say so', async (t) => {
+  for (const text of [
+    '',
+    '# nothing\n',
+    '{}',
+    '---\n...\n',
+    'null',
+    'interfaces:\nplugins:\nlog:\n',
+    'interfaces: []',
+  ]) {
+    const { config, warnings } = await load(t, text);
+    const { file, ...rest } = config;
+    assert.match(file, /^\/.*c\.yaml$/);
+    assert.deepEqual(rest, DEFAULTS, text);
+    assert.deepEqual(warnings, [
+      'c.yaml: no stun.addresses; using stun.l.google.com:19302',
+      'c.yaml: no interfaces; there is nothing to do',
+    ]);
+  }
+});
+
+test('a file of the older Go program works as it is: every key, any letter case, weak types', async () => {
+  const { config } = await loadConfig({ file: fixturePath('older-program.yaml'), env: {}, cwd: '/' });
+  assert.deepEqual(config, {
+    ...DEFAULTS,
+    file: fixturePath('older-program.yaml'),
+    refreshIntervalMs: 300_000,
+    log: { level: 'debug', format: 'json' },
+    stun: { addresses: ['stun.example.org:3478', 'stun.example.net:3478', '192.0.2.7:3478'] },
+    pingMonitor: { intervalMs: 1_500, timeoutMs: 500, fixedRetries: 7 },
+    interfaces: new Map([
+      [
+        'wg0',
+        {
+          name: 'wg0',
+          protocol: 'dualstack',
+          listenInterfaces: ['em0', 'em1'],
+          listenDefaultRoute: true,
+          fib: 2,
+          peers: new Map([
+            [
+              'Alice',
+              {
+                name: 'Alice',
+                publicKey: KEY_A,
+                plugins: ['CF'],
+                protocol: 'prefer_ipv6',
+                description: '0123',
+                ping: { enabled: true, target: '10.0.0.2', intervalMs: 2_000, timeoutMs: 250 },
+              },
+            ],
+            [
+              'bob',
+              {
+                name: 'bob',
+                publicKey: KEY_B,
+                plugins: ['script'],
+                protocol: 'ipv4',
+                ping: { enabled: false, intervalMs: 1_500, timeoutMs: 500 },
+              },
+            ],
+          ]),
+        },
+      ],
+    ]),
+    plugins: new Map([
+      [
+        'CF',
+        {
+          name: 'CF',
+          type: 'builtin',
+          module: 'cloudflare',
+          timeoutMs: 10_000,
+          dedup: true,
+          settings: { zone: 'example.com', token: '0123456789012345678901', subdomain: 'wg' },
+        },
+      ],
+      [
+        'script',
+        {
+          name: 'script',
+          type: 'shell',
+          timeoutMs: 10_000,
+          dedup: false,
+          settings: { command: '/usr/local/bin/store.sh', args: ['--bucket', '7', 'true'], env: {}, env_clear: false },
+        },
+      ],
+      [
+        'program',
+        {
+          name: 'program',
+          type: 'exec',
+          timeoutMs: 10_000,
+          dedup: true,
+          settings: { command: '/usr/local/bin/store', env: {}, env_clear: false },
+        },
+      ],
+    ]),
+  });
+});
+
+test('the same configuration as JSON and as YAML with every further key is the same', async () => {
+  const yaml = await loadConfig({ file: fixturePath('full.yaml'), env: {}, cwd: '/', platform: 'freebsd' });
+  const json = await loadConfig({ file: fixturePath('full.json'), env: {}, cwd: '/', platform: 'freebsd' });
+  assert.deepEqual({ ...json.config, file: '' }, { ...yaml.config, file: '' });
+  const { capture, runDir, stateDir, renew, plugins, interfaces } = yaml.config;
+  assert.deepEqual(
+    { capture, runDir, stateDir, renew },
+    { capture: 'linux', runDir: '/tmp/run', stateDir: '/tmp/state', renew: false },
+  );
+  assert.deepEqual(interfaces.get('wg0')?.peers.get('alice')?.plugins, ['folder', 'script']);
+  assert.equal(plugins.get('script')?.timeoutMs, 2_500);
+  assert.deepEqual(plugins.get('script')?.settings, {
+    command: './store',
+    args: ['-v'],
+    env: { Path_Like: '/x', N: '7' },
+    env_clear: true,
+  });
+  assert.deepEqual(plugins.get('folder')?.settings, { path: '/srv/mesh', nested: { Kept: [1, true, null] } });
+});
+
+test('F40 quoted scalars of templates are taken as their types', async (t) => {
+  const { config } = await load(
+    t,
+    `ping_monitor: { fixed_retries: "7", interval: "2s" }
+renew: "false"
+stun: { addresses: "a.example:1,b.example:2 , a.example:1" }
+log: { level: "", format: "" }
+interfaces:
+  wg0: { listen_default_route: "true", protocol: "", listen_interfaces: "" }
+`,
+  );
+  assert.equal(config.pingMonitor.fixedRetries, 7);
+  assert.equal(config.renew, false);
+  assert.deepEqual(config.stun.addresses, ['a.example:1', 'b.example:2']);
+  assert.deepEqual(config.log, DEFAULTS.log);
+  assert.deepEqual(config.interfaces.get('wg0'), {
+    name: 'wg0',
+    protocol: 'ipv4',
+    peers: new Map(),
+    listenInterfaces: [],
+    listenDefaultRoute: true,
+  });
+});
+
+test('booleans and whole numbers take the forms that Go takes', async (t) => {
+  for (const [written, value] of [
+    ['1', true],
+    ['"1"', true],
+    ['t', true],
+    ['"TRUE"', true],
+    ['7', true],
+    ['0', false],
+    ['F', false],
+    ['"False"', false],
+    ['""', false],
+  ] as const)
+    assert.equal((await load(t, `renew: ${written}`)).config.renew, value, written);
+  for (const [written, value] of [
+    ['0x10', 16],
+    ['"0x10"', 16],
+    ['true', 1],
+    ['""', 0],
+    ['5.0', 5],
+    ['+5', 5],
+  ] as const)
+    assert.equal(
+      (await load(t, `ping_monitor: {fixed_retries: ${written}}`)).config.pingMonitor.fixedRetries,
+      value,
+      written,
+    );
+});
+
+test('log levels take any letter case; panic and disabled have equivalents', async (t) => {
+  for (const [written, level] of [
+    ['WARN', 'warn'],
+    ['Panic', 'fatal'],
+    ['disabled', 'silent'],
+    ['trace', 'trace'],
+  ] as const)
+    assert.equal((await load(t, `log: {level: ${written}}`)).config.log.level, level);
+});
+
+test('anchors, aliases and merge keys work, and what the mapping itself says wins', async (t) => {
+  const { config } = await load(
+    t,
+    `interfaces:
+  wg0:
+    peers:
+      a: &base
+        public_key: ${KEY_A}
+        plugin: p
+        protocol: ipv6
+      b:
+        <<: *base
+        public_key: ${KEY_B}
+plugins:
+  p: { type: exec, command: x }
+`,
+  );
+  const b = config.interfaces.get('wg0')?.peers.get('b');
+  assert.equal(b?.publicKey, KEY_B);
+  assert.equal(b?.protocol, 'ipv6');
+});
+
+test('a key with stray bits in its last character is written canonically, as wg shows it', async (t) => {
+  const stray = KEY_A.replace(/M=$/, 'N=');
+  const { config } = await load(t, peerFile(`public_key: ${stray}, plugin: p`));
+  assert.equal(config.interfaces.get('wg0')?.peers.get('a')?.publicKey, KEY_A);
+});
+
+test('a plugin is found in another letter case where only one can be meant', async (t) => {
+  const { config } = await load(t, peerFile(`public_key: ${KEY_A}, plugin: [P, p]`));
+  assert.deepEqual(config.interfaces.get('wg0')?.peers.get('a')?.plugins, ['p']);
+});
+
+test('stun.address comes first, addresses follow without repetition', async (t) => {
+  const { config, warnings } = await load(
+    t,
+    'stun: {address: "[2001:db8::1]:9", addresses: [a.b:1, "[2001:db8::1]:9"]}',
+  );
+  assert.deepEqual(config.stun.addresses, ['[2001:db8::1]:9', 'a.b:1']);
+  assert.equal(warnings[0], 'c.yaml:1:8: stun.address: of older files; write it as the first of stun.addresses');
+});
+
+test('numbers of a plugin keep their text where a number would lose some of it', async (t) => {
+  const { config } = await load(
+    t,
+    'plugins: {x: {type: builtin, name: y, A: 007, b: 1.10, c: 12345678901234567890, d: 42, e: 0x1F, f: -1.5, g: .inf}}',
+  );
+  assert.deepEqual(config.plugins.get('x')?.settings, {
+    a: '007',
+    b: '1.10',
+    c: '12345678901234567890',
+    d: 42,
+    e: '0x1F',
+    f: -1.5,
+    g: '.inf',
+  });
+});
+
+test('names such as __proto__ and constructor are names like others', async (t) => {
+  const { config } = await load(
+    t,
+    `plugins: { __proto__: {type: exec, command: x}, constructor: {type: builtin, name: y, __proto__: {z: 1}} }
+interfaces: { wg0: { peers: { toString: { public_key: ${KEY_A}, plugin: __proto__ } } } }
+`,
+  );
+  assert.deepEqual([...config.plugins.keys()], ['__proto__', 'constructor']);
+  assert.deepEqual(config.interfaces.get('wg0')?.peers.get('toString')?.plugins, ['__proto__']);
+  assert.equal(Object.getPrototypeOf(config.plugins.get('constructor')?.settings), Object.prototype);
+});
+
+test('byte order mark, CRLF and tabs inside JSON are no obstacle', async (t) => {
+  assert.equal((await load(t, '\ufeffrenew: false\r\ncapture: bsd\r\n')).config.capture, 'bsd');
+  assert.equal(
+    (await load(t, '{\n\t"renew": false,\n\t"log": {\n\t\t"level": "warn"\n\t}\n}\n')).config.log.level,
+    'warn',
+  );
+});
+
+test('explain names file, line, column and path, and the nearest place for what is not there', async () => {
+  const { explain } = await loadConfig({ file: fixturePath('older-program.yaml'), env: {}, cwd: '/' });
+  const file = fixturePath('older-program.yaml');
+  assert.equal(explain(['plugins', 'CF', 'zone']), `${file}:42:11: plugins.CF.zone`);
+  assert.equal(explain(['plugins', 'CF', 'ttl']), `${file}:38:3: plugins.CF.ttl`);
+  assert.equal(explain(['plugins', 'CF']), `${file}:38:3: plugins.CF`);
+  assert.equal(explain(['plugins', 'script', 'args', 1]), `${file}:48:24: plugins.script.args[1]`);
+  assert.equal(explain(['stun', 'addresses', 1]), `${file}:8:14: stun.addresses[1]`);
+  assert.equal(explain(['nothing', 'a b']), `${file}:2:1: nothing["a b"]`);
+});
+
+test('the fixture of the older program has every key that program knows', async () => {
+  const text = (await readFixture('older-program.yaml')).toLowerCase();
+  for (const key of 'refresh_interval level format address addresses interval timeout fixed_retries protocol enabled listen fib listen_interfaces listen_default_route public_key plugin description target type dedup command args name zone token subdomain'.split(
+    ' ',
+  ))
+    assert.match(text, new RegExp(`\\b${key}:`), key);
+});
+
+function peerFile(peer: string): string {
+  return `interfaces: {wg0: {peers: {a: {${peer}}}}}\nplugins: {p: {type: exec, command: x}}\n`;
+}

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { isStunmeshError, type StoreModule, StunmeshError } from '#src/api/index.js';
+import { type LoadedConfig, loadConfig } from '#src/config/index.js';
+import type { PluginConfig } from '#src/host/plugin-config.js';
+import { createPluginHost } from '#src/host/plugin-host.js';
+import { createSystemClock } from '#src/runtime/system-clock.js';
+import { createMemoryLogger } from '#src/testing/memory-logger.js';
+import { createMemoryStore } from '#src/testing/memory-store.js';
+
+const free = { signal: new AbortController().signal };
+const KEY = 'a'.repeat(40);
+
+/** A host with one module "probe" that keeps the config it was opened with. */
+function hostWith(module: Partial<StoreModule>, loaded?: Pick<LoadedConfig, 'explain' | 'checkSettings'>) {
+  const seen: { config?: unknown } = {};
+  const probe: StoreModule = {
+    kind: 'store',
+    apiVersion: 1,
+    name: 'probe',
+    configSchema: {},
+    traits: () => ({ maxValueBytes: 255, minPollMs: 1000 }),
+    async open(config) {
+      seen.config = config;
+      return createMemoryStore();
+    },
+    ...module,
+  };
+  const host = createPluginHost({
+    clock: createSystemClock(),
+    logger: createMemoryLogger(),
+    configDir: tmpdir(),
+    preloaded: { '@stunmesh/store-probe': async () => probe, '@stunmesh/store-exec': async () => probe },
+    explain: (path) => `config.yaml:7:${path.length}: ${path.join('.')}`,
+    ...loaded,
+  });
+  return { host, seen };
+}
+
+const plugin = (settings: Record<string, unknown>, type: PluginConfig['type'] = 'builtin'): PluginConfig => ({
+  name: 'mine',
+  type,
+  module: 'probe',
+  timeoutMs: 1000,
+  settings,
+});
+
+const failure = (promise: Promise<unknown>): Promise<StunmeshError> =>
+  promise.then(
+    () => assert.fail('resolved'),
+    (error: unknown) => {
+      assert.ok(isStunmeshError(error), String(error));
+      return error;
+    },
+  );
+
+const SCHEMA = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['url'],
+  properties: {
+    url: { type: 'string', minLength: 1 },
+    token: { type: 'string' },
+    retries: { type: 'integer', default: 3 },
+    tls: { type: 'boolean' },
+    mode: { enum: ['fast', 'safe'] },
+    args: { type: 'array', items: { type: 'string' } },
+    max_age: { type: 'number' },
+  },
+};
+
+test('a configured file store is opened from its package and keeps a record', async (t) => {
+  const path = await mkdtemp(join(tmpdir(), 'host-'));
+  t.after(() => rm(path, { recursive: true, force: true }));
+  const host = createPluginHost({ clock: createSystemClock(), logger: createMemoryLogger(), configDir: '/' });
+  const store = await host.openStore({
+    name: 'files',
+    type: 'builtin',
+    module: 'file',
+    timeoutMs: 1000,
+    settings: { path },
+  });
+  t.after(() => store.close());
+  await store.set(KEY, 'abcd', free);
+  assert.equal(await store.get(KEY, free), 'abcd');
+  assert.equal(await readFile(join(path, KEY), 'utf8'), 'abcd');
+  assert.deepEqual(store.traits, { maxValueBytes: 65_536, minPollMs: 500 });
+  const relative = await failure(
+    host.openStore({ name: 'files', type: 'builtin', module: 'file', timeoutMs: 1000, settings: { path: 'here' } }),
+  );
+  assert.equal(relative.code, 'ERR_CONFIG_INVALID');
+  assert.match(relative.message, /plugin "files".*absolute/);
+});
+
+test('F40 quoted scalars become the types of the schema where the configuration file is at hand', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'host-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, 'config.yaml');
+  const text =
+    'plugins:\n  mine:\n    type: builtin\n    name: probe\n    URL: "http://x"\n    tls: "true"\n    max_age: "7"\n';
+  await writeFile(file, text);
+  const loaded = await loadConfig({ file, env: {}, cwd: folder });
+  const mine = loaded.config.plugins.get('mine');
+  assert.ok(mine);
+  const { host, seen } = hostWith({ configSchema: SCHEMA }, loaded);
+  await host.openStore(mine);
+  assert.deepEqual(seen.config, { url: 'http://x', tls: true, max_age: 7, retries: 3 });
+
+  await writeFile(file, `${text}    mode: hasty\n`);
+  const wrong = await loadConfig({ file, env: {}, cwd: folder });
+  const error = await failure(hostWith({ configSchema: SCHEMA }, wrong).host.openStore(mine));
+  assert.match(error.message, /config\.yaml:8:11: plugins\.mine\.mode: .*fast, safe/);
+});
+
+test('F40 each mistake is told with its place, its path and what is allowed; F34 secrets are not quoted', async () => {
+  const { host } = hostWith({ configSchema: SCHEMA });
+  const settings = { tokn: 'hunter2', retries: 'many', mode: 'fats', args: 'x', token: ['hunter2', 'x'] };
+  const error = await failure(host.openStore(plugin(settings)));
+  assert.equal(error.code, 'ERR_CONFIG_INVALID');
+  const lines = error.message.split('\n');
+  const has = (pattern: RegExp) =>
+    assert.ok(
+      lines.some((line) => pattern.test(line)),
+      `${pattern} in\n${error.message}`,
+    );
+  has(/^config\.yaml:7:3: plugins\.mine\.url: missing/);
+  has(/^config\.yaml:7:3: plugins\.mine\.tokn: unknown key; .*url, token, retries.*did you mean "token"/);
+  has(/plugins\.mine\.retries: .*whole number/);
+  has(/plugins\.mine\.mode: .*fast, safe; did you mean "fast"/);
+  has(/plugins\.mine\.args: .*a list/);
+  assert.ok(!error.message.includes('hunter2'), error.message);
+});
+
+test('a schema that is none, and an open that fails, name the plugin', async () => {
+  const bad = await failure(hostWith({ configSchema: { type: 'nonsense' } }).host.openStore(plugin({})));
+  assert.equal(bad.code, 'ERR_PLUGIN_INVALID');
+  const { host } = hostWith({
+    open: async () => {
+      throw new StunmeshError('ERR_CONFIG_INVALID', 'the zone has no name');
+    },
+  });
+  const error = await failure(host.openStore(plugin({})));
+  assert.equal(error.code, 'ERR_CONFIG_INVALID');
+  assert.equal(error.message, 'config.yaml:7:2: plugins.mine: the zone has no name');
+  const foreign = hostWith({
+    traits: () => {
+      throw new TypeError('x is not a function');
+    },
+  });
+  assert.equal((await failure(foreign.host.openStore(plugin({})))).code, 'ERR_STORE_INTERNAL');
+});
+
+test('exec and shell plugins learn their type', async () => {
+  const { host, seen } = hostWith({});
+  await host.openStore(plugin({ command: '/bin/true' }, 'shell'));
+  assert.deepEqual(seen.config, { command: '/bin/true', type: 'shell' });
+});
+
+test('F32 a store whose first call fails is opened all the same', async () => {
+  const { host } = hostWith({
+    open: async () =>
+      Object.assign(createMemoryStore(), {
+        failure: new StunmeshError('ERR_STORE_UNAVAILABLE', 'nobody listens'),
+      }),
+  });
+  const store = await host.openStore(plugin({}));
+  const error = await failure(store.get(KEY, free));
+  assert.equal(error.retry, 'later');
+  await store.close();
+});

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { type TestContext, test } from 'node:test';
+import { parseEndpoint } from '#src/net/index.js';
+import { readMappedAddress } from '#src/stun/attributes.js';
+import { formatMessage, parseMessage } from '#src/stun/message.js';
+
+/** Runs the command alone, as the program's main file would. */
+function run(t: TestContext, ...args: string[]) {
+  const command = new URL('../../dist/cli/stun-server.js', import.meta.url);
+  const script = `
+    import { Command } from 'commander';
+    import { addStunServerCommand } from '${command.href}';
+    const program = new Command('stunmesh');
+    addStunServerCommand(program);
+    await program.parseAsync(process.argv.slice(1), { from: 'user' });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, '--', 'stun-server', ...args], {
+    cwd: new URL('../..', import.meta.url),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  return child;
+}
+
+test('stunmesh stun-server says what it listens on, answers, and exits 0 on SIGTERM and SIGINT', async (t) => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    const child = run(t, '--listen', '127.0.0.1:0', '--rate', '10');
+    const [line] = await once(createInterface(child.stdout), 'line');
+    const address = parseEndpoint(/^listening on (127\.0\.0\.1:\d+)$/.exec(line)?.[1] ?? '');
+    assert.ok(address, line);
+    const socket = createSocket('udp4');
+    const request = { class: 'request', method: 1, transactionId: new Uint8Array(12), attributes: [] } as const;
+    const received = once(socket, 'message');
+    socket.send(formatMessage(request), address.port, address.address);
+    const [bytes] = await received;
+    const answer = parseMessage(bytes);
+    assert.equal(answer && readMappedAddress(answer)?.port, socket.address().port);
+    await new Promise<void>((resolve) => socket.close(() => resolve()));
+    child.kill(signal);
+    assert.deepEqual(await once(child, 'exit'), [0, null]);
+  }
+});
+
+test('stunmesh stun-server with two addresses lists four sockets', async (t) => {
+  const child = run(t, '--listen', '127.0.0.1:0', '--listen', '127.0.0.2:0');
+  const lines: string[] = [];
+  const reader = createInterface(child.stdout);
+  for await (const line of reader) if (lines.push(line) === 4) break;
+  assert.equal(new Set(lines).size, 4);
+});
+
+test('stunmesh stun-server names a mistake: no address, a name, a rate of 0, an address that is not here', async (t) => {
+  const mistakes: [string[], RegExp][] = [
+    [[], /--listen/],
+    [['--listen', 'localhost'], /numeric address/],
+    [['--listen', '127.0.0.1:0', '--rate', '0'], /whole number/],
+    [['--listen', '127.0.0.1:0', '--alternate-port', '70000'], /1 to 65535/],
+    [['--listen', '192.0.2.1:0'], /cannot listen on 192\.0\.2\.1:0: this host does not have that address/],
+  ];
+  for (const [args, wanted] of mistakes) {
+    const child = run(t, ...args);
+    let text = '';
+    child.stderr.on('data', (chunk) => {
+      text += String(chunk);
+    });
+    const [code] = await once(child, 'close');
+    assert.equal(code, 1, text);
+    assert.match(text, wanted);
+  }
+});

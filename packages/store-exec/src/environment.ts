@@ -1,0 +1,16 @@
+/** The environment of a plugin: ours, but for what would change how programs run or speak to the service manager. */
+
+/** Node's options, the dynamic linker's, and systemd's notification socket are the daemon's own affair. */
+const WITHHELD = /^(?:NODE_|LD_|NOTIFY_SOCKET$)/;
+
+export function childEnvironment(
+  own: NodeJS.ProcessEnv,
+  config: { readonly env?: Readonly<Record<string, string>>; readonly env_clear?: boolean },
+): Record<string, string> {
+  const inherited = config.env_clear
+    ? []
+    : Object.entries(own).filter(
+        (entry): entry is [string, string] => entry[1] !== undefined && !WITHHELD.test(entry[0]),
+      );
+  return { ...Object.fromEntries(inherited), ...config.env };
+}

@@ -1,0 +1,91 @@
+/** A store over a folder: a file per key, replaced atomically, watched with one watcher. */
+import { unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Clock, type Logger, type Store, StunmeshError } from '@stunmesh/core/api';
+import { folderError, isErrno } from './folder-error.js';
+import { createFolderWatch } from './folder-watch.js';
+import { readRecordFile, removeLeftovers, replaceRecordFile } from './record-file.js';
+
+/** The longest value, in characters. */
+export const MAX_VALUE = 65_536;
+
+const KEY = /^[0-9a-f]{40}$/;
+const VALUE = /^[0-9a-fA-F]+$/;
+/** How often a writer looks for temporary files that crashed writers left, in milliseconds. */
+const SWEEP_MS = 60 * 60_000;
+
+export interface FileStoreOptions {
+  /** Absolute. */
+  readonly path: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A store over `path`; touches nothing until it is called (F32). */
+export function createFileStore({ path, clock, logger }: FileStoreOptions): Store {
+  const watching = createFolderWatch({ path, clock, logger });
+  let closed = false;
+  let sweptAt: number | undefined;
+
+  const fileOf = (key: string, signal: AbortSignal): string => {
+    if (closed) throw new StunmeshError('ERR_CLOSED', `${path}: the store is closed`);
+    // Only such a name can neither leave the folder nor meet a temporary file.
+    if (!KEY.test(key)) throw new StunmeshError('ERR_STORE_INPUT', 'a key has 40 lower-case hexadecimal digits');
+    signal.throwIfAborted();
+    return join(path, key);
+  };
+
+  const sweep = async (now: number): Promise<void> => {
+    if (sweptAt !== undefined && clock.now() - sweptAt < SWEEP_MS) return;
+    sweptAt = clock.now();
+    const removed = await removeLeftovers(path, now);
+    if (removed > 0) logger.info({ path, removed }, 'removed temporary files that a crash had left');
+  };
+
+  return {
+    async get(key, { signal }) {
+      const file = fileOf(key, signal);
+      try {
+        return await readRecordFile(file, MAX_VALUE);
+      } catch (error) {
+        throw folderError(error, file);
+      }
+    },
+
+    async set(key, value, { signal }) {
+      const file = fileOf(key, signal);
+      if (!VALUE.test(value)) throw new StunmeshError('ERR_STORE_INPUT', 'a value is hexadecimal text');
+      if (value.length > MAX_VALUE) {
+        throw new StunmeshError(
+          'ERR_STORE_TOO_LARGE',
+          `the value has ${value.length} characters, at most ${MAX_VALUE} fit`,
+        );
+      }
+      try {
+        await sweep(await replaceRecordFile(path, key, value, signal));
+      } catch (error) {
+        signal.throwIfAborted();
+        throw folderError(error, isErrno(error, 'EISDIR') ? file : path);
+      }
+    },
+
+    async delete(key, { signal }) {
+      const file = fileOf(key, signal);
+      try {
+        await unlink(file);
+      } catch (error) {
+        if (!isErrno(error, 'ENOENT')) throw folderError(error, file);
+      }
+    },
+
+    async watch(keys, on, { signal }) {
+      for (const key of keys) fileOf(key, signal);
+      return watching.add(keys, on);
+    },
+
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      await watching[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,41 @@
+/** Names what the operating system refused: the path, the reason, and what to do about it. */
+import { type ErrorCode, isStunmeshError, StunmeshError } from '@stunmesh/core/api';
+
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly what: string;
+}
+
+const denied = (what: string): Refusal => ({ code: 'ERR_STORE_DENIED', what });
+const unavailable = (what: string): Refusal => ({ code: 'ERR_STORE_UNAVAILABLE', what });
+
+const REFUSALS: Readonly<Record<string, Refusal>> = {
+  EACCES: denied('permission denied; give the user that runs stunmesh the right to read and write this folder'),
+  EPERM: denied('operation not permitted; look at the owner and the attributes (lsattr) of this folder'),
+  EROFS: denied('the file system is mounted read-only; mount it writable or choose another folder'),
+  ENOTDIR: denied('part of the path is a file, not a folder; remove the file or choose another folder'),
+  EISDIR: denied('a folder stands where a record is due; remove it'),
+  ELOOP: denied('a symbolic link stands where a record is due; remove it (links are not followed)'),
+  EMLINK: denied('a symbolic link stands where a record is due; remove it (links are not followed)'),
+  ENAMETOOLONG: denied('the path is too long; choose a shorter one'),
+  ENOENT: unavailable('the folder is gone; it is made again by the next write'),
+  ENOSPC: unavailable('no space (or inotify watch) left; free some, or choose another folder'),
+  EDQUOT: unavailable('the disk quota is used up; free some space or choose another folder'),
+  EMFILE: unavailable('too many open files; raise the limit (ulimit -n)'),
+  ENFILE: unavailable('too many open files on this machine'),
+  EIO: unavailable('the disk reports an error; look at the kernel log'),
+  ESTALE: unavailable('the network file system lost this folder; mount it again'),
+};
+
+/** A StunmeshError for what went wrong with `path`. Codes: ERR_STORE_DENIED, ERR_STORE_UNAVAILABLE. */
+export function folderError(error: unknown, path: string): StunmeshError {
+  if (isStunmeshError(error)) return error;
+  const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+  const refusal = REFUSALS[code] ?? unavailable('the operating system refused it');
+  return new StunmeshError(refusal.code, `${path}: ${refusal.what} (${code})`, { details: { path, errno: code } });
+}
+
+/** True for a file system error of this name. */
+export function isErrno(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === code;
+}

@@ -1,0 +1,65 @@
+/** nftables rule sets that behave as each NAT kind; nat-behaviour.test.ts proves them by an independent probe. */
+import { mappedPort, type RouterPlan } from './plan.js';
+
+/** A whole `nft -f` script for one router with interfaces `wan` and `lan`; it replaces what was there. */
+export function natRules(router: RouterPlan, currentWan = router.wanAddress): string {
+  const lines = ['flush ruleset'];
+  if (router.ipv4 && router.kind !== 'none') lines.push(...ipv4Tables(router, currentWan));
+  if (router.ipv6?.filter === 'stateful') lines.push(...ipv6Table());
+  return `${lines.join('\n')}\n`;
+}
+
+function ipv4Tables(router: RouterPlan, wan: string): string[] {
+  const translation: string[] = [];
+  const forwarding: string[] = [];
+  const sets: string[] = [];
+  if (router.kind === 'full' || router.kind === 'restricted') {
+    for (const port of router.ports) {
+      const from = `oifname "wan" ip saddr ${router.insideAddress} udp sport ${port}`;
+      const to = `ip daddr ${wan} udp dport ${mappedPort(port)} dnat to ${router.insideAddress}:${port}`;
+      const snat = `snat to ${wan}:${mappedPort(port)}`;
+      if (router.kind === 'full') {
+        translation.push(`${from} ${snat}`);
+        forwarding.push(`iifname "wan" ${to}`);
+      } else {
+        sets.push(`set seen_${port} { type ipv4_addr; flags dynamic, timeout; timeout 5m; }`);
+        translation.push(`${from} add @seen_${port} { ip daddr } ${snat}`);
+        forwarding.push(`iifname "wan" ip saddr @seen_${port} ${to}`);
+      }
+    }
+  }
+  translation.push(`oifname "wan" masquerade${router.kind === 'symmetric' ? ' random,fully-random' : ''}`);
+  return [
+    'table ip translate {',
+    ...sets,
+    'chain outward { type nat hook postrouting priority srcnat; policy accept;',
+    ...translation,
+    '}',
+    'chain inward { type nat hook prerouting priority dstnat; policy accept;',
+    ...forwarding,
+    '}',
+    '}',
+    'table ip guard {',
+    'chain through { type filter hook forward priority filter; policy accept;',
+    'ct state established,related accept',
+    'ct status dnat accept',
+    'iifname "wan" drop',
+    '}',
+    // An early packet of the peer must not leave a conntrack entry: it would take the port that the mapping needs.
+    'chain local { type filter hook input priority filter; policy accept;',
+    'iifname "wan" meta l4proto udp drop',
+    '}',
+    '}',
+  ];
+}
+
+function ipv6Table(): string[] {
+  return [
+    'table ip6 guard {',
+    'chain through { type filter hook forward priority filter; policy accept;',
+    'ct state established,related accept',
+    'iifname "wan" drop',
+    '}',
+    '}',
+  ];
+}

@@ -1,0 +1,90 @@
+/** What the tests and the demo need of the operating system, and how Debian provides it. */
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import process from 'node:process';
+import { run } from './run.mjs';
+import { bold, say, seconds, yellow } from './say.mjs';
+
+/**
+ * Each entry: a program that has to be in PATH (or a file that has to exist) and the package that brings it.
+ * None of these packages starts a service.
+ * @type {readonly { needs: string, package: string, for: string }[]}
+ */
+const NEEDED = [
+  { needs: 'cc', package: 'gcc', for: 'compiling the native addon' },
+  { needs: '/usr/include/stdio.h', package: 'libc6-dev', for: 'compiling the native addon' },
+  { needs: '/usr/include/linux/if.h', package: 'linux-libc-dev', for: 'compiling the native addon' },
+  { needs: 'ip', package: 'iproute2', for: 'network namespaces' },
+  { needs: 'nft', package: 'nftables', for: 'the NATs' },
+  { needs: 'conntrack', package: 'conntrack', for: 'the NATs' },
+  { needs: 'tcpdump', package: 'tcpdump', for: 'counting packets' },
+  { needs: 'ping', package: 'iputils-ping', for: 'the proof' },
+  { needs: 'wg', package: 'wireguard-tools', for: 'WireGuard' },
+  { needs: 'wireguard-go', package: 'wireguard-go', for: 'WireGuard without a kernel module' },
+];
+
+const isRoot = process.getuid?.() === 0;
+
+/** The full path of a program; sbin folders are looked at even where PATH leaves them out. @param {string} program */
+export function findProgram(program) {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/local/sbin'];
+  return folders.map((folder) => join(folder, program)).find(isExecutable);
+}
+
+/** @param {string} path */
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @returns {typeof NEEDED} */
+export function missingParts() {
+  return NEEDED.filter(({ needs }) => (needs.startsWith('/') ? !existsSync(needs) : !findProgram(needs)));
+}
+
+/**
+ * Installs what is missing, or says how to. Never fatal: tests that miss a part skip and say so.
+ * @returns {Promise<string[]>} the packages that are still missing
+ */
+export async function installMissing() {
+  const packages = [...new Set(missingParts().map((part) => part.package))];
+  if (packages.length === 0) return [];
+  const line = `apt-get install --no-install-recommends ${packages.join(' ')}`;
+  if (!findProgram('apt-get')) {
+    say(yellow(`missing: ${packages.join(', ')} (Debian's names). This is no Debian, so please install them by hand.`));
+    return packages;
+  }
+  if (!isRoot) {
+    say(yellow(`missing: ${packages.join(', ')}. Not root, so nothing is installed; run:  sudo ${line}`));
+    return packages;
+  }
+  say(`installing Debian packages: ${bold(packages.join(' '))} …`);
+  await refreshPackageLists();
+  const args = ['install', '-y', '-q', '--no-install-recommends', ...packages];
+  let result = await run('apt-get', args, { env: quiet() });
+  if (result.code !== 0) {
+    // Lists that have aged name files that the mirror has replaced.
+    await refreshPackageLists(true);
+    result = await run('apt-get', args, { env: quiet() });
+  }
+  if (result.code === 0) say(`  done in ${seconds(result.ms)}`);
+  else say(yellow(`  apt-get failed:\n${result.output.trim().split('\n').slice(-8).join('\n')}`));
+  return [...new Set(missingParts().map((part) => part.package))];
+}
+
+/** `apt-get update` where the machine has no package lists yet (fresh containers have none), or always when forced. */
+export async function refreshPackageLists(force = false) {
+  const lists = '/var/lib/apt/lists';
+  const present = existsSync(lists) && readdirSync(lists).some((name) => /_Packages(\.|$)/.test(name));
+  if (present && !force) return;
+  say('  apt-get update …');
+  await run('apt-get', ['update', '-q'], { env: quiet() });
+}
+
+function quiet() {
+  return { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' };
+}

@@ -1,0 +1,77 @@
+/**
+ * `npm test [-- FILTER…]`: set-up, types, lint, then all tests, with one line of numbers at the end.
+ * FILTER is `unit`, `e2e`, or a part of a test file's path. REQUIRE=all in the environment: a skipped test is a failure.
+ */
+import { join } from 'node:path';
+import process from 'node:process';
+import { run as runTests } from 'node:test';
+import { abandonedNamespaces, namespaces, RUN_MARK, survivingProcesses } from './leftovers.mjs';
+import { Reporter } from './reporter.mjs';
+import { run } from './run.mjs';
+import { bold, say, seconds } from './say.mjs';
+import { setUp } from './setup.mjs';
+import { ROOT, testFiles } from './workspace.mjs';
+
+const LONG = /^test\/(e2e|vm|bench)\//;
+const UNIT_FILE_LIMIT_MS = 120_000;
+const LONG_FILE_LIMIT_MS = 600_000;
+
+const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
+const skipsFail = process.env['REQUIRE'] === 'all';
+
+/** @param {string} source */
+const wanted = (source) =>
+  filters.length === 0 ||
+  filters.some((filter) => {
+    if (filter === 'unit') return !LONG.test(source);
+    if (filter === 'e2e') return LONG.test(source);
+    return source.includes(filter);
+  });
+
+const began = performance.now();
+const before = namespaces();
+const mark = `${process.pid}-${Date.now()}`;
+process.env[RUN_MARK] = mark;
+
+const { typeErrors, nativeErrors } = await setUp();
+const files = testFiles().filter(({ source }) => wanted(source));
+const reporter = new Reporter(files);
+
+if (typeErrors) reporter.addFailure('types (tsc -b)', typeErrors);
+if (nativeErrors) reporter.addFailure('native addon (cc)', nativeErrors);
+if (filters.length === 0) {
+  const lint = await run(join(ROOT, 'node_modules/.bin/biome'), ['check', '--colors=off', '.'], { cwd: ROOT });
+  if (lint.code !== 0) reporter.addFailure('lint (biome check .)', lint.output.trim());
+}
+
+await runGroup('unit tests', { long: false, workers: 2, timeoutMs: UNIT_FILE_LIMIT_MS });
+await runGroup('end-to-end tests', { long: true, workers: 1, timeoutMs: LONG_FILE_LIMIT_MS });
+
+for (const { pid, command } of survivingProcesses(mark)) {
+  reporter.addFailure('a process outlived its test', `pid ${pid}: ${command}`);
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It went by itself meanwhile.
+  }
+}
+const abandoned = abandonedNamespaces(before);
+if (abandoned.length > 0) reporter.addFailure('network namespaces were left behind', abandoned.join('\n'));
+
+process.exitCode = reporter.finish({ skipsFail }) ? 0 : 1;
+
+/**
+ * @param {string} title
+ * @param {{ long: boolean, workers: number, timeoutMs: number }} options
+ */
+async function runGroup(title, { long, workers, timeoutMs }) {
+  const group = files.filter(({ source }) => LONG.test(source) === long);
+  if (group.length === 0) return;
+  say(`${bold(title)}: ${group.length} files, ${seconds(performance.now() - began)} after the start`);
+  const events = runTests({
+    files: group.map(({ compiled }) => join(ROOT, compiled)),
+    concurrency: workers,
+    timeout: timeoutMs,
+  });
+  await reporter.follow(events, { live: long });
+}

@@ -66,16 +66,6 @@ labTest(
   },
 );
 
-labTest('a daemon that was killed while its host moved finds the tunnel again after its start', PAIR, async (lab) => {
-  const [a, b] = [lab.host('a'), lab.host('b')];
-  const [first] = await startAll([a, b], { refreshInterval: '2s' });
-  await expectTunnel(a, b);
-  await first?.kill();
-  await Promise.all([a.move(), b.move()]);
-  await a.startDaemon({ refreshInterval: '2s' });
-  assert.notEqual(await a.firstPing(b, { deadlineMs: 30_000 }), undefined);
-});
-
 labTest('F38 a second daemon for the same device is refused by the name of the first', PAIR, async (lab) => {
   const a = lab.host('a');
   const first = await a.startDaemon();

@@ -68,11 +68,19 @@ function hostile(name: string, body: (scene: Scene, t: TestContext) => Promise<P
   });
 }
 
-hostile('a truncated record is refused and named', async ({ folder, a, b, now, refused }) => {
-  const whole = seal(JSON.stringify({ ipv4: GOOD, t: now() }), b.keys, a.keys.publicKey);
-  await folder.put(b.keys.publicKey, a.keys.publicKey, whole.slice(0, 60));
-  return refused('ERR_RECORD_UNOPENED');
-});
+for (const [length, code] of [
+  [60, 'ERR_RECORD_MALFORMED'],
+  [120, 'ERR_RECORD_UNOPENED'],
+] as const) {
+  hostile(
+    `a record cut off after ${length} characters is refused by ${code}`,
+    async ({ folder, a, b, now, refused }) => {
+      const whole = seal(JSON.stringify({ ipv4: GOOD, t: now() }), b.keys, a.keys.publicKey);
+      await folder.put(b.keys.publicKey, a.keys.publicKey, whole.slice(0, length));
+      return refused(code);
+    },
+  );
+}
 
 hostile('a record with a flipped bit does not open', async ({ folder, a, b, now, refused }) => {
   const whole = seal(JSON.stringify({ ipv4: GOOD, t: now() }), b.keys, a.keys.publicKey);

@@ -16,6 +16,7 @@ export class Reporter {
   /** @type {Map<string, string[]>} names of the tests that enclose the present one, by file */ #path = new Map();
   /** @type {Map<string, string>} what a file printed */ #output = new Map();
   /** @type {Set<string>} files that reported a test */ #spoke = new Set();
+  /** @type {Set<string>} files that run now */ #running = new Set();
 
   /** @param {readonly { source: string, compiled: string }[]} files */
   constructor(files) {
@@ -32,6 +33,8 @@ export class Reporter {
       if (type === 'test:stdout' || type === 'test:stderr') this.#keepOutput(data);
       // The runner's own totals come as diagnostics too, without a file.
       else if (type === 'test:diagnostic' && data.file) this.notes.push(`${this.#source(data.file)}: ${data.message}`);
+      else if (type === 'test:dequeue' && isWholeFile(data)) this.#running.add(data.name);
+      else if (type === 'test:complete' && isWholeFile(data)) this.#running.delete(data.name);
       else if (type === 'test:start') this.#enter(data);
       else if (type === 'test:pass' || type === 'test:fail') this.#take(type === 'test:pass', data, live);
     }
@@ -59,11 +62,10 @@ export class Reporter {
   /** @param {boolean} passed @param {any} data @param {boolean} live */
   #take(passed, data, live) {
     const file = this.#source(data.file ?? data.name);
-    const isFile = data.nesting === 0 && data.name === data.file;
     const path = (this.#path.get(data.file ?? '') ?? []).slice(0, data.nesting);
     const seen = { file, name: [...path, data.name].join(' > '), ms: data.details?.duration_ms ?? 0 };
     const error = data.details?.error;
-    if (isFile) {
+    if (isWholeFile(data)) {
       // The runner reports a file itself only when its process failed, or when there was no test in it.
       if (passed && !this.#spoke.has(file)) this.failed.push({ ...seen, name: 'whole file', reason: 'no test in it' });
       else if (!passed && error?.failureType !== 'subtestsFailed')
@@ -84,10 +86,16 @@ export class Reporter {
     }
   }
 
-  /** @param {string} compiled an absolute path */
-  #source(compiled) {
-    const path = relative(ROOT, compiled);
-    return this.#sources.get(path) ?? path;
+  /**
+   * The test file behind an event. A test that a helper declares comes with the helper's path; while a single file runs
+   * it can only be that one's.
+   * @param {string} path absolute; source maps may have turned it into the source already
+   */
+  #source(path) {
+    const known = this.#sources.get(relative(ROOT, path)) ?? relative(ROOT, path);
+    const [only] = this.#running;
+    if (known.endsWith('.test.ts') || only === undefined || this.#running.size > 1) return known;
+    return this.#sources.get(relative(ROOT, only)) ?? known;
   }
 
   /** @param {string} file */
@@ -121,6 +129,11 @@ export class Reporter {
   }
 }
 
+/** Whether an event is about a file as a whole. @param {{ nesting: number, name: string, file?: string }} data */
+function isWholeFile(data) {
+  return data.nesting === 0 && data.name === data.file;
+}
+
 /** The error as its author meant it, without the runner's wrapping. @param {any} error */
 function explain(error) {
   if (typeof error?.exitCode === 'number') return `its process ended with exit status ${error.exitCode}`;
@@ -132,7 +145,7 @@ function explain(error) {
       .filter((line) => !/^\s+at .*(node:internal|node:async_hooks)/.test(line))
       .join('\n');
     const extra = cause.details ? `\ndetails: ${inspect(cause.details)}` : '';
-    return `${stack.includes(cause.message) ? stack : `${cause.message}\n${stack}`}${extra}`;
+    return `${String(cause.stack).includes(cause.message) ? stack : `${cause.message}\n${stack}`}${extra}`;
   }
   return typeof cause === 'string' ? cause : inspect(cause);
 }

@@ -40,7 +40,11 @@ const reporter = new Reporter(files);
 if (typeErrors) reporter.addFailure('types (tsc -b)', typeErrors);
 if (nativeErrors) reporter.addFailure('native addon (cc)', nativeErrors);
 if (filters.length === 0) {
-  const lint = await run(join(ROOT, 'node_modules/.bin/biome'), ['check', '--colors=off', '.'], { cwd: ROOT });
+  const lint = await run(
+    join(ROOT, 'node_modules/.bin/biome'),
+    ['check', '--colors=off', '--reporter=concise', '--max-diagnostics=none', '.'],
+    { cwd: ROOT },
+  );
   if (lint.code !== 0) reporter.addFailure('lint (biome check .)', lint.output.trim());
 }
 

@@ -1,9 +1,9 @@
 /** Kernel WireGuard: in a virtual machine with Debian's kernel, or directly where this kernel has the module. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, test } from 'node:test';
 import { missingForLab, REPOSITORY, run } from '../e2e/lab/index.js';
 import { SCENARIOS } from './scenario-names.js';
 
@@ -21,23 +21,26 @@ interface Outcome {
 let outcome: Outcome;
 let logs: string;
 
-describe('kernel WireGuard', () => {
-  before(async () => {
-    logs = await mkdtemp(join(tmpdir(), 'stunmesh-kernel-'));
-    outcome = await runScenarios();
-  });
-
-  after(() => rm(logs, { recursive: true, force: true }));
-
-  Object.entries(SCENARIOS).forEach(([name, what], index) => {
-    it(what, (t) => {
-      if (outcome.skip !== undefined) return t.skip(outcome.skip);
-      const line = new RegExp(`^(ok|not ok) ${index + 1} - ${name}\\b.*$`, 'm').exec(outcome.output);
-      assert.ok(line, `${outcome.where}: the scenario was not reached\n${outcome.output.slice(-3000)}`);
-      assert.equal(line[1], 'ok', `${outcome.where}: ${line[0]}`);
-    });
-  });
+before(async () => {
+  logs = await mkdtemp(join(tmpdir(), 'stunmesh-kernel-'));
+  outcome = await runScenarios();
 });
+
+after(() => rm(logs, { recursive: true, force: true }));
+
+for (const [index, [name, what]] of Object.entries(SCENARIOS).entries()) {
+  test(`kernel: ${what}`, async (t) => {
+    if (outcome.skip !== undefined) return t.skip(outcome.skip);
+    const line = new RegExp(`^(ok|not ok) ${index + 1} - ${name}\\b.*$`, 'm').exec(outcome.output);
+    if (!line) assert.fail(`${outcome.where}: not reached${index === 0 ? `\n${outcome.output.slice(-3000)}` : ''}`);
+    if (line[1] !== 'ok') assert.fail(`${outcome.where}: ${line[0]}\n${await daemonLogs()}`);
+    t.diagnostic(`${outcome.where}: ${line[0]}`);
+  });
+}
+
+async function daemonLogs(): Promise<string> {
+  return (await readFile(join(logs, 'daemons.log'), 'utf8').catch(() => 'no logs')).slice(-6000);
+}
 
 async function runScenarios(): Promise<Outcome> {
   const missing = missingForLab();

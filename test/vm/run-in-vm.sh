@@ -64,6 +64,7 @@ prepare() {
   (cd "$work/first" && find . | bin/busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$work/tree/first.gz"
   cp "$work/first/bin/busybox" "$work/tree/busybox"
   echo "$kernel" >"$work/tree/kernel"
+  cksum <"$0" >"$work/tree/made-by"
   mv "$work/tree" "$tree"
   rm -rf "$work"
 }
@@ -138,12 +139,15 @@ END
 
 [ $# = 1 ] || { sed -n '2,/^set -u/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 64; }
 
-if [ ! -s "$tree/kernel" ]; then
+# What another version of this script made is made afresh.
+ready() { [ -s "$tree/kernel" ] && [ "$(cat "$tree/made-by" 2>/dev/null)" = "$(cksum <"$0")" ]; }
+
+if ! ready; then
   mkdir -p "$cache" || exit 69
   exec 9>"$cache/lock"
   # Somebody else may be fetching the same thing right now.
   flock 9 2>/dev/null
-  if [ ! -s "$tree/kernel" ]; then
+  if ! ready; then
     (prepare)
     status=$?
     [ $status = 0 ] || { rm -rf "$cache"/work.*; [ $status = 69 ] || say 'cannot prepare the virtual machine'; exit 69; }
@@ -178,7 +182,7 @@ firmware=()
 for folder in "$tree/usr/share/qemu" "$tree/usr/share/seabios" /usr/share/seabios; do [ -d "$folder" ] && firmware+=(-L "$folder"); done
 accel=${VM_ACCEL:-tcg}
 [ "$accel" = tcg ] && accel=tcg,thread=multi
-with_tree "$tree" timeout -k 5 "${VM_TIMEOUT:-300}" qemu-system-x86_64 "${firmware[@]}" \
+with_tree "$tree" timeout --foreground -k 5 "${VM_TIMEOUT:-300}" qemu-system-x86_64 "${firmware[@]}" \
   -machine q35 -accel "$accel" -cpu max -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-1024}" \
   -nodefaults -no-user-config -display none -no-reboot -serial "file:$console" -device virtio-rng-pci \
   -kernel "$tree/boot/vmlinuz-$kernel" -initrd "$tree/first.gz" \

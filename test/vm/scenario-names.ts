@@ -2,7 +2,7 @@
 export const SCENARIOS = {
   byHand: 'two kernel WireGuard devices shake hands through two port-restricted NATs when told the endpoints',
   daemons: 'two daemons find them by themselves: file store, our own STUN server, ping through the tunnel',
-  capture: 'F9 the STUN probe leaves from the port that the kernel module holds, and its answer comes back',
+  capture: 'the STUN probe leaves from the port that the kernel module holds, and its answer comes back',
   vrf: 'an echo socket bound to a WireGuard device inside a VRF sends and hears',
 } as const;
 

@@ -58,6 +58,8 @@ export function openEchoSocket(native: Native, watch: DeviceWatch, options: Echo
       if (!open || !socket) throw closedError(what);
       if (parseAddress(to)?.length !== (family === 4 ? 4 : 16))
         throw new StunmeshError('ERR_CAPTURE_SEND', `${to} is not an IPv${family} address`);
+      if (wanted !== DEFAULT_TTL && !(Number.isInteger(wanted) && wanted >= 1 && wanted <= 255))
+        throw new StunmeshError('ERR_CAPTURE_SEND', `a TTL is a whole number from 1 to 255, not ${wanted}`);
       try {
         if (wanted !== ttl) setTtl(native, socket, family, wanted);
         ttl = wanted;

@@ -1,5 +1,5 @@
 /** What a failed system call means to stunmesh, and what to do about it. */
-import { StunmeshError } from '@stunmesh/core/api';
+import { isStunmeshError, StunmeshError } from '@stunmesh/core/api';
 import { isSystemError } from './native.js';
 
 /** The error for a socket that could not be opened; `what` names it ("the STUN socket of port 51820"). */
@@ -24,11 +24,16 @@ const UNREACHABLE = new Set([
   'EINVAL',
   'ENODEV',
   'ENXIO',
+  // WireGuard: no peer for the address, or no endpoint for the peer.
+  'ENOKEY',
+  'EDESTADDRREQ',
 ]);
 
 /** The error for a packet that could not be sent to `to`. */
 export function sendError(error: unknown, to: string): unknown {
-  if (!isSystemError(error)) return error;
+  if (isStunmeshError(error)) return error;
+  if (!isSystemError(error))
+    return new StunmeshError('ERR_CAPTURE_SEND', `a packet to ${to} was not sent: ${String(error)}`, { cause: error });
   const options = { details: { code: error.code, syscall: error.syscall, to }, cause: error };
   if (error.code === 'EPERM' || error.code === 'EACCES')
     return new StunmeshError(

@@ -1,6 +1,6 @@
 /** Sockets of netlink(7): a question with its answer, and news until closed. */
 import { openError } from './errors.js';
-import type { Native, NativeSocket, SystemError } from './native.js';
+import { isSystemError, type Native, type NativeSocket, type SystemError } from './native.js';
 import { MESSAGE, type NetlinkMessage, parseNetlink } from './netlink.js';
 import { encodeNetlinkAddress, int32 } from './sockaddr.js';
 
@@ -60,6 +60,7 @@ export function listenNetlink(native: Native, groups: number, on: NewsListener):
   native.start(socket, BUFFER_BYTES, (error, packet, from) => {
     if (!open) return;
     if (error?.code === 'ENOBUFS') {
+      empty(native, socket);
       native.resume(socket);
       on.overrun();
     } else if (error) {
@@ -68,6 +69,18 @@ export function listenNetlink(native: Native, groups: number, on: NewsListener):
     } else if (isKernel(from)) on.news(parseNetlink(packet));
   });
   return { close };
+}
+
+/** An overrun socket drops all that comes, silently, until it has been read empty: what lies in it means nothing any more. */
+function empty(native: Native, socket: NativeSocket): void {
+  for (;;) {
+    try {
+      native.drain(socket);
+      return;
+    } catch (error) {
+      if (!isSystemError(error) || error.code !== 'ENOBUFS') return;
+    }
+  }
 }
 
 /** Any process may send to a netlink socket; the kernel's port is 0. */

@@ -6,14 +6,13 @@ import { MESSAGE, parseRoute, routeRequest } from './netlink.js';
 import { askNetlink } from './netlink-socket.js';
 import { decodeSockaddr, encodeSockaddr, int32 } from './sockaddr.js';
 
-/** The source address that the kernel chooses for a packet with this mark: a UDP socket connected to the destination tells (nothing is sent). Errors: SystemError. */
+/** The IPv4 source address that the kernel chooses for a packet with this mark: a UDP socket connected to the destination tells (nothing is sent). Errors: SystemError. */
 export function sourceFor(native: Native, to: Endpoint, firewallMark: number): string {
   const { constants: c } = native;
-  const socket = native.open(to.family === 4 ? c.AF_INET : c.AF_INET6, c.SOCK_DGRAM, 0);
+  const socket = native.open(c.AF_INET, c.SOCK_DGRAM, 0);
   try {
     if (firewallMark !== 0) native.setOption(socket, c.SOL_SOCKET, c.SO_MARK, int32(firewallMark));
-    const scope = to.zone === undefined ? 0 : native.interfaceIndex(to.zone);
-    native.connect(socket, encodeSockaddr(to.address, to.port, scope));
+    native.connect(socket, encodeSockaddr(to.address, to.port));
     const local = decodeSockaddr(native.localAddress(socket));
     if (!local) throw new Error(`no local address towards ${to.address}`);
     return local.address;

@@ -66,8 +66,7 @@ export function openStunSocket(native: Native, options: StunSocketOptions): Stun
       try {
         const datagram = encodeUdp({ sourcePort: localPort, destinationPort: to.port, checksum: 0, payload: message });
         if (family === 4) fillChecksum(datagram, sourceFor(native, to, options.firewallMark), to.address);
-        const scope = to.zone === undefined ? 0 : native.interfaceIndex(to.zone);
-        native.send(socket, datagram, encodeSockaddr(to.address, 0, scope));
+        native.send(socket, datagram, encodeSockaddr(to.address, 0, scopeOf(native, to)));
       } catch (error) {
         throw sendError(error, formatEndpoint(to));
       }
@@ -98,6 +97,14 @@ function openRaw(native: Native, { family, localPort, firewallMark }: StunSocket
     native.close(socket);
     throw error;
   }
+}
+
+/** The interface index of a zone; 0: the address has none. */
+function scopeOf(native: Native, { address, zone }: Endpoint): number {
+  if (zone === undefined) return 0;
+  const index = native.interfaceIndex(zone);
+  if (index !== 0) return index;
+  throw new StunmeshError('ERR_CAPTURE_UNREACHABLE', `there is no interface ${zone} to send to ${address} by`);
 }
 
 /** The IPv4 checksum covers the source address, which the kernel chooses by route and mark: ask it, each time afresh (F6, F6b). */

@@ -136,6 +136,8 @@ static void sm_stop_reader(struct sm_socket *s) {
   sm_wake(s);
   pthread_join(s->thread, NULL);
   s->queue = NULL;
+  napi_delete_reference(s->env, s->self);
+  s->self = NULL;
   sm_close_pipe(s);
 }
 
@@ -195,10 +197,12 @@ static napi_value sm_start(napi_env env, napi_callback_info info) {
   }
   s->references += 1;
   s->queue = queue;
-  error = sm_start_thread(s);
+  error = napi_create_reference(env, v[0], 1, &s->self) == napi_ok ? sm_start_thread(s) : ENOMEM;
   if (error) {
     s->queue = NULL;
     napi_release_threadsafe_function(queue, napi_tsfn_abort);
+    if (s->self) napi_delete_reference(env, s->self);
+    s->self = NULL;
     sm_close_pipe(s);
     return sm_throw(env, error, "pthread_create");
   }

@@ -38,6 +38,7 @@ struct sm_socket {
   sm_receive receive;
   /* The reader (stunmesh_reader.h). */
   napi_threadsafe_function queue; /* NULL: not started, or closed */
+  napi_ref self;                  /* keeps the JavaScript object while the reader runs */
   pthread_t thread;
   atomic_int stop;
   int wake_read, wake_write;

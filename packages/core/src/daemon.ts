@@ -6,7 +6,7 @@ import type { Config, LoadedConfig } from './config/index.js';
 import { type ControlServer, openControlServer } from './control/server.js';
 import { type ControlEvent, createSnapshot, type Snapshot } from './control/snapshot.js';
 import type { Controllers, NamedStore } from './controllers/context.js';
-import { createEngine, type Engine } from './controllers/engine.js';
+import { createEngine } from './controllers/engine.js';
 import { createDeviceEntry, type DeviceEntry, type PeerEntry } from './controllers/peer-table.js';
 import { createDeviceState, restoreDeviceState } from './controllers/state.js';
 import type { GuardedStore } from './host/guarded-store.js';
@@ -93,7 +93,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     devices,
     state.save,
   );
-  rollback.use(await followNetwork(capture, engine, logger));
   const running = engine.run();
   rollback.defer(async () => {
     stopping.abort(new StunmeshError('ERR_CLOSED', 'stunmesh is stopping'));
@@ -153,8 +152,12 @@ function createControllers(parts: Parts): Controllers {
     emit: parts.emit,
     signal: parts.signal,
     refreshIntervalMs: config.refreshIntervalMs,
+    mappingCheckMs: config.mappingCheckMs,
+    fixedRetries: config.pingMonitor.fixedRetries,
     renew: config.renew,
     interfaces,
+    resolve,
+    serverAddress: (device, family) => preferred.get(`${device.name}/${family}`)?.address?.address,
     async discover(device: DeviceEntry, family: Family, signal: AbortSignal) {
       const { facts } = device;
       if (!facts) throw new StunmeshError('ERR_WG_DEVICE_NOT_FOUND', `the device ${device.name} is not there`);
@@ -193,21 +196,6 @@ function createControllers(parts: Parts): Controllers {
       return found;
     },
   };
-}
-
-/** Link events shorten the wait for a device that comes, goes or changes (F26); the beat finds out what they mean. */
-async function followNetwork(capture: CaptureModule, engine: Engine, logger: Logger): Promise<AsyncDisposable> {
-  try {
-    return await capture.watchNetwork({
-      onChange(event) {
-        if (event.kind === 'link') engine.wake();
-      },
-      onFault: (error) => logger.warn({ error }, 'network events are lost; changes are found at the next beat'),
-    });
-  } catch (error) {
-    logger.warn({ error }, 'no network events; changes are found at the next beat');
-    return { [Symbol.asyncDispose]: async () => undefined };
-  }
 }
 
 interface StateKeeper {

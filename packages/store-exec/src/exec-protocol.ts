@@ -1,9 +1,9 @@
 /** Exec protocol 0 (PROTOCOL.md): a JSON object each way. */
 import { StunmeshError } from '@stunmesh/core/api';
 import type { Finished } from './child.js';
-import type { Protocol, Request } from './exec-store.js';
 import { failure } from './failure.js';
 import { firstJsonObject } from './first-json.js';
+import type { Protocol, Request } from './protocol.js';
 
 interface Answer {
   readonly success: boolean;

@@ -7,10 +7,13 @@ import {
   type Store,
   StunmeshError,
 } from '@stunmesh/core/api';
-import { type Finished, runChild } from './child.js';
+import { runChild } from './child.js';
 import { childEnvironment } from './environment.js';
 import { execProtocol } from './exec-protocol.js';
+import { makeFifos } from './fifos.js';
 import { oneLine } from './one-line.js';
+import type { Protocol, Request } from './protocol.js';
+import { createScratch } from './scratch.js';
 import { shellProtocol } from './shell-protocol.js';
 
 export interface ExecStoreConfig {
@@ -24,19 +27,6 @@ export interface ExecStoreConfig {
   readonly env_clear?: boolean;
 }
 
-/** What is asked of a plugin. */
-export type Request =
-  | { readonly action: 'get'; readonly key: string }
-  | { readonly action: 'set'; readonly key: string; readonly value: string };
-
-/** How a request is written for a plugin, and its answer read. */
-export interface Protocol {
-  /** The text for the child's stdin. */
-  formatRequest(request: Request): string;
-  /** The value of a get; undefined: absent, or a set that was accepted. Errors: ERR_EXEC_FAILED, ERR_EXEC_OUTPUT. */
-  parseAnswer(finished: Finished, request: Request): string | undefined;
-}
-
 const KEY = /^[0-9a-f]{40}$/;
 const VALUE = /^[0-9a-fA-F]+$/;
 
@@ -46,7 +36,9 @@ export function createExecStore(
   parts: { readonly clock: Clock; readonly logger: Logger },
 ): Store {
   const protocol: Protocol = config.type === 'shell' ? shellProtocol : execProtocol;
+  const scratch = createScratch(makeFifos);
   const underWay = new Map<AbortController, Promise<unknown>>();
+  const name = oneLine(config.command);
   let closed = false;
 
   async function run(request: Request, signal: AbortSignal): Promise<string | undefined> {
@@ -55,13 +47,14 @@ export function createExecStore(
       args: config.args ?? [],
       env: childEnvironment(process.env, config),
       input: protocol.formatRequest(request),
+      scratch,
       clock: parts.clock,
       signal,
     });
     const answer = protocol.parseAnswer(finished, request);
     if (finished.stderr !== '') {
       parts.logger.debug(
-        { command: config.command, action: request.action, stderr: oneLine(finished.stderr) },
+        { command: name, action: request.action, stderr: oneLine(finished.stderr) },
         'a plugin wrote to stderr',
       );
     }
@@ -69,7 +62,7 @@ export function createExecStore(
   }
 
   async function call(request: Request, { signal }: CallOptions): Promise<string | undefined> {
-    if (closed) throw new StunmeshError('ERR_CLOSED', `${config.command}: the store is closed`);
+    if (closed) throw new StunmeshError('ERR_CLOSED', `${name}: the store is closed`);
     // A shell plugin sources what it is given (F37).
     if (!KEY.test(request.key))
       throw new StunmeshError('ERR_STORE_INPUT', 'a key has 40 lower-case hexadecimal digits');
@@ -85,7 +78,7 @@ export function createExecStore(
       return await running;
     } catch (error) {
       if (!isStunmeshError(error) || controller.signal.aborted) throw error;
-      throw new StunmeshError(error.code, `${config.command}: ${error.message}`, {
+      throw new StunmeshError(error.code, `${name}: ${error.message}`, {
         retry: error.retry,
         details: error.details,
       });
@@ -102,9 +95,10 @@ export function createExecStore(
     },
     async [Symbol.asyncDispose]() {
       closed = true;
-      const reason = new StunmeshError('ERR_CLOSED', `${config.command}: the store is closed`);
+      const reason = new StunmeshError('ERR_CLOSED', `${name}: the store is closed`);
       for (const controller of underWay.keys()) controller.abort(reason);
       await Promise.allSettled(underWay.values());
+      scratch[Symbol.dispose]();
     },
   };
 }

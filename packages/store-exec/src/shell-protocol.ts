@@ -1,7 +1,7 @@
 /** The shell protocol (PROTOCOL.md): assignments on stdin, meant for `. /dev/stdin`; the value as it is on stdout. */
 import type { Finished } from './child.js';
-import type { Protocol, Request } from './exec-store.js';
 import { failure } from './failure.js';
+import type { Protocol, Request } from './protocol.js';
 
 export const shellProtocol: Protocol = {
   formatRequest(request: Request): string {

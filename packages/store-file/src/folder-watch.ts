@@ -115,7 +115,7 @@ export function createFolderWatch(options: {
         // A folder that is not there yet is no fault: the first write makes it. Each other fault is told once.
         if (errno !== 'ENOENT' && errno !== reported) {
           reported = errno;
-          logger.warn({ path, code: fault.code, err: fault.message }, 'the folder cannot be watched, polling goes on');
+          logger.warn({ path, error: fault }, 'the folder cannot be watched, polling goes on');
           tellAll(({ on }) => on.fault(fault));
         }
       }

@@ -3,7 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Daemon } from './daemon.js';
 import { type DaemonConfigOptions, daemonConfig } from './daemon-config.js';
-import { hexKey, type KeyPair } from './keys.js';
+import { createKeyPair, hexKey, type KeyPair } from './keys.js';
 import { type FirstPingOptions, firstPing, type PingBurst, pingBurst } from './ping.js';
 import { type SidePlan, wanAddress } from './plan.js';
 import { type LabProcess, must, type RunOptions, type RunResult, run, type SpawnOptions } from './processes.js';
@@ -99,6 +99,35 @@ export class Host {
       `link set dev ${this.device} mtu 1420 up`,
     ];
     await must(undefined, ['ip', '-n', this.namespace, '-batch', '-'], { input: `${batch.join('\n')}\n` });
+  }
+
+  /** Adds peers that exist as keys alone, with 10.98.0.0/16 addresses: for scale, and for records made by hand. */
+  async addPhantomPeers(count: number): Promise<readonly KeyPair[]> {
+    const phantoms = Array.from({ length: count }, createKeyPair);
+    const lines = phantoms.map(
+      ({ publicKey }, i) => `public_key=${hexKey(publicKey)}\nallowed_ip=10.98.${i >> 8}.${i & 255}/32`,
+    );
+    await uapi(this.device, ['set=1', ...lines].join('\n'));
+    return phantoms;
+  }
+
+  /** Shakes hands with `other` once under each of these keys in turn, so that its peers all have young sessions. */
+  async impersonate(keys: readonly KeyPair[], other: Host, endpoint: string): Promise<void> {
+    for (const key of keys) {
+      const lines = ['set=1', `private_key=${key.secret.toString('hex')}`, 'replace_peers=true'];
+      // Setting a keepalive sends one at once, which begins the handshake.
+      lines.push(
+        `public_key=${hexKey(other.keys.publicKey)}`,
+        `endpoint=${endpoint}`,
+        'persistent_keepalive_interval=1',
+      );
+      await uapi(this.device, lines.join('\n'));
+      await until(async () => ((await this.deviceState()).peers[0]?.latestHandshakeAt ?? 0) > 0, {
+        what: 'a handshake',
+        pollMs: 1,
+      });
+    }
+    await uapi(this.device, 'set=1\nreplace_peers=true');
   }
 
   /** Deletes the device; its userspace process ends with it. */

@@ -47,7 +47,7 @@ export const ERROR_CODES = {
   ERR_STUN_BLOCKED: 'later',
   ERR_STUN_NO_ROUTE: 'later',
   ERR_STUN_SERVER: 'never',
-  ERR_STUN_LISTEN: 'never',
+  ERR_STUN_ADDRESS: 'later',
   // WireGuard
   ERR_WG_NOT_FOUND: 'never',
   ERR_WG_DEVICE_NOT_FOUND: 'later',

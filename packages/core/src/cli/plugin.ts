@@ -1,3 +1,143 @@
-/** `stunmesh plugin`: being written. */
+/** `stunmesh plugin`: try a store out, configured or given by its program. */
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
-export function addPluginCommand(_program: Command, _context: object): void {}
+import type { PluginConfig } from '../host/plugin-config.js';
+import type { PluginHostOptions } from '../host/plugin-host.js';
+
+export interface PluginCommandContext {
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+  stdout(text: string): void;
+  stderr(text: string): void;
+}
+
+interface TestOptions {
+  readonly config?: string;
+  readonly configDir?: string;
+  readonly shell?: boolean;
+  readonly timeout?: string;
+  readonly maxSize?: string;
+}
+
+interface Subject {
+  readonly plugin: PluginConfig;
+  readonly host: Pick<PluginHostOptions, 'configDir' | 'explain' | 'checkSettings'>;
+}
+
+const HELP = `
+Examples:
+  stunmesh plugin test shared -c config.yaml     a plugin of a configuration
+  stunmesh plugin test -- ./plugin /srv/records  a program that speaks the exec protocol
+  stunmesh plugin test --shell -- ./plugin.sh    a program that speaks the shell protocol
+
+It writes records under random keys and deletes them where the store can do that; otherwise it names them.
+The report is TAP. Exit status: 0 when all is well, 1 when a check failed, 2 when the plugin could not be set up.
+`;
+
+/** Adds `plugin test`. What keeps a test from starting rejects with the codes of the configuration and the host. */
+export function addPluginCommand(program: Command, context: PluginCommandContext): void {
+  const plugin = program.command('plugin').description('work with stores and their plugins');
+  plugin
+    .command('test')
+    .description('write, read and replace records in a store, and report what holds')
+    .argument('[name...]', 'a plugin of the configuration, or, after --, a program and its arguments')
+    .option('-c, --config <file>', 'the configuration file')
+    .option('--config-dir <dir>', 'the folder of config.yaml or config.yml')
+    .option('--shell', 'the program speaks the shell protocol')
+    .option('--timeout <duration>', 'how long a call may take; default: that of the configuration, or 10s')
+    .option('--max-size <characters>', 'the largest value to try; default: what the store says, or 258 for a program')
+    .addHelpText('after', HELP)
+    .action(async (words: readonly string[], _own: TestOptions, command: Command) => {
+      const failed = await test(context, words, wasGiven(program), {
+        ...pick(program.opts<TestOptions>()),
+        ...command.opts<TestOptions>(),
+      });
+      if (failed > 0) process.exitCode = 1;
+    });
+}
+
+/** What -c and --config-dir say before the command; the daemon's other options mean something else here. */
+function pick({ config, configDir }: TestOptions): TestOptions {
+  return { ...(config === undefined ? {} : { config }), ...(configDir === undefined ? {} : { configDir }) };
+}
+
+/** True when the words stand after "--", which commander takes away. */
+function wasGiven(program: Command): boolean {
+  return (program as Command & { readonly rawArgs: readonly string[] }).rawArgs.includes('--');
+}
+
+async function test(
+  context: PluginCommandContext,
+  words: readonly string[],
+  given: boolean,
+  options: TestOptions,
+): Promise<number> {
+  const [{ createPluginHost }, { testPlugin }, { createSystemClock }, { createLogger }] = await Promise.all([
+    import('../host/plugin-host.js'),
+    import('../host/plugin-test.js'),
+    import('../runtime/system-clock.js'),
+    import('../telemetry/logger.js'),
+  ]);
+  const { plugin, host } = await (given ? fromProgram(words, options) : fromConfig(context, words, options));
+  const write = (line: string) => context.stderr(line);
+  const logger = createLogger({ level: 'warn', format: 'console', colour: false, write });
+  const maxSize = await numberOption(options.maxSize);
+  return testPlugin({
+    host: createPluginHost({ clock: createSystemClock(), logger, ...host }),
+    plugin: { ...plugin, timeoutMs: (await durationOption(options.timeout)) ?? plugin.timeoutMs },
+    ...(maxSize === undefined ? {} : { maxValueBytes: maxSize }),
+    write: (text) => context.stdout(text),
+  });
+}
+
+async function fromProgram(words: readonly string[], options: TestOptions): Promise<Subject> {
+  const [command, ...args] = words;
+  if (command === undefined) throw await usage('write a program after --, such as: stunmesh plugin test -- ./plugin');
+  const type = options.shell === true ? 'shell' : 'exec';
+  return {
+    plugin: { name: command, type, timeoutMs: 10_000, settings: { command, args, env: {}, env_clear: false } },
+    host: {},
+  };
+}
+
+async function fromConfig(
+  context: PluginCommandContext,
+  words: readonly string[],
+  options: TestOptions,
+): Promise<Subject> {
+  const [name, ...more] = words;
+  if (name === undefined || more.length > 0 || options.shell === true)
+    throw await usage('name one plugin of the configuration, or write a program and its arguments after --');
+  const { loadConfig } = await import('../config/index.js');
+  const { config, explain, checkSettings } = await loadConfig({
+    ...(options.config === undefined ? {} : { file: options.config }),
+    ...(options.configDir === undefined ? {} : { dir: options.configDir }),
+    env: context.env,
+    cwd: context.cwd,
+  });
+  const plugin = config.plugins.get(name);
+  if (!plugin) {
+    const defined = [...config.plugins.keys()].join(', ') || 'none';
+    throw await usage(`${config.file} has no plugin "${name}"; it defines: ${defined}; a program goes after --`);
+  }
+  return { plugin, host: { configDir: dirname(config.file), explain, checkSettings } };
+}
+
+async function durationOption(text: string | undefined): Promise<number | undefined> {
+  if (text === undefined) return undefined;
+  const { parseDuration } = await import('../config/index.js');
+  const ms = parseDuration(text);
+  if (ms === undefined || ms <= 0) throw await usage(`--timeout ${text}: write a duration with its unit, such as 10s`);
+  return ms;
+}
+
+async function numberOption(text: string | undefined): Promise<number | undefined> {
+  if (text === undefined) return undefined;
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw await usage(`--max-size ${text}: write a number of characters, such as 258`);
+  return Number(text);
+}
+
+async function usage(message: string): Promise<Error> {
+  const { StunmeshError } = await import('../api/errors.js');
+  return new StunmeshError('ERR_USAGE', message);
+}

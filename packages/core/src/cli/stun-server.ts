@@ -11,7 +11,7 @@ interface StunServerFlags {
   readonly alternatePort?: number;
 }
 
-/** Adds `stun-server`, which runs until SIGINT or SIGTERM. Errors of its action: ERR_STUN_LISTEN, ERR_USAGE. */
+/** Adds `stun-server`, which runs until SIGINT or SIGTERM. Errors of its action: ERR_STUN_SERVER, ERR_USAGE. */
 export function addStunServerCommand(program: Command): void {
   program
     .command('stun-server')

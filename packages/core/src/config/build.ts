@@ -14,6 +14,9 @@ interface Context {
   readonly plugins: readonly string[];
 }
 
+/** NATs forget a mapping after 30 s at the earliest (most after 2 minutes: RFC 4787, REQ-5). */
+const MAPPING_CHECK_MS = 30_000;
+
 /** `raw` was validated, so nothing here can fail. */
 export function buildConfig(raw: RawConfig, file: string): Config {
   const pingMonitor = {
@@ -34,6 +37,7 @@ export function buildConfig(raw: RawConfig, file: string): Config {
     runDir: raw.run_dir,
     stateDir: raw.state_dir,
     renew: raw.renew,
+    mappingCheckMs: raw.mapping_check ? MAPPING_CHECK_MS : 0,
   };
 }
 

@@ -20,8 +20,8 @@ export interface FoundFile {
   readonly worldReadable: boolean;
 }
 
-/** 10,000 peers fit in a third of it; /dev/zero does not. */
-const MOST_BYTES = 8 * 1024 * 1024;
+/** 10,000 peers fit in half of it; /dev/zero does not. */
+const MOST_BYTES = 4 * 1024 * 1024;
 const NAMES = ['config.yaml', 'config.yml'];
 
 /** Opens and reads the file. Errors: ERR_CONFIG_NOT_FOUND (with all places searched), ERR_CONFIG_READ. */

@@ -94,7 +94,12 @@ function forEditors(value: unknown): unknown {
   const members = Object.entries(value).flatMap(([key, member]): [string, unknown][] => {
     if (key.startsWith('x-') || key === 'discriminator') return [];
     const format = key === 'format' && typeof member === 'string' ? FORMATS[member] : undefined;
-    return format ? [['pattern', format.pattern]] : [[key, forEditors(member)]];
+    if (format) return [['pattern', format.pattern]];
+    // whatever is written becomes text here, so an editor need not ask for quotes
+    const free = key === 'type' && member === 'string' && !FORM_KEYS.some((form) => form in value);
+    return [[key, free ? ['string', 'number', 'boolean'] : forEditors(member)]];
   });
   return Object.fromEntries(members);
 }
+
+const FORM_KEYS = ['format', 'enum', 'pattern'];

@@ -239,6 +239,11 @@ export const CONFIG_SCHEMA = {
       default: true,
       description: 'Whether a peer without a session may be removed and added again to shake hands at once.',
     },
+    mapping_check: {
+      type: 'boolean',
+      default: true,
+      description: 'Whether the public address is looked at every 30 s by one STUN packet; no store is called unless it changed.',
+    },
   },
 } as const satisfies Schema;
 

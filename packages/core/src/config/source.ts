@@ -1,6 +1,7 @@
 /** A YAML text as a tree that remembers where each key and value stands. */
-import type { Document, LineCounter, ParsedNode, Scalar, YAMLMap } from 'yaml';
-import { describeSyntaxError } from './syntax.js';
+import type { ParsedNode, Scalar, YAMLMap } from 'yaml';
+import { composeDocument, DEEPEST, type YamlModule } from './document.js';
+import { describeSyntaxError, type Finding } from './syntax.js';
 
 export interface ScalarTree {
   readonly kind: 'scalar';
@@ -29,10 +30,6 @@ export interface Position {
   readonly line: number;
   readonly column: number;
 }
-export interface Finding {
-  readonly offset: number;
-  readonly text: string;
-}
 export interface Source {
   /** undefined: the file is empty. */
   readonly root: Tree | undefined;
@@ -44,49 +41,22 @@ export interface Source {
   position(offset: number): Position;
 }
 
-const DEEPEST = 64;
 /** Aliases can multiply a small file into gigabytes. */
 const MOST_ALIASED = 100_000;
-
-type YamlModule = typeof import('yaml');
 
 /** Reads YAML 1.2 (and so JSON), with anchors and merge keys. Never throws for what the text holds. */
 export async function parseSource(text: string): Promise<Source> {
   const yaml = await import('yaml');
   const lineCounter = new yaml.LineCounter();
-  try {
-    const document = yaml.parseDocument(text, {
-      lineCounter,
-      prettyErrors: false, // they quote lines, which may hold secrets
-      uniqueKeys: false, // checked here, with both positions
-      resolveKnownTags: false,
-    });
-    return readDocument(yaml, document as Document.Parsed, lineCounter);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    return { ...emptySource(lineCounter), errors: [{ offset: 0, text: 'lists and mappings are nested too deeply' }] };
-  }
-}
-
-function emptySource(lineCounter: LineCounter): Source {
+  const { contents, errors, warnings } = composeDocument(yaml, text, lineCounter);
   const position = (offset: number): Position => {
     const { line, col } = lineCounter.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
-  return { root: undefined, errors: [], warnings: [], duplicates: [], position };
-}
-
-function readDocument(yaml: YamlModule, document: Document.Parsed, lineCounter: LineCounter): Source {
-  const base = emptySource(lineCounter);
-  const finding = (e: { pos: [number, number]; code: string }): Finding => ({
-    offset: e.pos[0],
-    text: describeSyntaxError(e.code),
-  });
-  const warnings = document.warnings.map(finding);
-  if (document.errors.length > 0) return { ...base, errors: document.errors.map(finding), warnings };
+  if (errors.length > 0) return { root: undefined, errors, warnings, duplicates: [], position };
   const reader = new TreeReader(yaml);
-  const root = document.contents === null ? undefined : reader.read(document.contents, 0);
-  return { ...base, root, errors: reader.errors, warnings, duplicates: reader.duplicates };
+  const root = contents === null ? undefined : reader.read(contents, 0);
+  return { root, errors: reader.errors, warnings, duplicates: reader.duplicates, position };
 }
 
 class TreeReader {

@@ -1,5 +1,11 @@
 /** What a YAML syntax error means, in words that never quote the file (F34). */
 
+/** Something to say about a place of the text. */
+export interface Finding {
+  readonly offset: number;
+  readonly text: string;
+}
+
 const QUOTE_HINT = 'put quotes around values with ": ", " #" or a leading one of [ ] { } & * ! | > % @ `';
 
 const TEXTS: Readonly<Record<string, string>> = {
@@ -27,5 +33,5 @@ const TEXTS: Readonly<Record<string, string>> = {
 
 /** A sentence for an error code of the yaml package. */
 export function describeSyntaxError(code: string): string {
-  return TEXTS[code] ?? 'not valid YAML';
+  return (Object.hasOwn(TEXTS, code) ? TEXTS[code] : undefined) ?? 'not valid YAML';
 }

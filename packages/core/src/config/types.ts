@@ -64,6 +64,8 @@ export interface Config {
   readonly stateDir: string;
   /** Whether a peer may be removed and added again to shake hands at once (F18b). */
   readonly renew: boolean;
+  /** How often the mapping is looked at between refreshes; 0: never. */
+  readonly mappingCheckMs: number;
 }
 
 /** Keys and list positions from the top of the file. */

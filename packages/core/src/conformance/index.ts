@@ -1,5 +1,7 @@
 /** Lists of cases that every implementation of an interface passes; usable from any test runner. */
 export * from './capture.js';
 export * from './case.js';
+export * from './inbox.js';
 export * from './store.js';
+export * from './tap.js';
 export * from './wireguard.js';

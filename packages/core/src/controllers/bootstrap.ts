@@ -1,9 +1,9 @@
 /** Reads a device and brings the peer table up to date: facts, signs of life, phases (F26). */
-import { type Device, hasCode, isStunmeshError, StunmeshError } from '../api/index.js';
+import { type Device, hasCode, isStunmeshError, type Peer, StunmeshError } from '../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../net/index.js';
 import { createChannel } from '../record/seal.js';
 import type { Controllers } from './context.js';
-import { createLife, hasSession, nextPhase, observe, type Phase } from './health.js';
+import { createLife, nextPhase, observe, observeEcho, type Phase } from './health.js';
 import { createFault, type DeviceEntry, type PeerEntry } from './peer-table.js';
 
 /** How long one reading may take. */
@@ -15,13 +15,17 @@ const FOREIGN_MS = 60_000;
 export interface Bootstrap {
   /** A reading that began after this call; false: the device is missing or cannot be read (its fault says why). Never rejects. */
   read(device: DeviceEntry): Promise<boolean>;
+  /** A peer answered an echo: life, at once. */
+  heard(device: DeviceEntry, peer: PeerEntry): void;
 }
 
 export interface BootstrapEvents {
   /** The device appeared, or its key, port or mark changed: our mapping and records must be made anew. */
   deviceChanged(device: DeviceEntry): void;
-  /** The peer's phase changed, or it knocks. */
-  peerChanged(device: DeviceEntry, peer: PeerEntry, before: Phase): void;
+  /** The peer's phase changed, or it was found on the device. */
+  peerChanged(device: DeviceEntry, peer: PeerEntry): void;
+  /** The peer tries to reach us and gets no answer. */
+  knocked(device: DeviceEntry, peer: PeerEntry): void;
 }
 
 export function createBootstrap(c: Controllers, on: BootstrapEvents): Bootstrap {
@@ -52,6 +56,11 @@ export function createBootstrap(c: Controllers, on: BootstrapEvents): Bootstrap 
       if (!busy) return start(entry);
       busy.next ??= busy.current.then(() => start(entry));
       return busy.next;
+    },
+    heard(entry, peer) {
+      if (!peer.wg) return;
+      peer.life = observeEcho(peer.life, c.clock.now());
+      settlePhase(c, on, entry, peer, peer.wg, true);
     },
   };
 }
@@ -108,7 +117,6 @@ function openChannels(c: Controllers, entry: DeviceEntry, device: Device): void 
 function applyPeer(c: Controllers, on: BootstrapEvents, entry: DeviceEntry, peer: PeerEntry, device: Device): void {
   const now = c.clock.now();
   const found = device.peers.get(peer.publicKey);
-  const phaseBefore = peer.phase;
   if (!found) {
     absent(c, entry, peer);
     return;
@@ -123,19 +131,25 @@ function applyPeer(c: Controllers, on: BootstrapEvents, entry: DeviceEntry, peer
   });
   peer.wg = found;
   peer.life = life;
-  // The endpoint counts from the moment it was written: life before that proves nothing about it.
+  settlePhase(c, on, entry, peer, found, alive);
+  if (!previous && peer.phase !== 'connected') on.peerChanged(entry, peer);
+  else if (knocking) on.knocked(entry, peer);
+}
+
+function settlePhase(c: Controllers, on: BootstrapEvents, entry: DeviceEntry, peer: PeerEntry, found: Peer, alive: boolean): void {
+  const before = peer.phase;
   const phase = nextPhase({
-    before: peer.phase,
-    life,
-    knocking,
+    before,
+    life: peer.life,
     keepaliveSeconds: found.keepaliveSeconds,
     reachable: found.endpoint !== undefined || peer.remote.size > 0,
-    writtenAt: peer.lastWrite?.at,
-    now,
+    // Life before the endpoint was written, or before the probe that failed, proves nothing.
+    since: Math.max(peer.lastWrite?.at ?? 0, peer.unconnectedSince),
+    now: c.clock.now(),
   });
   if (phase === 'connected' && alive) prove(peer);
   setPhase(c, entry, peer, phase);
-  if (phase !== phaseBefore || (knocking && phase !== 'connected') || !previous) on.peerChanged(entry, peer, phaseBefore);
+  if (phase !== before) on.peerChanged(entry, peer);
 }
 
 function absent(c: Controllers, entry: DeviceEntry, peer: PeerEntry): void {
@@ -184,7 +198,7 @@ export function setPhase(c: Controllers, entry: DeviceEntry, peer: PeerEntry, ph
   const endpoint = peer.wg?.endpoint ? formatEndpoint(peer.wg.endpoint) : undefined;
   const fields = { device: entry.name, peer: peer.name, ...(endpoint === undefined ? {} : { endpoint }) };
   if (phase === 'connected') c.logger.info({ ...fields, tookMs }, 'connected');
-  else if (phase === 'suspect') c.logger.warn(fields, 'the tunnel is silent and its session ended; connecting again');
+  else if (phase === 'suspect') c.logger.warn(fields, 'the tunnel is dead: probes go unanswered; connecting again');
   else c.logger.debug({ ...fields, before }, `phase ${phase}`);
-  c.emit('phase', entry, peer, { from: before, to: phase, ...(endpoint === undefined ? {} : { endpoint }), ...(phase === 'connected' ? { tookMs, session: hasSession(peer.life, now) } : {}) });
+  c.emit('phase', entry, peer, { from: before, to: phase, ...(endpoint === undefined ? {} : { endpoint }), ...(phase === 'connected' ? { tookMs } : {}) });
 }

@@ -1,15 +1,17 @@
 /** Orders the endpoints at which a peer may be found; pure. */
 import type { Endpoint, Family } from '../api/index.js';
 import type { PeerProtocol } from '../config/index.js';
-import { formatEndpoint } from '../net/index.js';
+import { sameEndpoint } from '../net/index.js';
 import type { EndpointRecord } from '../record/endpoint-record.js';
 import { freshness } from '../record/freshness.js';
 
-/** How long one family is tried before the other has its turn; both sides count the same wall-clock slots. */
-export const SLOT_MS = 6_000;
-
+/** How long one candidate is tried; where both families are wanted they take turns by these slots of the wall clock,
+ * so that both sides try the same one at the same time. */
+export const DWELL_MS = 6_000;
+/** The same where a session is alive: an answer comes without a handshake. */
+export const SESSION_DWELL_MS = 3_000;
 /** After so long without a connection a record older than the floor is better than none (F21). */
-export const OLD_RECORD_AFTER_MS = 60_000;
+const OLD_RECORD_AFTER_MS = 60_000;
 
 export interface CandidateInput {
   readonly records: Iterable<EndpointRecord>;
@@ -21,37 +23,43 @@ export interface CandidateInput {
   readonly proven: Endpoint | undefined;
   readonly wallNow: number;
   readonly unconnectedForMs: number;
+  /** How long the present series of attempts has gone on: it starts anew with every changed record. */
+  readonly tryingForMs: number;
+  readonly dwellMs: number;
 }
 
-/** Endpoints worth opening our NAT to, the one to set first; empty: none is known. */
+/** Endpoints worth opening our NAT to, the one whose turn it is first; empty: none is known. */
 export function candidates(input: CandidateInput): readonly Endpoint[] {
-  const nowSeconds = input.wallNow / 1000;
+  const turn = Math.floor(input.tryingForMs / input.dwellMs);
+  const families = orderFamilies(input, turn);
+  const lists = families.map((family) => ofFamily(input, family)).filter((list) => list.length > 0);
+  // With two families each has every other turn, so within a family the next candidate comes half as often.
+  const step = Math.floor(turn / lists.length);
+  return lists.flatMap((list) => rotate(list, step));
+}
+
+/** Of one family: the newest record's, the one that last worked, then those of older records. */
+function ofFamily(input: CandidateInput, family: Family): readonly Endpoint[] {
+  const of = (record: EndpointRecord) => (family === 4 ? record.ipv4 : record.ipv6);
   const newestFirst = [...input.records].sort((a, b) => (b.t ?? 0) - (a.t ?? 0));
-  const current = newestFirst.filter((r) => freshness(r.t, input.floor, nowSeconds) === 'new');
+  const current = newestFirst.filter((r) => freshness(r.t, input.floor, input.wallNow / 1000) === 'new');
   const old = input.unconnectedForMs >= OLD_RECORD_AFTER_MS ? newestFirst.filter((r) => !current.includes(r)) : [];
-  const families = orderFamilies(input);
-  const found: Endpoint[] = [];
-  // With several stores the newest record wins; the others are but a spare for a family that it lacks.
-  for (const family of families) {
-    const endpoint = [...current, ...old].map((r) => (family === 4 ? r.ipv4 : r.ipv6)).find((e) => e !== undefined);
-    if (endpoint) found.push(endpoint);
-  }
-  const { proven } = input;
-  if (proven && families.includes(proven.family) && found.length === 0) found.push(proven);
-  return unique(found);
+  const proven = input.proven?.family === family ? [input.proven] : [];
+  const found = [current.map(of)[0], ...proven, ...current.slice(1).map(of), ...old.map(of)].filter((e) => e !== undefined);
+  return found.filter((endpoint, i) => found.findIndex((other) => sameEndpoint(other, endpoint)) === i);
 }
 
 /** The families of a peer's protocol, the one whose turn it is first. */
-function orderFamilies(input: CandidateInput): readonly Family[] {
+function orderFamilies(input: CandidateInput, turn: number): readonly Family[] {
   const wanted: readonly Family[] =
     input.protocol === 'ipv4' ? [4] : input.protocol === 'ipv6' ? [6] : input.protocol === 'prefer_ipv6' ? [6, 4] : [4, 6];
   const usable = wanted.filter((family) => input.families.size === 0 || input.families.has(family));
-  const [first, second] = usable;
-  if (first === undefined || second === undefined || input.unconnectedForMs < SLOT_MS) return usable;
-  const turn: Family = Math.floor(input.wallNow / SLOT_MS) % 2 === 0 ? 4 : 6;
-  return first === turn ? [first, second] : [second, first];
+  if (usable.length < 2 || turn === 0) return usable;
+  const first: Family = Math.floor(input.wallNow / DWELL_MS) % 2 === 0 ? 4 : 6;
+  return first === 4 ? [4, 6] : [6, 4];
 }
 
-function unique(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  return [...new Map(endpoints.map((e) => [formatEndpoint(e), e])).values()];
+function rotate(list: readonly Endpoint[], by: number): readonly Endpoint[] {
+  const at = by % list.length;
+  return [...list.slice(at), ...list.slice(0, at)];
 }

@@ -1,20 +1,24 @@
 /** Makes a handshake happen at once: punch, set, kick, and renew where WireGuard is in its pause (F18, F18b). */
 import { type Device, type Endpoint, type Family, hasCode, isStunmeshError, type Peer } from '../api/index.js';
-import { type EchoMessage, encodeEcho, formatEndpoint, sameEndpoint } from '../net/index.js';
-import { createGate, type Gate } from '../runtime/gate.js';
+import { formatEndpoint, sameEndpoint } from '../net/index.js';
+import { createGate } from '../runtime/gate.js';
 import type { Controllers } from './context.js';
+import type { Echoes } from './echo.js';
 import { hasSession } from './health.js';
 import { kickTargets } from './kick-target.js';
 import { createFault, type DeviceEntry, type PeerEntry } from './peer-table.js';
 
 /** A kick after which the tx counter has not grown by then met WireGuard's pause (F18). */
 export const PAUSE_TELLS_MS = 150;
+/** Both sides see the other's record at the same moment. The one with the larger key holds its renewal back by this, so that it
+ * finds the other's handshake already under way: renewed then, it would forget the session that the other believes in. */
+const YIELD_MS = 350;
+/** Whoever was heard so recently is in the middle of a handshake. */
+const HANDSHAKE_MS = 1_000;
 /** At most one endpoint change per peer in this time. */
 const WRITE_GAP_MS = 3_000;
 /** A punch: not STUN and not WireGuard, so that the peer's WireGuard drops it. */
 const PUNCH = Uint8Array.of(0);
-/** An answer to a kick is welcome but not waited for; the device's counters tell what became of it. */
-const KICK: EchoMessage = { kind: 'request', id: 0x736d, sequence: 1, payload: new Uint8Array() };
 const STEP_MS = 5_000;
 /** Sockets and renewals under way at once, per daemon. */
 const MOST_AT_ONCE = 8;
@@ -28,8 +32,16 @@ export interface Connector {
   attempt(device: DeviceEntry, peer: PeerEntry, endpoints: readonly Endpoint[]): Promise<void>;
 }
 
-/** `read` brings the table up to date from a fresh dump. */
-export function createConnector(c: Controllers, read: (device: DeviceEntry) => Promise<boolean>): Connector {
+export interface ConnectorParts {
+  /** Brings the table up to date from a fresh dump. */
+  read(device: DeviceEntry): Promise<boolean>;
+  readonly echoes: Pick<Echoes, 'send'>;
+  /** A kick was answered. */
+  heard(device: DeviceEntry, peer: PeerEntry): void;
+}
+
+export function createConnector(c: Controllers, parts: ConnectorParts): Connector {
+  const { read } = parts;
   const gate = createGate(MOST_AT_ONCE);
 
   const punch: Connector['punch'] = async (device, endpoints) => {
@@ -41,7 +53,7 @@ export function createConnector(c: Controllers, read: (device: DeviceEntry) => P
 
   const kick: Connector['kick'] = async (device, peer) => {
     if (!device.facts || !peer.wg) return;
-    await kickPeer(c, gate, device, device.facts, peer, peer.wg);
+    await gate.run(() => kickPeer(c, parts, device, device.facts, peer, peer.wg));
   };
 
   return {
@@ -59,6 +71,10 @@ export function createConnector(c: Controllers, read: (device: DeviceEntry) => P
       await c.clock.sleep(PAUSE_TELLS_MS, c.signal);
       if (!(await read(device)) || !peer.wg) return;
       if (peer.wg.txBytes !== txBefore || !mayRenew(c, peer)) return;
+      if ((device.facts?.publicKey ?? '') > peer.publicKey) {
+        await c.clock.sleep(YIELD_MS, c.signal);
+        if (!(await read(device)) || !mayRenew(c, peer)) return;
+      }
       await gate.run(() => renew(c, device, peer));
       if (await read(device)) await kick(device, peer);
     },
@@ -113,6 +129,8 @@ async function setEndpoint(c: Controllers, device: DeviceEntry, peer: PeerEntry,
 /** Only a peer without a session may be renewed: on a live one it is harm (F18b). */
 function mayRenew(c: Controllers, peer: PeerEntry): boolean {
   const now = c.clock.now();
+  const { lastRxAt } = peer.life;
+  if (lastRxAt !== undefined && now - lastRxAt < HANDSHAKE_MS) return false;
   return c.renew && peer.renewalsLeft > 0 && peer.phase !== 'connected' && !hasSession(peer.life, now) && now >= peer.handsOffUntil && peer.wg?.endpoint !== undefined;
 }
 
@@ -135,7 +153,15 @@ async function renew(c: Controllers, device: DeviceEntry, peer: PeerEntry): Prom
   }
 }
 
-async function kickPeer(c: Controllers, gate: Gate, device: DeviceEntry, facts: Device, peer: PeerEntry, wg: Peer): Promise<void> {
+async function kickPeer(
+  c: Controllers,
+  parts: ConnectorParts,
+  device: DeviceEntry,
+  facts: Device | undefined,
+  peer: PeerEntry,
+  wg: Peer | undefined,
+): Promise<void> {
+  if (!facts || !wg) return;
   try {
     const own = (await c.interfaces()).find((i) => i.name === facts.realName)?.addresses ?? [];
     const { target } = peer.config.ping;
@@ -146,9 +172,9 @@ async function kickPeer(c: Controllers, gate: Gate, device: DeviceEntry, facts: 
       deviceAddresses: own.map((a) => `${a.address}/${a.prefixLength}`),
     });
     for (const to of targets) {
-      const family: Family = to.includes(':') ? 6 : 4;
-      if (family === 6 && !(await leavesBy(c, facts, to))) continue;
-      await gate.run(() => sendEcho(c, facts, family, to));
+      if (to.includes(':') && !(await leavesBy(c, facts, to))) continue;
+      // TTL 1: the peer itself may answer, nobody behind it is troubled.
+      await parts.echoes.send({ device: facts.realName, to, ttl: 1, onReply: () => parts.heard(device, peer) });
       return;
     }
     await pulseKeepalive(c, device, peer, wg);
@@ -161,12 +187,6 @@ async function leavesBy(c: Controllers, facts: Device, to: string): Promise<bool
   if (!c.capture.routeTo) return true;
   const route = await c.capture.routeTo({ to, firewallMark: 0, device: facts.realName });
   return route?.interface === facts.realName;
-}
-
-async function sendEcho(c: Controllers, facts: Device, family: Family, to: string): Promise<void> {
-  await using socket = await c.capture.openEchoSocket({ family, device: facts.realName, onPacket() {}, onFault() {} });
-  // TTL 1: the peer itself may answer, nobody behind it is troubled.
-  await socket.send(encodeEcho(family, KICK), to, { ttl: 1 });
 }
 
 /** Without any address inside the tunnel: turning the persistent keepalive on sends one at once. */

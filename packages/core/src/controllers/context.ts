@@ -41,7 +41,15 @@ export interface Controllers {
   readonly emit: EventSink;
   /** Aborts when the daemon stops. */
   readonly signal: AbortSignal;
+  /** Addresses of a name. Errors: ERR_RESOLVE. */
+  resolve(host: string, family: Family, signal: AbortSignal): Promise<readonly string[]>;
+  /** The address of the STUN server that answered last, for looking at the way there. */
+  serverAddress(device: DeviceEntry, family: Family): string | undefined;
   readonly refreshIntervalMs: number;
+  /** How often the mapping of a device is looked at by one STUN exchange; 0: only at refreshes and after events. */
+  readonly mappingCheckMs: number;
+  /** How many of the first retries for a dead peer come 2 s apart (ping_monitor.fixed_retries). */
+  readonly fixedRetries: number;
   /** Whether peers may be renewed (F18b). */
   readonly renew: boolean;
 }

@@ -2,38 +2,52 @@
 import { type Endpoint, isStunmeshError, StunmeshError } from '../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../net/index.js';
 import { type ParsedRecord, parseRecord } from '../record/endpoint-record.js';
+import { freshness } from '../record/freshness.js';
 import { storeKey } from '../record/store-key.js';
 import { type Coalesced, createCoalesced } from '../runtime/coalesce.js';
 import { acceptRecord } from './acceptance.js';
 import { setPhase } from './bootstrap.js';
-import { candidates } from './candidates.js';
+import { candidates, DWELL_MS, SESSION_DWELL_MS } from './candidates.js';
 import type { Connector } from './connect.js';
 import type { Controllers, NamedStore } from './context.js';
-import { createFault, type DeviceEntry, isUnsettled, type PeerEntry } from './peer-table.js';
+import { hasSession, onRecordChange } from './health.js';
+import { createFault, type DeviceEntry, isUnsettled, type PeerEntry, type RemoteRecord } from './peer-table.js';
 
 const QUICK_ATTEMPTS = 3;
 const QUICK_GAP_MS = 1_000;
+/** Each side stays with a candidate a little longer or shorter, or two might miss each other for ever. */
+const DWELL_SPREAD = 0.2;
 /** WireGuard itself begins a handshake at most every five seconds. */
 const ATTEMPT_GAP_MS = 5_000;
 const MOST_GAP_MS = 30_000;
 const READ_GAP_MS = 1_000;
+const WATCHED_READ_GAP_MS = 3_000;
 const MOST_READ_GAP_MS = 15_000;
 /** Looking again slows down in proportion to the time without success, so that it never comes later than this share of it. */
 const PATIENCE = 0.02;
 
 export interface Establish {
-  /** Reads one peer's record from all its stores, then connects it if it needs that. Never rejects. */
+  /** Reads one peer's record from all its stores, and acts on a changed one. Never rejects. */
   read(device: DeviceEntry, peer: PeerEntry): Promise<void>;
   /** One attempt to connect. Never rejects. */
   connect(device: DeviceEntry, peer: PeerEntry): Promise<void>;
-  /** Starts the quick series: something changed that makes success likely. */
+  /** Starts a new series of attempts, quick ones first: something changed that makes success likely. */
   hurry(device: DeviceEntry, peer: PeerEntry): void;
   /** Our mapping changed: opens our new NAT mapping towards every peer, before it is published (F18c). */
   openTowardsAll(device: DeviceEntry): Promise<void>;
   stop(): Promise<void>;
 }
 
-export function createEstablish(c: Controllers, connector: Connector): Establish {
+export interface EstablishParts {
+  readonly connector: Connector;
+  /** A connected peer's record changed: is the present path dead? */
+  probe(device: DeviceEntry, peer: PeerEntry): void;
+  /** A connected peer's record changed in a way that says so. */
+  failed(device: DeviceEntry, peer: PeerEntry): void;
+}
+
+export function createEstablish(c: Controllers, parts: EstablishParts): Establish {
+  const { connector } = parts;
   const reads = new Map<PeerEntry, Coalesced>();
   const attempts = new Map<PeerEntry, Coalesced>();
   const report = (device: DeviceEntry, peer: PeerEntry) => (error: unknown) => noteFault(c, device, peer, error, 'could not connect');
@@ -48,10 +62,28 @@ export function createEstablish(c: Controllers, connector: Connector): Establish
     job(attempts, device, peer, () => connectOnce(c, connector, device, peer)).trigger();
 
   const hurry: Establish['hurry'] = (device, peer) => {
+    const now = c.clock.now();
     peer.quickAttempts = QUICK_ATTEMPTS;
-    peer.renewalsLeft = QUICK_ATTEMPTS;
-    peer.nextKickAt = c.clock.now();
+    peer.nextKickAt = now;
+    peer.tryingSince = now;
+    peer.dwellMs = (hasSession(peer.life, now) ? SESSION_DWELL_MS : DWELL_MS) * (1 + DWELL_SPREAD * (2 * Math.random() - 1));
     void connect(device, peer);
+  };
+
+  const act = (device: DeviceEntry, peer: PeerEntry, before: RemoteRecord | undefined, record: ParsedRecord): void => {
+    peer.renewalsLeft = QUICK_ATTEMPTS;
+    if (isUnsettled(peer)) return hurry(device, peer);
+    // While connected only what is newer than the record that proved itself says anything (F21).
+    if (freshness(record.t, peer.floor, c.clock.wallNow() / 1000) === 'old') return;
+    const { endpoint } = peer.wg ?? {};
+    const verdict = onRecordChange({
+      phase: peer.phase,
+      inUse: sameEndpoint(record.ipv4, endpoint) || sameEndpoint(record.ipv6, endpoint),
+      countGrew: record.n !== undefined && record.n > (before?.record.n ?? record.n),
+      answersEcho: peer.answersEcho,
+    });
+    if (verdict === 'probe') parts.probe(device, peer);
+    else if (verdict === 'connect') parts.failed(device, peer);
   };
 
   const readAll = async (device: DeviceEntry, peer: PeerEntry): Promise<void> => {
@@ -60,7 +92,9 @@ export function createEstablish(c: Controllers, connector: Connector): Establish
       peer.config.plugins.map(async (name) => {
         const store = c.stores.get(name);
         if (!store || !device.facts || !peer.channel) return;
-        if ((await readOne(c, device, peer, store)) && isUnsettled(peer)) hurry(device, peer);
+        const before = peer.remote.get(name);
+        const record = await readOne(c, device, peer, store);
+        if (record) act(device, peer, before, record);
       }),
     );
   };
@@ -71,11 +105,15 @@ export function createEstablish(c: Controllers, connector: Connector): Establish
     hurry,
     async openTowardsAll(device) {
       const present = device.peers.filter((peer) => peer.wg);
-      await connector.punch(device, present.flatMap((peer) => (isUnsettled(peer) ? candidatesOf(c, device, peer) : (peer.wg?.endpoint ?? []))));
+      const towards = present.flatMap((peer) => (isUnsettled(peer) ? candidatesOf(c, device, peer) : (peer.wg?.endpoint ?? [])));
+      await connector.punch(device, towards);
       for (const peer of present) {
         if (isUnsettled(peer)) hurry(device, peer);
         // An idle tunnel costs nothing until somebody uses it (F42b).
-        else if (peer.phase === 'connected') await connector.kick(device, peer);
+        else if (peer.phase === 'connected') {
+          await connector.kick(device, peer);
+          parts.probe(device, peer);
+        }
       }
     },
     async stop() {
@@ -84,16 +122,16 @@ export function createEstablish(c: Controllers, connector: Connector): Establish
   };
 }
 
-/** True when the record is another than before. Failures stay with the peer. */
-async function readOne(c: Controllers, device: DeviceEntry, peer: PeerEntry, store: NamedStore): Promise<boolean> {
+/** The record where it is another than before; undefined where not. Failures stay with the peer. */
+async function readOne(c: Controllers, device: DeviceEntry, peer: PeerEntry, store: NamedStore): Promise<ParsedRecord | undefined> {
   const { facts, channel } = device.facts && peer.channel ? { facts: device.facts, channel: peer.channel } : {};
-  if (!facts || !channel) return false;
+  if (!facts || !channel) return undefined;
   try {
     const sealed = await store.get(storeKey(peer.publicKey, facts.publicKey), { signal: c.signal });
     peer.reads += 1;
     if (sealed === undefined) {
       peer.remote.delete(store.name);
-      return false;
+      return undefined;
     }
     const record = await acceptRecord({
       record: parseRecord(channel.open(sealed)),
@@ -103,13 +141,14 @@ async function readOne(c: Controllers, device: DeviceEntry, peer: PeerEntry, sto
       ownAddresses: (await c.interfaces()).flatMap((i) => i.addresses.map((a) => a.address)),
       routeOf: async (to) => (await c.capture.routeTo?.({ to, firewallMark: facts.firewallMark }))?.interface,
     });
-    return keepRecord(c, device, peer, store, record);
+    return keepRecord(c, device, peer, store, record) ? record : undefined;
   } catch (error) {
     noteFault(c, device, peer, error, `cannot use the record in store "${store.name}"`);
-    return false;
+    return undefined;
   }
 }
 
+/** True when it is another than before. */
 function keepRecord(c: Controllers, device: DeviceEntry, peer: PeerEntry, store: NamedStore, record: ParsedRecord): boolean {
   const before = peer.remote.get(store.name)?.record;
   peer.remote.set(store.name, { record, store: store.name, readAt: c.clock.wallNow() });
@@ -145,13 +184,18 @@ function candidatesOf(c: Controllers, device: DeviceEntry, peer: PeerEntry): rea
     proven: peer.proven,
     wallNow: c.clock.wallNow(),
     unconnectedForMs: c.clock.now() - peer.unconnectedSince,
+    tryingForMs: c.clock.now() - peer.tryingSince,
+    dwellMs: peer.dwellMs,
   });
 }
 
 /** How soon the stores may be asked again (F23): about every second at first, slower the longer it takes, never faster than a store bears. */
 function readGap(c: Controllers, peer: PeerEntry): number {
-  const bearable = Math.max(...peer.config.plugins.map((name) => c.stores.get(name)?.traits.minPollMs ?? 0));
-  return Math.max(bearable, patience(c, peer, READ_GAP_MS, MOST_READ_GAP_MS));
+  const stores = peer.config.plugins.flatMap((name) => c.stores.get(name) ?? []);
+  const bearable = Math.max(0, ...stores.map((store) => store.traits.minPollMs));
+  // Watching never replaces polling: it goes on beside it, slower.
+  const watched = stores.every((store) => store.watch !== undefined);
+  return Math.max(bearable, patience(c, peer, watched ? WATCHED_READ_GAP_MS : READ_GAP_MS, MOST_READ_GAP_MS));
 }
 
 function patience(c: Controllers, peer: PeerEntry, leastMs: number, mostMs: number): number {

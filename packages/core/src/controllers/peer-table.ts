@@ -3,6 +3,7 @@ import type { Device, Endpoint, Family, Peer, PublicKey, StunmeshError } from '.
 import type { InterfaceConfig, PeerConfig } from '../config/index.js';
 import type { ParsedRecord } from '../record/endpoint-record.js';
 import type { Channel } from '../record/seal.js';
+import { DWELL_MS } from './candidates.js';
 import { createLife, type Life, type Phase } from './health.js';
 
 /** What a discovery found for one family. */
@@ -77,6 +78,14 @@ export interface PeerEntry {
   quickAttempts: number;
   /** Renewals left for the present record (F18b: three). */
   renewalsLeft: number;
+  /** When the present series of attempts began, and how long it stays with one candidate. */
+  tryingSince: number;
+  dwellMs: number;
+  /** It answered an echo at least once, so silence tells. */
+  answersEcho: boolean;
+  /** Round trip of its last answered ping. */
+  rttMs: number | undefined;
+  probes: number;
   endpointWrites: number;
   renewals: number;
   reads: number;
@@ -93,8 +102,10 @@ export interface DeviceEntry {
   readonly faults: Map<Family | 'device', Fault>;
   discoveries: number;
   discovering: boolean;
-  /** When a failed discovery is tried again; monotonic milliseconds, infinite: at the next refresh. */
+  /** When our mapping is looked at next, outside the refresh; monotonic milliseconds. */
   nextDiscoveryAt: number;
+  /** Discoveries in the present series, while a peer is unsettled: they come ever slower. */
+  retryStep: number;
   /** Our own counter and last time, as published (see record/freshness). */
   n: number;
   lastT: number | undefined;
@@ -113,6 +124,7 @@ export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceE
     discoveries: 0,
     discovering: false,
     nextDiscoveryAt: Number.POSITIVE_INFINITY,
+    retryStep: 0,
     n: 0,
     lastT: undefined,
     ownRecordsRead: false,
@@ -142,6 +154,11 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     nextKickAt: now,
     quickAttempts: 3,
     renewalsLeft: 3,
+    tryingSince: now,
+    dwellMs: DWELL_MS,
+    answersEcho: false,
+    rttMs: undefined,
+    probes: 0,
     endpointWrites: 0,
     renewals: 0,
     reads: 0,

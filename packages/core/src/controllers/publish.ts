@@ -6,13 +6,15 @@ import { nextTime } from '../record/freshness.js';
 import { storeKey } from '../record/store-key.js';
 import { type Coalesced, createCoalesced } from '../runtime/coalesce.js';
 import type { Controllers, NamedStore } from './context.js';
-import { createFault, type DeviceEntry, type Mapping, type PeerEntry } from './peer-table.js';
+import { createFault, type DeviceEntry, isUnsettled, type Mapping, type PeerEntry } from './peer-table.js';
 
 /** An unchanged record is written anew at this beat even where stores keep it for ever (F12): somebody may have removed it. */
 const REWRITE_MS = 3_600_000;
 const FIRST_RETRY_MS = 1_000;
 const MOST_RETRY_MS = 60_000;
 const MOST_DISCOVERY_GAP_MS = 30_000;
+const RETRY_GAP_MS = 2_000;
+const RETRY_STEP_MS = 5_000;
 
 export interface Publish {
   /** A new discovery, then records where they changed. Never rejects. */
@@ -27,6 +29,8 @@ export interface Publish {
 export interface PublishEvents {
   /** Our mapping changed: called, and awaited, before the new one is published (F18c). */
   mappingChanged(device: DeviceEntry): Promise<void>;
+  /** A discovery found what it could; its way to the server is the one that the mappings were found by. */
+  discovered(device: DeviceEntry): Promise<void>;
   /** State that outlives the process changed (t, n). */
   stateChanged(device: DeviceEntry): void;
 }
@@ -56,10 +60,10 @@ export function createPublish(c: Controllers, on: PublishEvents): Publish {
     const changed = await discoverAll(c, device).finally(() => {
       device.discovering = false;
     });
+    await on.discovered(device);
     const failed = device.mappings.size === 0 ? (failures.get(device) ?? 0) + 1 : 0;
     failures.set(device, failed);
-    device.nextDiscoveryAt =
-      failed === 0 ? Number.POSITIVE_INFINITY : c.clock.now() + Math.min(FIRST_RETRY_MS * 2 ** failed, MOST_DISCOVERY_GAP_MS);
+    device.nextDiscoveryAt = c.clock.now() + nextDiscoveryGap(c, device, failed);
     if (changed) {
       device.n += 1;
       on.stateChanged(device);
@@ -80,6 +84,18 @@ export function createPublish(c: Controllers, on: PublishEvents): Publish {
       await Promise.all([...refreshes.values(), ...flushes.values()].map((j) => j.stop()));
     },
   };
+}
+
+/** A failed discovery is tried again soon; with a dead peer our mapping is looked at two seconds apart at first, then ever slower;
+ * with all well once in a while, for NATs forget and nobody tells. */
+function nextDiscoveryGap(c: Controllers, device: DeviceEntry, failed: number): number {
+  const check = c.mappingCheckMs > 0 ? c.mappingCheckMs : Number.POSITIVE_INFINITY;
+  if (failed > 0) return Math.min(FIRST_RETRY_MS * 2 ** failed, MOST_DISCOVERY_GAP_MS);
+  if (!device.peers.some((peer) => isUnsettled(peer) && peer.phase !== 'waiting')) return check;
+  const step = device.retryStep;
+  device.retryStep += 1;
+  const gap = step < c.fixedRetries ? RETRY_GAP_MS : RETRY_STEP_MS * (step - c.fixedRetries + 1);
+  return Math.min(gap, MOST_DISCOVERY_GAP_MS, Math.max(check, RETRY_GAP_MS), c.refreshIntervalMs);
 }
 
 function logInternal(c: Controllers, device: DeviceEntry): (error: unknown) => void {

@@ -2,15 +2,14 @@
 import type { Bootstrap } from './bootstrap.js';
 import type { Controllers } from './context.js';
 import type { Establish } from './establish.js';
-import { type DeviceEntry, isUnsettled } from './peer-table.js';
+import { probeReason } from './health.js';
+import { type DeviceEntry, isUnsettled, type PeerEntry } from './peer-table.js';
 import type { Publish } from './publish.js';
 
 /** A beat while some peer is unsettled, and while none is; it slows down for peers that stay away for long. */
 const BUSY_BEAT_MS = 1_000;
 const CALM_BEAT_MS = 10_000;
 const PATIENCE = 0.02;
-/** While a peer is unsettled our mapping is looked at this often: NATs forget. */
-const MAPPING_CHECK_MS = 30_000;
 /** No beat comes sooner after the last than this, whatever is due. */
 const LEAST_BEAT_MS = 50;
 
@@ -23,7 +22,17 @@ export interface Refresh {
   wake(): void;
 }
 
-export function createRefresh(c: Controllers, device: DeviceEntry, parts: { bootstrap: Bootstrap; publish: Publish; establish: Establish }): Refresh {
+export interface RefreshParts {
+  readonly bootstrap: Bootstrap;
+  readonly publish: Publish;
+  readonly establish: Establish;
+  /** The peer has been silent for too long; called at most once a beat. */
+  silent(device: DeviceEntry, peer: PeerEntry, why: string): void;
+  /** Called at every beat. */
+  beat(): void;
+}
+
+export function createRefresh(c: Controllers, device: DeviceEntry, parts: RefreshParts): Refresh {
   const { bootstrap, publish, establish } = parts;
   let nextRefreshAt = c.clock.now() + c.refreshIntervalMs;
   let alarm = new AbortController();
@@ -40,10 +49,14 @@ export function createRefresh(c: Controllers, device: DeviceEntry, parts: { boot
     const now = c.clock.now();
     if (now >= nextRefreshAt) void refresh();
     if (!device.facts) return;
-    if (now >= discoveryAt(device)) void publish.refresh(device);
+    if (!device.discovering && now >= device.nextDiscoveryAt) void publish.refresh(device);
     else if (now >= publish.nextFlushAt(device)) void publish.flush(device);
     for (const peer of device.peers) {
-      if (!isUnsettled(peer)) continue;
+      if (!isUnsettled(peer)) {
+        const why = peer.wg && probeReason(peer.life, peer.wg.keepaliveSeconds, now);
+        if (why !== undefined) parts.silent(device, peer, why);
+        continue;
+      }
       // A job that hangs is not asked again at every turn of this loop; one that runs sets its own next time.
       if (now >= peer.nextReadAt) {
         peer.nextReadAt = now + BUSY_BEAT_MS;
@@ -63,7 +76,7 @@ export function createRefresh(c: Controllers, device: DeviceEntry, parts: { boot
     const youngest = Math.max(...unsettled.map((peer) => peer.unconnectedSince));
     const beat = unsettled.length === 0 && device.facts ? CALM_BEAT_MS : Math.min(Math.max(BUSY_BEAT_MS, (now - youngest) * PATIENCE), CALM_BEAT_MS);
     const due = [now + (device.facts ? beat : missingBeat(now)), nextRefreshAt];
-    if (device.facts) due.push(discoveryAt(device), publish.nextFlushAt(device), ...unsettled.flatMap((p) => [p.nextReadAt, p.nextKickAt]));
+    if (device.facts) due.push(device.discovering ? Number.POSITIVE_INFINITY : device.nextDiscoveryAt, publish.nextFlushAt(device), ...unsettled.flatMap((p) => [p.nextReadAt, p.nextKickAt]));
     return Math.max(LEAST_BEAT_MS, Math.min(...due) - now);
   };
 
@@ -83,17 +96,10 @@ export function createRefresh(c: Controllers, device: DeviceEntry, parts: { boot
         alarm = new AbortController();
         if (await bootstrap.read(device)) missingSince = undefined;
         if (c.signal.aborted) return;
+        parts.beat();
         doDue();
         await c.clock.sleep(idleFor(), alarm.signal).catch(() => undefined);
       }
     },
   };
-}
-
-/** The next discovery outside the refresh: a failed one again, or a look whether the mapping still stands. */
-function discoveryAt(device: DeviceEntry): number {
-  if (device.discovering) return Number.POSITIVE_INFINITY;
-  if (device.nextDiscoveryAt !== Number.POSITIVE_INFINITY || !device.peers.some(isUnsettled)) return device.nextDiscoveryAt;
-  const oldest = Math.min(...[...device.mappings.values()].map((m) => m.at));
-  return oldest + MAPPING_CHECK_MS;
 }

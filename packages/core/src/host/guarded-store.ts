@@ -198,8 +198,7 @@ export function guardStore(options: GuardOptions): GuardedStore {
       try {
         await raceAbort(closeAll(), limit.signal);
       } catch (error) {
-        const { code, message } = mapStoreError(error, label);
-        logger.warn({ store: name, code, err: message }, 'the store did not close cleanly');
+        logger.warn({ store: name, error: mapStoreError(error, label) }, 'the store did not close cleanly');
       }
     })();
     return closing;

@@ -26,8 +26,7 @@ export function guardListener(
     try {
       run();
     } catch (error) {
-      const err = mapStoreError(error, `${options.label}: listener`);
-      options.logger.error({ code: err.code, err: err.message }, 'a store listener failed');
+      options.logger.error({ error: mapStoreError(error, `${options.label}: listener`) }, 'a store listener failed');
     }
   };
 

@@ -1,4 +1,5 @@
 /** Loads store and capture modules by name: preloaded ones first, then packages beside core, then beside the configuration file. */
+import { existsSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type CaptureModule, isStunmeshError, type StoreModule, StunmeshError } from '../api/index.js';
@@ -11,8 +12,8 @@ import { isPackageName, resolvePackage } from './resolve-package.js';
 export type PreloadedModules = Readonly<Record<string, () => Promise<unknown>>>;
 
 export interface LoaderOptions {
-  /** The folder of the configuration file, absolute; packages installed there are found. */
-  readonly configDir: string;
+  /** The folder of the configuration file, absolute; packages installed there are found. Absent: there is no file. */
+  readonly configDir?: string;
   readonly preloaded?: PreloadedModules;
   /** Stands in for this process's platform (tests). */
   readonly platform?: NodeJS.Platform;
@@ -46,38 +47,38 @@ export function createLoader(options: LoaderOptions): ModuleLoader {
 
   /** The first of `names` that there is; `owner` names the configuration's wish in errors. */
   async function load(names: readonly string[], owner: string): Promise<Loaded> {
-    for (const name of names) {
-      if (Object.hasOwn(preloaded, name))
-        return { from: name, exports: await attempt(name, () => preloaded[name]?.()) };
-      if (isAbsolute(name)) return importFile(name, name);
-      const file = await attempt(name, () => resolvePackage(name, coreDir) ?? resolvePackage(name, configDir));
-      if (file !== undefined) return importFile(name, file);
+    for (const from of names) {
+      const exports = await attempt(`${owner}: ${from}`, async () => {
+        if (Object.hasOwn(preloaded, from)) return preloaded[from]?.();
+        const file = isAbsolute(from) ? existing(from) : find(from);
+        return file === undefined ? undefined : import(pathToFileURL(file).href);
+      });
+      if (exports !== undefined) return { from, exports };
     }
     const name = names[0] ?? '';
+    if (isAbsolute(name)) throw new StunmeshError('ERR_PLUGIN_NOT_FOUND', `${owner}: there is no file ${name}`);
+    const here =
+      configDir === undefined ? '' : `, or for this configuration alone "npm install --prefix ${configDir} ${name}"`;
     throw new StunmeshError(
       'ERR_PLUGIN_NOT_FOUND',
-      `${owner}: the package ${names.join(' or ')} is not installed; install it with ` +
-        `"npm install --global ${name}", or for this configuration alone with "npm install --prefix ${configDir} ${name}"`,
+      `${owner}: the package ${names.join(' or ')} is not installed; run "npm install --global ${name}"${here}`,
       { details: { package: name } },
     );
   }
 
-  async function importFile(from: string, file: string): Promise<Loaded> {
-    return { from, exports: await attempt(from, () => import(pathToFileURL(file).href)) };
-  }
+  const existing = (path: string): string | undefined => (existsSync(path) ? path : undefined);
 
-  async function attempt<T>(from: string, run: () => T): Promise<Awaited<T>> {
+  const find = (name: string): string | undefined =>
+    resolvePackage(name, coreDir) ?? (configDir === undefined ? undefined : resolvePackage(name, configDir));
+
+  async function attempt<T>(what: string, run: () => Promise<T>): Promise<T> {
     try {
       return await run();
     } catch (error) {
       // An addon that is missing says so by a code of its own.
       if (isStunmeshError(error)) throw error;
-      const missing = isAbsolute(from) && (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND';
       const text = oneLine(error instanceof Error ? error.message : String(error));
-      throw new StunmeshError(
-        missing ? 'ERR_PLUGIN_NOT_FOUND' : 'ERR_PLUGIN_INVALID',
-        `${from} could not be loaded: ${text}`,
-      );
+      throw new StunmeshError('ERR_PLUGIN_INVALID', `${what} could not be loaded: ${text}`);
     }
   }
 

@@ -9,8 +9,8 @@ import { type CheckSettings, type Explain, readSettings } from './settings.js';
 export interface PluginHostOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The folder of the configuration file, absolute. */
-  readonly configDir: string;
+  /** The folder of the configuration file, absolute. Absent: there is no file. */
+  readonly configDir?: string;
   /** Modules of a bundle; they come before installed packages. */
   readonly preloaded?: PreloadedModules;
   /** LoadedConfig's: where a path stands in the file. */

@@ -15,7 +15,7 @@ export interface ListenerOptions {
   onDatagram(bytes: Uint8Array, from: Endpoint, raw: RemoteInfo): void;
 }
 
-/** Errors: ERR_STUN_LISTEN. */
+/** Errors: ERR_STUN_SERVER. */
 export async function openListener({ address, logger, onDatagram }: ListenerOptions): Promise<Listener> {
   // Without ipv6Only a server on "::" would show IPv4 clients an IPv4-mapped address.
   const socket = createSocket({ type: address.family === 4 ? 'udp4' : 'udp6', ipv6Only: address.family === 6 });
@@ -49,7 +49,7 @@ function bind(socket: Socket, address: Endpoint): Promise<void> {
       socket.close();
       const text = formatEndpoint(address);
       reject(
-        new StunmeshError('ERR_STUN_LISTEN', `cannot listen on ${text}: ${explain(error)}`, {
+        new StunmeshError('ERR_STUN_SERVER', `cannot listen on ${text}: ${explain(error)}`, {
           details: { address: text },
           cause: error,
         }),

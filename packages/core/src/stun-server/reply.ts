@@ -77,7 +77,13 @@ export function createReply(bytes: Uint8Array, context: ReplyContext): Reply | u
     [
       xorAddressAttribute(context.from, request.transactionId),
       ...(origin ? [addressAttribute(ATTRIBUTE.RESPONSE_ORIGIN, origin)] : []),
-      ...(context.other ? [addressAttribute(ATTRIBUTE.OTHER_ADDRESS, context.other)] : []),
+      // RFC 5780 sections 4.6 and 6.1: a client sees by a differing MAPPED-ADDRESS that something rewrites addresses in payloads.
+      ...(context.other
+        ? [
+            addressAttribute(ATTRIBUTE.OTHER_ADDRESS, context.other),
+            addressAttribute(ATTRIBUTE.MAPPED_ADDRESS, context.from),
+          ]
+        : []),
     ],
     change,
   );

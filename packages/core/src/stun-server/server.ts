@@ -36,7 +36,7 @@ interface Shared {
   readonly listeners: Listener[];
 }
 
-/** Errors: ERR_STUN_LISTEN, ERR_USAGE (no address, or a second port that is not one). */
+/** Errors: ERR_STUN_SERVER, ERR_USAGE (no address, or a second port that is not one). */
 export async function openStunServer(options: StunServerOptions): Promise<StunServer> {
   const { addresses, alternatePort, ratePerSecond = DEFAULT_RATE_PER_SECOND } = options;
   if (addresses.length === 0) throw new StunmeshError('ERR_USAGE', 'a STUN server needs an address to listen on');

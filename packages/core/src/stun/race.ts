@@ -7,8 +7,9 @@ import {
   StunmeshError,
   type StunSocket,
 } from '../api/index.js';
-import { formatAddress, formatEndpoint, parseAddress, sameEndpoint } from '../net/index.js';
-import { parseServer, resolveServer, type ServerName } from './servers.js';
+import { formatAddress, formatEndpoint, parseAddress } from '../net/index.js';
+import { type Candidate, createCandidates, preferAddress } from './candidates.js';
+import { resolveServer, type ServerName } from './servers.js';
 import { startTransaction, type Transaction } from './transaction.js';
 import { judgeAnswer, summariseFailures } from './verdict.js';
 
@@ -68,13 +69,6 @@ export interface Discovery {
   readonly failures: ReadonlyMap<string, StunmeshError>;
 }
 
-/** A server whose name is not resolved yet, or a further address of one that is. */
-interface Candidate {
-  readonly server: ServerName;
-  readonly preferred: boolean;
-  readonly address?: Endpoint;
-}
-
 type Found = Omit<Discovery, 'failures'>;
 
 /** Settles as discover() does; afterwards nothing of it runs on. */
@@ -82,7 +76,7 @@ export function raceServers(o: RaceOptions): Promise<Discovery> {
   return new Promise((resolve, reject) => {
     const over = new AbortController();
     const failures = new Map<string, StunmeshError>();
-    const queue = createCandidates(o, failures);
+    const queue = createCandidates(o.servers, o.preferred, failures);
     const running = new Map<Candidate, 'resolving' | Endpoint>();
     const place = {
       family: o.family,
@@ -179,31 +173,6 @@ export function raceServers(o: RaceOptions): Promise<Discovery> {
 }
 
 const quiet = (): void => {};
-
-/** The servers in the order in which they are asked, the preferred one first; those that cannot be read have failed already. */
-function createCandidates(o: RaceOptions, failures: Map<string, StunmeshError>): Candidate[] {
-  const list: Candidate[] = [];
-  for (const text of new Set(o.servers)) {
-    const server = parseServer(text);
-    if (server) list.push({ server, preferred: text === o.preferred });
-    else failures.set(text, unreadable(text));
-  }
-  return list.sort((a, b) => Number(b.preferred) - Number(a.preferred));
-}
-
-function preferAddress(
-  addresses: readonly [Endpoint, ...Endpoint[]],
-  preferred: Endpoint | undefined,
-): readonly [Endpoint, ...Endpoint[]] {
-  if (!preferred || !addresses.some((a) => sameEndpoint(a, preferred))) return addresses;
-  return [preferred, ...addresses.filter((a) => !sameEndpoint(a, preferred))];
-}
-
-function unreadable(text: string): StunmeshError {
-  return new StunmeshError('ERR_STUN_SERVER', `"${text}" is not HOST:PORT, ADDRESS:PORT or [IPV6]:PORT`, {
-    details: { server: text },
-  });
-}
 
 function silence(server: ServerName, state: 'resolving' | Endpoint): StunmeshError {
   const details = { server: server.text };

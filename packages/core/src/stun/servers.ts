@@ -29,7 +29,7 @@ export function parseServer(text: string): ServerName | undefined {
   return { text, host, port };
 }
 
-/** The addresses of this family to ask, in the resolver's order. Errors: ERR_RESOLVE, ERR_STUN_SERVER (none of them may be asked). */
+/** The addresses of this family to ask, in the resolver's order. Errors: ERR_RESOLVE, ERR_STUN_ADDRESS (none of them may be asked). */
 export async function resolveServer(
   server: ServerName,
   rules: AddressRules,
@@ -48,7 +48,7 @@ export async function resolveServer(
     else reasons.push(`${formatEndpoint(endpoint)} is not asked: ${reason}`);
   }
   const [first, ...others] = allowed;
-  if (!first) throw new StunmeshError('ERR_STUN_SERVER', reasons.join(', '), { details: { server: server.text } });
+  if (!first) throw new StunmeshError('ERR_STUN_ADDRESS', reasons.join(', '), { details: { server: server.text } });
   return [first, ...others];
 }
 

@@ -41,7 +41,7 @@ function unusable(mapped: Endpoint, family: Family): string | undefined {
 }
 
 /** Codes of servers to which nothing was sent. */
-const NOT_ASKED = ['ERR_RESOLVE', 'ERR_STUN_SERVER'] as const;
+const NOT_ASKED = ['ERR_RESOLVE', 'ERR_STUN_ADDRESS'] as const;
 
 /** The error of a discovery in which every server failed; its message names each with its reason. */
 export function summariseFailures(failures: ReadonlyMap<string, StunmeshError>, family: Family): StunmeshError {
@@ -49,7 +49,7 @@ export function summariseFailures(failures: ReadonlyMap<string, StunmeshError>, 
     return new StunmeshError('ERR_STUN_NO_SERVER', 'no STUN server is configured: add at least one to stun.addresses');
   const asked = [...failures.values()].filter((e) => !NOT_ASKED.some((code) => hasCode(e, code)));
   const every = (code: string) => asked.every((e) => e.code === code);
-  const reasons = [...failures].map(([server, e]) => `${server}: ${e.message}`).join('; ');
+  const reasons = [...failures].map(([server, e]) => reasonOf(server, e)).join('; ');
   const make = (code: string, text: string) =>
     new StunmeshError(code as `ERR_${string}`, `${text} (${reasons})`, { details: { family } });
 
@@ -64,4 +64,9 @@ export function summariseFailures(failures: ReadonlyMap<string, StunmeshError>, 
   if (every('ERR_STUN_REFUSED'))
     return make('ERR_STUN_REFUSED', `no STUN server gave a usable address over IPv${family}`);
   return make('ERR_STUN_NO_RESPONSE', `no STUN server answered over IPv${family}`);
+}
+
+/** Each server is named once. */
+function reasonOf(server: string, { message }: StunmeshError): string {
+  return message.includes(server) ? message : `${server}: ${message}`;
 }

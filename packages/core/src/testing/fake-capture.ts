@@ -176,9 +176,10 @@ export function createFakeCapture(): FakeCapture {
     listInterfaces: async () => interfaces,
 
     async routeTo({ to, device }) {
-      if (device !== undefined && routes.has(`${to}%${device}`)) return routes.get(`${to}%${device}`);
-      if (device === undefined && routes.has(to)) return routes.get(to);
-      if (routes.get(to)?.interface === device) return routes.get(to);
+      const known = device === undefined ? to : `${to}%${device}`;
+      if (routes.has(known)) return routes.get(known);
+      const general = routes.get(to);
+      if (general && general.interface === device) return general;
       const family: Family = to.includes(':') ? 6 : 4;
       const via = interfaces.find((i) => i.up && (device === undefined ? !i.loopback : i.name === device));
       const source = via?.addresses.find((a) => a.family === family);

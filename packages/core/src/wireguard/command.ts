@@ -1,4 +1,5 @@
 /** Runs one short command with a deadline, an output cap and a process group of its own (F31). */
+import type { Clock } from '../api/index.js';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -16,15 +17,25 @@ export interface CommandResult {
   readonly capped: boolean;
 }
 
-/** Resolves whatever the exit status; rejects with the signal's reason, once the process group was killed. */
+export interface CommandOptions {
+  readonly clock: Clock;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+  /** What it reads from its standard input; without it there is none. */
+  readonly input?: string;
+}
+
+/** Resolves whatever the exit status; rejects with the signal's reason or ERR_DEADLINE, once the process group was killed. */
 export async function runCommand(
   file: string,
   args: readonly string[],
-  { signal, input }: { readonly signal: AbortSignal; readonly input?: string },
+  { clock, deadlineMs, signal: parent, input }: CommandOptions,
 ): Promise<CommandResult> {
-  signal.throwIfAborted();
   // execa costs 14 MiB: a daemon whose devices all have a userspace socket never loads it.
   const { execa } = await import('execa');
+  // Loading it takes seconds on a small router, once: that is not the command's time.
+  using deadline = clock.deadline(deadlineMs, parent);
+  const { signal } = deadline;
   signal.throwIfAborted();
   // The environment is PATH, English messages and no name lookups that are tried again: endpoints are numeric.
   const child = execa(file, args, {

@@ -8,6 +8,11 @@ const INSTALL = [
   'macOS: brew install wireguard-tools',
 ].join('; ');
 
+/** "" where no single device is meant. */
+export function subject(device: string): string {
+  return device === '' ? 'WireGuard' : `WireGuard device "${device}"`;
+}
+
 export function toolMissing(command: string): StunmeshError {
   return new StunmeshError(
     'ERR_WG_NOT_FOUND',
@@ -25,17 +30,19 @@ export function toolNotExecutable(command: string): StunmeshError {
 export function deviceMissing(device: string, why = 'there is no such WireGuard device in this network namespace') {
   return new StunmeshError(
     'ERR_WG_DEVICE_NOT_FOUND',
-    `WireGuard device "${device}": ${why}; bring it up (wg-quick up ${device}, or ip link add ${device} type wireguard)`,
+    `${subject(device)}: ${why}; bring it up (wg-quick up ${device}, or ip link add ${device} type wireguard)`,
     { details: { device } },
   );
 }
 
-export function permissionMissing(device: string): StunmeshError {
-  return new StunmeshError(
-    'ERR_WG_PERMISSION',
-    `WireGuard device "${device}": this user may not control it; run stunmesh as root or with CAP_NET_ADMIN (setcap, AmbientCapabilities)`,
-    { details: { device } },
-  );
+/** wg(8) needs the capability, a userspace socket its owner: usually root for both. */
+export function permissionMissing(
+  device: string,
+  remedy = 'run stunmesh as root or with CAP_NET_ADMIN',
+): StunmeshError {
+  return new StunmeshError('ERR_WG_PERMISSION', `${subject(device)}: this user may not control it; ${remedy}`, {
+    details: { device },
+  });
 }
 
 export function peerMissing(device: string, peer: string): StunmeshError {
@@ -56,17 +63,13 @@ export function privateKeyMissing(device: string): StunmeshError {
 
 /** `where` names line and field, never what stood there. */
 export function protocolError(device: string, source: string, where: string): StunmeshError {
-  return new StunmeshError(
-    'ERR_WG_PROTOCOL',
-    `WireGuard device "${device}": ${source} said something unexpected: ${where}`,
-    {
-      details: { device, source, where },
-    },
-  );
+  return new StunmeshError('ERR_WG_PROTOCOL', `${subject(device)}: ${source} said something unexpected: ${where}`, {
+    details: { device, source, where },
+  });
 }
 
 export function noAnswer(device: string, source: string, ms: number): StunmeshError {
-  return new StunmeshError('ERR_DEADLINE', `WireGuard device "${device}": ${source} gave no answer within ${ms} ms`, {
+  return new StunmeshError('ERR_DEADLINE', `${subject(device)}: ${source} gave no answer within ${ms} ms`, {
     details: { device, source },
   });
 }

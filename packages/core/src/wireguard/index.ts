@@ -73,8 +73,12 @@ function createCombinedBackend(uapi: WireGuardBackend, tool: WireGuardBackend, l
     try {
       return await call(uapi);
     } catch (error) {
-      if (!hasCode(error, 'ERR_WG_DEVICE_NOT_FOUND')) throw error;
-      return await call(tool);
+      if (hasCode(error, 'ERR_WG_DEVICE_NOT_FOUND')) return await call(tool);
+      if (!hasCode(error, 'ERR_WG_PERMISSION')) throw error;
+      // The folder alone may be closed to us while CAP_NET_ADMIN opens a kernel device.
+      return await call(tool).catch(() => {
+        throw error;
+      });
     }
   }
   return {

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type Clock, hasCode, StunmeshError } from '../api/index.js';
-import { deviceMissing, noAnswer, permissionMissing, protocolError } from './errors.js';
+import { deviceMissing, noAnswer, permissionMissing, protocolError, subject } from './errors.js';
 import type { WireGuardBackend } from './reading.js';
 import { ANSWER_END, checkAnswer, formatSetRequest, GET_REQUEST, parseGetAnswer } from './uapi-codec.js';
 
@@ -12,6 +12,9 @@ const SOURCE = 'the userspace socket';
 
 /** About 500 characters a peer: room for tens of thousands. */
 const ANSWER_CAP = 32 * 1024 * 1024;
+
+/** No folder, no socket, a file in its place, or a socket whose process died. */
+const NOBODY_THERE = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ENOTSOCK']);
 
 export function createUapiBackend({ clock, dir }: { readonly clock: Clock; readonly dir: string }): WireGuardBackend {
   async function ask(device: string, realName: string, request: string, signal: AbortSignal): Promise<string> {
@@ -69,10 +72,11 @@ function exchange(device: string, path: string, request: string, signal: AbortSi
 }
 
 function connectError(device: string, error: NodeJS.ErrnoException): StunmeshError {
-  if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED' || error.code === 'ENOTSOCK')
-    return deviceMissing(device, 'nothing answers at its userspace socket');
-  if (error.code === 'EACCES' || error.code === 'EPERM') return permissionMissing(device);
-  return new StunmeshError('ERR_WG_FAILED', `WireGuard device "${device}": ${SOURCE} failed (${error.code})`, {
-    details: { device, cause: error.code ?? 'unknown' },
+  const code = error.code ?? 'unknown';
+  if (NOBODY_THERE.has(code)) return deviceMissing(device, 'nothing answers at its userspace socket');
+  if (code === 'EACCES' || code === 'EPERM')
+    return permissionMissing(device, 'run stunmesh as root or as the owner of its userspace socket');
+  return new StunmeshError('ERR_WG_FAILED', `${subject(device)}: ${SOURCE} failed (${code})`, {
+    details: { device, cause: code },
   });
 }

@@ -9,6 +9,7 @@ import {
   permissionMissing,
   protocolError,
   safeLine,
+  subject,
   toolMissing,
   toolNotExecutable,
 } from './errors.js';
@@ -24,6 +25,9 @@ const NO_DEVICE =
   /unable to (access|modify) interface: (no such device|protocol not supported|operation not supported|device not configured|no such file|address family not supported)/i;
 const NO_PERMISSION = /permission denied|operation not permitted/i;
 
+/** Standard input by name; a minimal Linux has no /dev/stdin, but always /proc. */
+const STDIN = process.platform === 'linux' ? '/proc/self/fd/0' : '/dev/stdin';
+
 /** wg's own words for "every device". */
 const RESERVED_NAMES = new Set(['all', 'interfaces']);
 
@@ -36,13 +40,12 @@ export function createWgToolBackend({
   readonly command?: string;
 }): WireGuardBackend {
   async function wg(device: string, args: readonly string[], signal: AbortSignal, secret?: string): Promise<string> {
-    using deadline = clock.deadline(DEADLINE_MS, signal);
-    // Node's stdin is a socket, which no program can open by the name /dev/stdin; behind cat it is a pipe.
+    // The stdin that Node gives is a socket, which no program can open by name; behind cat it is a pipe.
     const [file, argv] =
       secret === undefined ? [command, args] : ['/bin/sh', ['-c', 'cat | "$@"', 'sh', command, ...args]];
     try {
-      const options = secret === undefined ? {} : { input: secret };
-      return judge(device, command, await runCommand(file, argv, { ...options, signal: deadline.signal }));
+      const options = { clock, deadlineMs: DEADLINE_MS, signal, ...(secret !== undefined && { input: secret }) };
+      return judge(device, command, await runCommand(file, argv, options));
     } catch (error) {
       if (hasCode(error, 'ERR_DEADLINE') && !signal.aborted) throw noAnswer(device, command, DEADLINE_MS);
       throw error;
@@ -77,7 +80,7 @@ export function formatSet(device: string, writes: readonly PeerWrite[]): readonl
 function formatPeer(write: PeerWrite): readonly string[] {
   const args = ['peer', write.publicKey];
   if (write.remove) return [...args, 'remove'];
-  if (write.presharedKey) args.push('preshared-key', '/dev/stdin');
+  if (write.presharedKey) args.push('preshared-key', STDIN);
   if (write.endpoint) args.push('endpoint', formatEndpoint(write.endpoint));
   if (write.keepaliveSeconds !== undefined)
     args.push('persistent-keepalive', write.keepaliveSeconds === 0 ? 'off' : String(write.keepaliveSeconds));
@@ -95,9 +98,7 @@ function judge(device: string, command: string, result: CommandResult): string {
   if (NO_DEVICE.test(result.stderr)) throw deviceMissing(device);
   const said = safeLine(result.stderr);
   const how = result.exitCode === undefined ? (result.spawnCode ?? 'killed') : `exit status ${result.exitCode}`;
-  throw new StunmeshError(
-    'ERR_WG_FAILED',
-    `WireGuard device "${device}": ${command} failed (${how})${said && `: ${said}`}`,
-    { details: { device, command } },
-  );
+  throw new StunmeshError('ERR_WG_FAILED', `${subject(device)}: ${command} failed (${how})${said && `: ${said}`}`, {
+    details: { device, command },
+  });
 }

@@ -14,6 +14,7 @@ const DEFAULTS: Omit<Config, 'file'> = {
   runDir: '/run/stunmesh',
   stateDir: '/var/lib/stunmesh',
   renew: true,
+  mappingCheckMs: 30_000,
 };
 
 test('an empty file means the defaults, with warnings that say so', async (t) => {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { loadConfig } from '#src/config/index.js';
 import { failure, fixturePath, KEY_A, KEY_B, load, readFixture, temporaryFolder } from './fixtures.js';
 
-const TOP = 'refresh_interval, log, stun, ping_monitor, interfaces, plugins, capture, run_dir, state_dir, renew';
+const TOP = 'refresh_interval, log, stun, ping_monitor, interfaces, plugins, capture, run_dir, state_dir, renew, mapping_check';
 const DURATION = 'allowed: a duration of at least 1ms: numbers with units (ns, us, ms, s, m, h), as 90s or 1m30s';
 const SERVER = 'allowed: host:port, as stun.example.org:3478, 192.0.2.1:3478 or [2001:db8::1]:3478';
 const PUBLIC_KEY = "allowed: the peer's public key as wg(8) shows it: 44 characters of base64, the last one '='";
@@ -55,7 +55,7 @@ const MISTAKES: readonly (readonly [kind: string, text: string, ...lines: string
   [
     'duplicate key of a builtin',
     plugin('type: builtin, name: y, Path: /a, path: /b'),
-    '1:47: plugins.x.path: the key stands twice, first in line 1; keep one; letter case makes no other key',
+    '1:49: plugins.x.path: the key stands twice, first in line 1; keep one; letter case makes no other key',
   ],
   // durations
   [
@@ -113,8 +113,8 @@ const MISTAKES: readonly (readonly [kind: string, text: string, ...lines: string
   [
     'durations of a ping',
     peer(`public_key: ${KEY_A}, plugin: p, ping: {interval: 0s, timeout: 1}`),
-    `1:115: interfaces.wg0.peers.a.ping.interval: "0s" is not longer than zero; ${DURATION}`,
-    `1:128: interfaces.wg0.peers.a.ping.timeout: "1" has no unit; ${DURATION}; did you mean "1s"?`,
+    `1:118: interfaces.wg0.peers.a.ping.interval: "0s" is not longer than zero; ${DURATION}`,
+    `1:131: interfaces.wg0.peers.a.ping.timeout: "1" has no unit; ${DURATION}; did you mean "1s"?`,
   ],
   // types and choices
   [
@@ -155,7 +155,7 @@ const MISTAKES: readonly (readonly [kind: string, text: string, ...lines: string
     'stun: {addresses: {a: b}}',
     '1:8: stun.addresses: a mapping (key: value) where a list is needed',
   ],
-  ['nothing in a list', 'stun: {addresses: [~]}', '1:20: stun.addresses[0]: nothing where a text is needed; ' + SERVER],
+  ['nothing in a list', 'stun: {addresses: [~]}', `1:20: stun.addresses[0]: nothing where a text is needed; ${SERVER}`],
   ['a file that is no mapping', '- a', '1:1: a list where a mapping (key: value) is needed'],
   [
     'relative folder',
@@ -192,7 +192,7 @@ const MISTAKES: readonly (readonly [kind: string, text: string, ...lines: string
   [
     'port 0',
     'stun: {addresses: [a.b:1, "c.d:0"]}',
-    `1:26: stun.addresses[1]: "c.d:0" has a port that is not 1 to 65535; ${SERVER}`,
+    `1:27: stun.addresses[1]: "c.d:0" has a port that is not 1 to 65535; ${SERVER}`,
   ],
   [
     'port too large',
@@ -280,7 +280,7 @@ const MISTAKES: readonly (readonly [kind: string, text: string, ...lines: string
   [
     'ping target with a prefix length',
     peer(`public_key: ${KEY_A}, plugin: p, ping: {enabled: true, target: 10.0.0.2/32}`),
-    `1:130: interfaces.wg0.peers.a.ping.target: "10.0.0.2/32" is neither an address nor a host name; ${HOST}; did you mean "10.0.0.2"?`,
+    `1:131: interfaces.wg0.peers.a.ping.target: "10.0.0.2/32" is neither an address nor a host name; ${HOST}; did you mean "10.0.0.2"?`,
   ],
   // plugins
   ['a plugin without type', plugin('command: x'), '1:11: plugins.x.type: missing; allowed: builtin, exec, shell'],
@@ -299,7 +299,7 @@ const MISTAKES: readonly (readonly [kind: string, text: string, ...lines: string
   [
     'args as a text',
     plugin('type: shell, command: x, args: -v --all'),
-    '1:45: plugins.x.args: a text where a list is needed; allowed: a list of texts: args: ["-v", "--name=value"]',
+    '1:46: plugins.x.args: a text where a list is needed; allowed: a list of texts: args: ["-v", "--name=value"]',
   ],
   [
     'builtin without name',
@@ -313,7 +313,7 @@ const MISTAKES: readonly (readonly [kind: string, text: string, ...lines: string
   ],
   [
     'dedup that is neither',
-    plugin('type: exec, command: x, dedup: of'),
+    plugin('type: exec, command: x, dedup: off'),
     '1:46: plugins.x.dedup: a text where true or false is needed; did you mean "false"?',
   ],
 ];
@@ -362,7 +362,7 @@ test('F34 values of secrets never stand in a message, wherever the mistake is', 
 });
 
 test('a file with secrets that everybody may read earns a warning; 0600, or no secret, does not', async (t) => {
-  const stun = 'stun: {addresses: a.b:1}\ninterfaces: {wg0: {peers: {a: {public_key: ' + KEY_A + ', plugin: x}}}}\n';
+  const stun = `stun: {addresses: a.b:1}\ninterfaces: {wg0: {peers: {a: {public_key: ${KEY_A}, plugin: x}}}}\n`;
   const warned = async (settings: string, mode: number) => (await load(t, `${stun}${plugin(settings)}`, mode)).warnings;
   const warning = ['c.yaml: everybody may read this file and it holds secrets; run: chmod 600 c.yaml'];
   for (const settings of [

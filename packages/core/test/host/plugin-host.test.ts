@@ -171,3 +171,33 @@ test('F32 a store whose first call fails is opened all the same', async () => {
   assert.equal(error.retry, 'later');
   await store.close();
 });
+
+test('configured exec and shell plugins run behind the guard, and their failures name store, call and program', async (t) => {
+  const records = await mkdtemp(join(tmpdir(), 'host-'));
+  t.after(() => rm(records, { recursive: true, force: true }));
+  const host = createPluginHost({ clock: createSystemClock(), logger: createMemoryLogger(), configDir: '/' });
+  const open = async (type: 'exec' | 'shell', settings: Record<string, unknown>, timeoutMs = 5000) => {
+    const store = await host.openStore({ name: 'mine', type, timeoutMs, settings });
+    t.after(() => store.close());
+    return store;
+  };
+  const folder = new URL('../../../store-exec/examples/', import.meta.url).pathname;
+  for (const [type, name] of [
+    ['shell', 'folder-store.sh'],
+    ['exec', 'folder_store.py'],
+  ] as const) {
+    const store = await open(type, { command: join(folder, name), args: [records], env: {}, env_clear: false });
+    const keys = Array.from({ length: 20 }, (_, i) => i.toString(16).padStart(40, '0'));
+    assert.equal((await store.setMany(new Map(keys.map((key) => [key, key])), free)).size, 0);
+    assert.deepEqual([...(await store.getMany(keys, free)).values()].sort(), keys);
+    assert.equal(await store.get(KEY, free), undefined);
+  }
+  const broken = await open('shell', { command: '/bin/sh', args: ['-c', 'echo no luck >&2; exit 3'] });
+  const error = await failure(broken.get(KEY, free));
+  assert.equal(error.message, `store "mine": get ${KEY}: /bin/sh: exited with status 3: no luck`);
+  const hung = await open('exec', { command: 'sleep', args: ['30'] }, 200);
+  assert.equal((await failure(hung.get(KEY, free))).code, 'ERR_DEADLINE');
+  const refused = await failure(host.openStore({ name: 'mine', type: 'exec', timeoutMs: 1, settings: { args: 'x' } }));
+  assert.equal(refused.code, 'ERR_CONFIG_INVALID');
+  assert.match(refused.message, /plugins\.mine\.command: missing/);
+});

@@ -68,6 +68,7 @@ test('with two addresses CHANGE-REQUEST chooses the socket, and OTHER-ADDRESS is
       const { message, change } = answer(request([changeRequestAttribute({ changeIp, changePort })]), pair);
       assert.deepEqual(change, { changeIp, changePort });
       assert.deepEqual(readAddress(message, ATTRIBUTE.OTHER_ADDRESS), OTHER);
+      assert.deepEqual(readAddress(message, ATTRIBUTE.MAPPED_ADDRESS), FROM);
       assert.deepEqual(readAddress(message, ATTRIBUTE.RESPONSE_ORIGIN), changeIp ? OTHER : ORIGIN);
     }
 });
@@ -100,7 +101,7 @@ test('F42 no answer is itself answered, so that two servers never talk to each o
     assert.equal(createReply(answer(bytes).bytes, single), undefined);
 });
 
-test('F42 an answer is no larger than 56 bytes more than the request', () => {
+test('F42 an answer has at most 56 bytes more than the request', () => {
   const attribute = fc.record(
     { type: fc.integer({ min: 0, max: 0xffff }).filter((t) => t !== 0x8028), value: fc.uint8Array({ maxLength: 20 }) },
     { noNullPrototype: true },

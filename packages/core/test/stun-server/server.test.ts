@@ -144,11 +144,11 @@ test('F42 a flood from one source gets its rate and no more, another source is s
   assert.ok(answers >= 10 && answers < 30, `${answers} answers`);
 });
 
-test('a port that is taken is ERR_STUN_LISTEN with the address, and no other socket stays open', async (t) => {
+test('a port that is taken is ERR_STUN_SERVER with the address, and no other socket stays open', async (t) => {
   const taken = await client(t);
   const { port } = taken.address();
   await assert.rejects(serve(t, ['127.0.0.2:0', `127.0.0.1:${port}`]), (e) => {
-    assert.ok(hasCode(e, 'ERR_STUN_LISTEN'));
+    assert.ok(hasCode(e, 'ERR_STUN_SERVER'));
     assert.match(String(e), new RegExp(`127\\.0\\.0\\.1:${port}: another program has this port`));
     return true;
   });

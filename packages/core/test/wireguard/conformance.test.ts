@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { type WireGuardSubject, wireGuardCases } from '#src/conformance/index.js';
 import { createSystemClock } from '#src/runtime/system-clock.js';
@@ -5,27 +7,34 @@ import { createFakeWireGuard } from '#src/testing/index.js';
 import { createControl } from '#src/wireguard/control.js';
 import { createUapiBackend } from '#src/wireguard/uapi.js';
 import { createWgToolBackend } from '#src/wireguard/wg-tool.js';
-import { type Lab, type LabDevice, labMissing, openLab } from './lab.js';
+import { kernelMissing, type Lab, type LabDevice, labMissing, openLab } from './lab.js';
 
 const clock = createSystemClock();
-const skip = labMissing() ?? false;
+const byTool = (command: string) => createControl({ backend: createWgToolBackend({ clock, command }), clock });
+const bySocket = () => createControl({ backend: createUapiBackend({ clock, dir: '/var/run/wireguard' }), clock });
 
-const CONTROLS = {
-  'wg(8)': () => createControl({ backend: createWgToolBackend({ clock }), clock }),
-  'userspace socket': () => createControl({ backend: createUapiBackend({ clock, dir: '/var/run/wireguard' }), clock }),
-};
+const CONTROLS = [
+  { name: 'wg(8), wireguard-go', letter: 'a', open: () => byTool('wg'), skip: labMissing() },
+  { name: 'userspace socket', letter: 'b', open: bySocket, skip: labMissing() },
+  // The kernel's own devices, where it has them: on other hosts this file runs in the VM (CONTRIBUTING.md).
+  ...(kernelMissing() ? [] : [{ name: 'wg(8), kernel', letter: 'c', open: byTool, skip: undefined }]),
+];
 
-for (const [name, open] of Object.entries(CONTROLS)) {
-  suite(`WireGuard control by ${name}`, { skip }, () => {
+for (const { name, letter, open, skip } of CONTROLS) {
+  suite(`WireGuard control by ${name}`, { skip: skip ?? false }, () => {
     let lab: Lab;
     let device: LabDevice;
+    let inside = '';
     before(async () => {
       lab = await openLab();
-      device = await lab.openDevice(name === 'wg(8)' ? 'a' : 'b', { firewallMark: 0xca6c, routed: true });
+      device = await lab.openDevice(letter, { firewallMark: 0xca6c, routed: true, kernel: name.includes('kernel') });
+      // A kernel device is seen only from its own namespace.
+      inside = join(lab.folder, 'wg');
+      await writeFile(inside, `#!/bin/sh\nexec ip netns exec ${lab.namespace} wg "$@"\n`, { mode: 0o755 });
     });
     after(() => lab?.[Symbol.asyncDispose]());
     const setup = async (): Promise<WireGuardSubject> => ({
-      control: open(),
+      control: open(inside),
       device: device.name,
       facts: device,
       addPeers: device.addPeers,

@@ -1,5 +1,5 @@
-/** A network namespace with real wireguard-go devices for one test file; needs root, wg, wireguard-go and /dev/net/tun. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+/** A network namespace with real WireGuard devices for one test file, by wireguard-go or the kernel; needs root. */
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,6 +17,18 @@ export function labMissing(): string | undefined {
   if (process.getuid?.() !== 0) return 'needs root';
   for (const tool of ['wg', 'wireguard-go', 'ip', 'ping']) if (!inPath(tool)) return `needs ${tool}`;
   return usable('/dev/net/tun', constants.W_OK) ? undefined : 'needs /dev/net/tun';
+}
+
+/** Why there can be no kernel device here; never decided by REQUIRE, since that is the kernel's affair. */
+export function kernelMissing(): string | undefined {
+  const name = `smt${process.pid}z`;
+  try {
+    execFileSync('ip', ['link', 'add', name, 'type', 'wireguard'], { stdio: 'ignore' });
+    execFileSync('ip', ['link', 'del', name], { stdio: 'ignore' });
+    return undefined;
+  } catch {
+    return 'needs root and a kernel with wireguard';
+  }
 }
 
 function inPath(tool: string): boolean {
@@ -47,12 +59,20 @@ export interface LabDevice {
   presharedKey(peer: PublicKey): Promise<SecretKey | undefined>;
 }
 
+export interface LabDeviceOptions {
+  readonly firewallMark?: number;
+  /** With address 10.255.255.1/8. */
+  readonly routed?: boolean;
+  /** By the kernel instead of wireguard-go. */
+  readonly kernel?: boolean;
+}
+
 export interface Lab extends AsyncDisposable {
   readonly namespace: string;
   /** A private folder for files of the test, removed with the laboratory. */
   readonly folder: string;
-  /** Opens device smt<pid><letter>, up, with address 10.255.255.1/8 where `routed`. */
-  openDevice(letter: string, o?: { readonly firewallMark?: number; readonly routed?: boolean }): Promise<LabDevice>;
+  /** Opens device smt<pid><letter>, up. */
+  openDevice(letter: string, o?: LabDeviceOptions): Promise<LabDevice>;
   /** Output of a command inside the namespace. */
   exec(...args: string[]): Promise<string>;
 }
@@ -73,10 +93,15 @@ export async function openLab(): Promise<Lab> {
     namespace,
     folder,
     exec,
-    async openDevice(letter, { firewallMark = 0, routed = false } = {}) {
+    async openDevice(letter, { firewallMark = 0, routed = false, kernel = false } = {}) {
       const name = `smt${process.pid}${letter}`;
-      const child = await startDevice(namespace, name);
-      children.add(child);
+      const child = kernel ? undefined : await startDevice(namespace, name);
+      if (child) children.add(child);
+      else await exec('ip', 'link', 'add', name, 'type', 'wireguard');
+      const stop = async (signal: NodeJS.Signals) => {
+        if (child) await end(child, signal);
+        else await exec('ip', 'link', 'del', name);
+      };
       const secret = (await run('wg', ['genkey'])).stdout.trim();
       const keyFile = join(folder, `${name}.key`);
       await writeFile(keyFile, secret, { mode: 0o600 });
@@ -93,8 +118,8 @@ export async function openLab(): Promise<Lab> {
         listenPort: Number(await wg('show', name, 'listen-port')),
         firewallMark,
         wg,
-        remove: () => end(child, 'SIGTERM'),
-        kill: () => end(child, 'SIGKILL'),
+        remove: () => stop('SIGTERM'),
+        kill: () => stop('SIGKILL'),
         async addPeers(peers) {
           const args: string[] = [];
           for (const [i, peer] of peers.entries()) {

@@ -14,6 +14,7 @@ import { type Lab, type LabDevice, labMissing, openLab } from './lab.js';
 const SOCKETS = '/var/run/wireguard';
 const NOWHERE = '/nonexistent/smt';
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url));
+const NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
 const run = promisify(execFile);
 const { signal } = new AbortController();
 const options = { signal };
@@ -52,6 +53,23 @@ suite('with real devices', { skip: labMissing() ?? false }, () => {
     assert.equal((await open({ wgCommand: NOWHERE }).device(device.name, options)).publicKey, device.publicKey);
     assert.equal((await open({ uapiDir: NOWHERE }).device(device.name, options)).publicKey, device.publicKey);
     await assert.rejects(open().device('smtnone', options), code('ERR_WG_DEVICE_NOT_FOUND'));
+  });
+
+  test('a folder of sockets that is closed to this user leaves the device to wg(8)', async () => {
+    const device = await lab.openDevice('i');
+    const folder = join(lab.folder, 'closed');
+    await mkdir(folder, { mode: 0o700 });
+    const wg = join(lab.folder, 'wg');
+    await lab.exec('chmod', '711', lab.folder);
+    await writeFile(wg, `#!/bin/sh\nprintf '%s' '${await device.wg('show', device.name, 'dump')}'\n`, { mode: 0o755 });
+    for (const [wgCommand, wanted] of [
+      [wg, 'value'],
+      [NOWHERE, 'ERR_WG_PERMISSION'],
+    ] as const) {
+      const options = JSON.stringify({ uapiDir: folder, wgCommand });
+      const outcome = JSON.parse(await lab.exec(...NOBODY, process.execPath, CHILD, options, 'device', device.name));
+      assert.equal(outcome.code ?? 'value', wanted);
+    }
   });
 
   test('F26 a device that is re-keyed, moved to another port or marked is read afresh, one that goes and comes is found', async () => {
@@ -111,11 +129,10 @@ suite('with real devices', { skip: labMissing() ?? false }, () => {
   test('F39 not root: ERR_WG_PERMISSION with the remedy, by the socket and by wg(8)', async () => {
     const device = await lab.openDevice('f');
     for (const uapiDir of [SOCKETS, NOWHERE]) {
-      const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
-      const argv = [...nobody, process.execPath, CHILD, JSON.stringify({ uapiDir }), 'device', device.name];
+      const argv = [...NOBODY, process.execPath, CHILD, JSON.stringify({ uapiDir }), 'device', device.name];
       const outcome = JSON.parse(await lab.exec(...argv)) as { code: string; message: string };
       assert.equal(outcome.code, 'ERR_WG_PERMISSION', uapiDir);
-      assert.match(outcome.message, /root or with CAP_NET_ADMIN/);
+      assert.match(outcome.message, uapiDir === NOWHERE ? /as root or with CAP_NET_ADMIN/ : /as root or as the owner/);
     }
   });
 

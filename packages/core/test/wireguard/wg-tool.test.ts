@@ -15,6 +15,7 @@ import { visible } from './visible.js';
 const folder = mkdtempSync(join(tmpdir(), 'smt-tool-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
+const STDIN = process.platform === 'linux' ? '/proc/self/fd/0' : '/dev/stdin';
 const names = { name: 'wg0', realName: 'wg0' };
 const options = { signal: new AbortController().signal };
 const endpoint: Endpoint = { family: 4, address: '192.0.2.1', port: 7 };
@@ -54,7 +55,7 @@ test('F18b formatSet removes and adds in one argument list, the preshared key by
     { publicKey: a, presharedKey, endpoint, keepaliveSeconds: 25, allowedIps: ['10.0.0.1/32', '::/0'] },
   ]);
   assert.deepEqual(args, [
-    ...['set', 'wg0', 'peer', a, 'remove', 'peer', a, 'preshared-key', '/dev/stdin', 'endpoint', '192.0.2.1:7'],
+    ...['set', 'wg0', 'peer', a, 'remove', 'peer', a, 'preshared-key', STDIN, 'endpoint', '192.0.2.1:7'],
     ...['persistent-keepalive', '25', 'allowed-ips', '10.0.0.1/32,::/0'],
   ]);
 });
@@ -62,13 +63,18 @@ test('F18b formatSet removes and adds in one argument list, the preshared key by
 test('F34 a preshared key reaches wg by its standard input, never by its arguments or environment', async () => {
   const seen = join(folder, 'seen');
   const command = script(
-    `{ echo "$@"; env; tr '\\0' ' ' </proc/$PPID/cmdline; } >${seen}.args; cat /dev/stdin >${seen}.stdin`,
+    `{ echo "$@"; env; tr '\\0' ' ' </proc/$PPID/cmdline; } >${seen}.args; cat ${STDIN} >${seen}.stdin`,
   );
   const presharedKey = new SecretKey(randomBytes(32));
   const text = Buffer.from(presharedKey.expose()).toString('base64');
+  process.env['SMT_TOKEN'] = 'for others';
   await openTool(command).write(names, [{ publicKey: randomKey(), presharedKey, endpoint }], options);
+  delete process.env['SMT_TOKEN'];
   assert.equal(readFileSync(`${seen}.stdin`, 'utf8'), text);
-  assert.equal(readFileSync(`${seen}.args`, 'utf8').includes(text), false);
+  const shown = readFileSync(`${seen}.args`, 'utf8');
+  assert.match(shown, new RegExp(`preshared-key ${STDIN}`));
+  assert.equal(shown.includes(text), false);
+  assert.equal(shown.includes('SMT_TOKEN'), false, 'the environment is not handed on');
 });
 
 test('many peers are split over calls of at most 500', async () => {
@@ -100,6 +106,22 @@ test('F39 a wg that may not be executed: ERR_WG_PERMISSION', async () => {
   await assert.rejects(openTool(script('exit 0', 0o644)).read(names, options), (e: unknown) =>
     hasCode(e, 'ERR_WG_PERMISSION'),
   );
+});
+
+test("wg's own words for every device are no device's names", async () => {
+  for (const realName of ['all', 'interfaces'])
+    await assert.rejects(openTool(script('echo a b')).read({ name: realName, realName }, options), (e: unknown) =>
+      hasCode(e, 'ERR_WG_DEVICE_NOT_FOUND'),
+    );
+});
+
+test('list() reads names; a failure of it names no device', async () => {
+  assert.deepEqual(await openTool(script('echo wg0 wg1')).list(options), ['wg0', 'wg1']);
+  assert.deepEqual(await openTool(script('echo')).list(options), []);
+  const error = await openTool(script('echo oh >&2; exit 3'))
+    .list(options)
+    .catch((e: unknown) => e);
+  assert.match(String(error), /WireGuard: .* failed \(exit status 3\): oh/);
 });
 
 test('what wg says becomes a code: no such device, no permission, anything else', async () => {

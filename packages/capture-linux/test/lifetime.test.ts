@@ -1,0 +1,87 @@
+/** What the addon leaves behind: nothing, however its process or worker ends. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { cannotRun, inNamespace, run } from './namespace.js';
+
+const options = { skip: cannotRun ?? false, timeout: 120_000 };
+const LIVES = fileURLToPath(new URL('lives.js', import.meta.url));
+
+function live(name: string, argument = '', env: Record<string, string> = {}) {
+  const { NODE_TEST_CONTEXT: _, ...rest } = process.env;
+  return spawnSync(process.execPath, ['--expose-gc', LIVES, name, argument], {
+    encoding: 'utf8',
+    env: { ...rest, ...env },
+    timeout: 100_000,
+  });
+}
+
+if (inNamespace(import.meta.url)) {
+  before(() => {
+    if (!cannotRun) run('ip link set lo up');
+  });
+
+  test('two thousand open and close cycles leak neither memory, descriptors nor threads', options, () => {
+    const { stdout, stderr, status } = live('cycles', process.env['STUNMESH_TEST_CYCLES'] ?? '2000');
+    assert.equal(status, 0, stderr);
+    const { before: b, after: a } = JSON.parse(stdout) as Record<'before' | 'after', Record<string, number>>;
+    assert.equal(a?.['descriptors'], b?.['descriptors']);
+    assert.equal(a?.['threads'], b?.['threads']);
+    // One socket's buffer alone is 64 KiB: 2,000 lost ones would be 128 MiB.
+    const grown = ((a?.['rssBytes'] ?? 0) - (b?.['rssBytes'] ?? 0)) / 2 ** 20;
+    assert.ok(grown < 12, `grew by ${grown.toFixed(1)} MiB`);
+  });
+
+  for (const [how, status, signal] of [
+    ['exit', 0, null],
+    ['throw', 1, null],
+    ['signal', 7, null],
+    ['kill', null, 'SIGTERM'],
+  ] as const)
+    test(`a process that ends by "${how}" with open sockets neither hangs nor crashes`, options, () => {
+      for (let i = 0; i < 5; i += 1) {
+        const result = live('exit', how);
+        assert.equal(result.stdout, 'heard\n', result.stderr);
+        assert.equal(result.signal, signal);
+        assert.equal(result.status, status);
+        if (how !== 'throw') assert.equal(result.stderr, '');
+      }
+    });
+
+  test('an exception in a listener is an uncaught exception, and the socket goes on', options, () => {
+    const { stdout, stderr, status } = live('listener');
+    assert.equal(stdout, 'thrown 1, thrown 2, thrown 3\n', stderr);
+    assert.equal(status, 0);
+  });
+
+  test('a socket may be closed inside its own listener', options, () => {
+    const { stdout, stderr, status } = live('inside');
+    assert.equal(stdout, 'closed\n', stderr);
+    assert.equal(status, 0);
+  });
+
+  test('closing with a full queue neither hangs nor delivers afterwards', options, () => {
+    const { stdout, stderr, status } = live('flood');
+    assert.equal(stdout, '0\n', stderr);
+    assert.equal(status, 0);
+  });
+
+  test('it works in workers, which may end without closing', options, () => {
+    const { stdout, stderr, status } = live('workers');
+    const [heard, counts = ''] = stdout.split('\n');
+    assert.equal(heard, 'heard heard heard heard heard heard', stderr);
+    assert.equal(status, 0);
+    assert.ok((JSON.parse(counts) as { threads: number }).threads <= 12, counts);
+  });
+
+  test('F39 without privileges opening says so and names the remedy; interfaces and news need none', options, () => {
+    const { stdout, stderr, status } = live('nobody');
+    const lines = stdout.trim().split('\n');
+    assert.equal(status, 0, stderr);
+    assert.equal(lines.length, 5, stdout);
+    for (const line of lines.slice(0, 4))
+      assert.match(line, /^ERR_CAPTURE_PERMISSION: .*root or the capability CAP_NET_RAW/);
+    assert.equal(lines[4], 'true');
+  });
+}

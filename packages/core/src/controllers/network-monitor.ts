@@ -1,0 +1,120 @@
+/** Tells when the way to the STUN servers changed, and stays silent about all other networks of this host (F27). */
+import { type Family, isStunmeshError, type NetworkEvent } from '../api/index.js';
+import type { Controllers } from './context.js';
+import type { DeviceEntry } from './peer-table.js';
+
+/** Changes come in bursts: what they add up to is looked at when it has been quiet for so long, */
+const QUIET_MS = 1_000;
+/** and at the latest this long after the first. */
+const AT_LATEST_MS = 3_000;
+/** A wall clock that departs from the monotonic one by more than this was set, or the machine slept. */
+const JUMP_MS = 5_000;
+
+export interface NetworkMonitorEvents {
+  /** The way out of this device's packets may be another one now. */
+  changed(device: DeviceEntry, why: string): void;
+  /** Some link changed: a WireGuard device may have come or gone. */
+  link(): void;
+}
+
+export interface NetworkMonitor extends AsyncDisposable {
+  /** Looks whether the wall clock jumped; call it at every beat. */
+  checkClock(): void;
+  /** Takes the present way of a device as the one that its mapping was found by. */
+  settled(device: DeviceEntry): Promise<void>;
+}
+
+/** Interfaces and source addresses by which packets leave towards the STUN servers. */
+type WayOut = readonly { readonly interface: string; readonly source: string }[];
+
+/** Starts watching. A capture module that cannot tell of changes costs a warning: the beats find out, later. */
+export async function openNetworkMonitor(
+  c: Controllers,
+  devices: () => Iterable<DeviceEntry>,
+  on: NetworkMonitorEvents,
+): Promise<NetworkMonitor> {
+  const ways = new Map<DeviceEntry, WayOut>();
+  let firstAt: number | undefined;
+  let touched = new Set<string>();
+  let quiet: Disposable & { readonly signal: AbortSignal } = c.clock.deadline(0, c.signal);
+  let skew = c.clock.wallNow() - c.clock.now();
+
+  const look = async (): Promise<void> => {
+    const links = touched;
+    touched = new Set();
+    firstAt = undefined;
+    for (const device of devices()) {
+      const before = ways.get(device);
+      const now = await wayOut(c, device);
+      if (!before) continue;
+      ways.set(device, now);
+      // A link that went down and up again with the same address may hang on another network.
+      if (describe(before) !== describe(now)) on.changed(device, 'the way out changed');
+      else if (now.some((way) => links.has(way.interface))) on.changed(device, 'its link changed');
+    }
+  };
+
+  const onChange = (event: NetworkEvent): void => {
+    if (event.kind === 'link') {
+      on.link();
+      if (event.interface !== undefined) touched.add(event.interface);
+    }
+    const now = c.clock.now();
+    firstAt ??= now;
+    quiet[Symbol.dispose]();
+    quiet = c.clock.deadline(Math.max(0, Math.min(QUIET_MS, firstAt + AT_LATEST_MS - now)), c.signal);
+    quiet.signal.addEventListener('abort', () => void (c.signal.aborted ? undefined : look().catch(ignore(c))), { once: true });
+  };
+
+  const watching = await startWatching(c, onChange);
+  return {
+    async settled(device) {
+      ways.set(device, await wayOut(c, device));
+    },
+    checkClock() {
+      const now = c.clock.wallNow() - c.clock.now();
+      const jumped = Math.abs(now - skew) > JUMP_MS;
+      skew = now;
+      if (jumped) for (const device of devices()) on.changed(device, 'the clock jumped (suspended?)');
+    },
+    async [Symbol.asyncDispose]() {
+      quiet[Symbol.dispose]();
+      await watching[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** By family, towards the server that answered last; empty where there is no way. */
+async function wayOut(c: Controllers, device: DeviceEntry): Promise<WayOut> {
+  const ways: { interface: string; source: string }[] = [];
+  for (const family of [4, 6] as const satisfies readonly Family[]) {
+    const to = c.serverAddress(device, family);
+    if (to === undefined || !c.capture.routeTo) continue;
+    const route = await c.capture.routeTo({ to, firewallMark: device.facts?.firewallMark ?? 0 });
+    if (route) ways.push(route);
+  }
+  return ways;
+}
+
+function describe(ways: WayOut): string {
+  return ways.map((way) => `${way.interface} ${way.source}`).join(', ');
+}
+
+async function startWatching(c: Controllers, onChange: (event: NetworkEvent) => void): Promise<AsyncDisposable> {
+  const none = { [Symbol.asyncDispose]: async () => undefined };
+  try {
+    return await c.capture.watchNetwork({
+      onChange,
+      onFault: (error) => c.logger.warn({ error }, 'network events are lost; changes are found at the next beat'),
+    });
+  } catch (error) {
+    c.logger.warn({ error: isStunmeshError(error) ? error : String(error) }, 'no network events; changes are found at the next beat');
+    return none;
+  }
+}
+
+function ignore(c: Controllers): (error: unknown) => void {
+  return (error) => {
+    if (!c.signal.aborted) c.logger.debug({ error }, 'could not look at the routes');
+  };
+}

@@ -1,0 +1,389 @@
+/** The controllers of one device over doubles: a fake clock, WireGuard, network and stores, and far sides that a test plays. */
+import { setMaxListeners } from 'node:events';
+import { type Endpoint, type Family, type StoreTraits, StunmeshError } from '#src/api/index.js';
+import type { InterfaceConfig, InterfaceProtocol, PeerConfig, PeerProtocol } from '#src/config/index.js';
+import { createSnapshot, type Snapshot } from '#src/control/snapshot.js';
+import type { Controllers } from '#src/controllers/context.js';
+import { createEngine, type Engine } from '#src/controllers/engine.js';
+import { createDeviceEntry, type DeviceEntry, type PeerEntry } from '#src/controllers/peer-table.js';
+import { createDeviceState, restoreDeviceState } from '#src/controllers/state.js';
+import { guardStore } from '#src/host/guarded-store.js';
+import { contains, encodeEcho, formatEndpoint, parseAddress, parseEcho, parseEndpoint, parsePrefix } from '#src/net/index.js';
+import {
+  createFakeCapture,
+  createFakeClock,
+  createFakeWireGuard,
+  createMemoryLogger,
+  createMemoryStore,
+  type FakeCapture,
+  type FakeClock,
+  type FakeWireGuard,
+  type MemoryLogger,
+  type MemoryStore,
+} from '#src/testing/index.js';
+import { createEndpointWriter } from '#src/wireguard/writes.js';
+import { createFarSide, type FarSide, type KeyPair, keyPair } from './far-side.js';
+
+/** After the day that this code counts as built, so that the clock is believed. */
+export const WALL_START = Date.UTC(2027, 0, 1);
+export const OWN4 = '203.0.113.9:40000';
+export const OWN6 = '[2001:db8:9::9]:40000';
+
+/** How finely `live` plays the far sides' keepalives. */
+const BEAT_MS = 5_000;
+
+export interface HarnessOptions {
+  /** Default 1. */
+  readonly peers?: number;
+  readonly protocol?: InterfaceProtocol;
+  readonly peerProtocol?: PeerProtocol;
+  /** Store instances by name; all peers use all of them unless `pluginsOf` says otherwise. Default: one, "main". */
+  readonly stores?: Readonly<Record<string, Partial<StoreTraits>>>;
+  pluginsOf?(index: number): readonly string[];
+  keyOf?(index: number): KeyPair;
+  readonly renew?: boolean;
+  readonly keepaliveSeconds?: number;
+  readonly refreshIntervalMs?: number;
+  readonly storeTimeoutMs?: number;
+  /** False: the test adds the device itself. Default true. */
+  readonly present?: boolean;
+  /** What a former life left behind. */
+  readonly stored?: ReadonlyMap<string, string>;
+  readonly state?: unknown;
+  readonly wallStart?: number;
+}
+
+/** Something that left this host, in the order in which it did. */
+export interface Step {
+  readonly at: number;
+  readonly what: 'punch' | 'set' | 'kick' | 'renew' | 'keepalive' | 'discover' | 'get' | 'publish';
+  readonly to: string;
+}
+
+export interface Harness {
+  readonly clock: FakeClock;
+  readonly wg: FakeWireGuard;
+  readonly capture: FakeCapture;
+  readonly logger: MemoryLogger;
+  readonly device: DeviceEntry;
+  readonly engine: Engine;
+  readonly own: KeyPair;
+  readonly far: readonly FarSide[];
+  readonly stores: ReadonlyMap<string, MemoryStore>;
+  readonly steps: Step[];
+  readonly events: { readonly event: string; readonly peer?: string; readonly data: Readonly<Record<string, unknown>> }[];
+  /** How often the state was to be kept. */
+  readonly saves: number;
+  /** What discovery finds, by family; an error: it fails. */
+  readonly mappings: Map<Family, string | StunmeshError>;
+  /** Set to make get or set of a store take this long, by store and verb ("main get"); Infinity: for ever. */
+  readonly delays: Map<string, number>;
+  /** While true discoveries do not answer. */
+  stuckDiscovery: boolean;
+  start(): Promise<void>;
+  /** Ends the engine as the daemon does; false when it did not end within `ms` of fake time. */
+  stop(ms?: number): Promise<boolean>;
+  advance(ms: number): Promise<void>;
+  entry(index?: number): PeerEntry;
+  peer(index?: number): FarSide;
+  /** Steps of these kinds since the last `forget`. */
+  only(...what: Step['what'][]): readonly Step[];
+  forget(): void;
+  addDevice(keys?: KeyPair): void;
+  /** Brings peer `index` up at `endpoint`: its record is found, it answers. */
+  connect(index?: number, endpoint?: string): Promise<void>;
+  /** Keeps all connected tunnels alive for `ms`: handshakes every 120 s, keepalives every 25 s. */
+  live(ms: number, indices?: readonly number[]): Promise<void>;
+  snapshot(): Snapshot;
+  state(): unknown;
+}
+
+export function farEndpoint(index: number): string {
+  return `198.51.100.${1 + (index % 250)}:${50_000 + index}`;
+}
+
+export function createHarness(options: HarnessOptions = {}): Harness {
+  const clock = createFakeClock(options.wallStart ?? WALL_START);
+  const wg = createFakeWireGuard(clock);
+  const capture = createFakeCapture();
+  const logger = createMemoryLogger();
+  const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal);
+  const steps: Step[] = [];
+  const events: Harness['events'] = [];
+  const mappings: Harness['mappings'] = new Map([
+    [4, OWN4],
+    [6, OWN6],
+  ]);
+  const delays = new Map<string, number>();
+  const count = options.peers ?? 1;
+  let own = keyPair('own');
+  let saves = 0;
+
+  const step = (what: Step['what'], to: string) => steps.push({ at: clock.now(), what, to });
+
+  const stores = new Map<string, MemoryStore>();
+  const guarded = new Map<string, ReturnType<typeof guardStore>>();
+  for (const [name, traits] of Object.entries(options.stores ?? { main: {} })) {
+    const memory = createMemoryStore(new Map(options.stored));
+    stores.set(name, memory);
+    const wait = async (verb: string, signal: AbortSignal) => {
+      const ms = delays.get(`${name} ${verb}`);
+      if (ms === Number.POSITIVE_INFINITY) await new Promise(() => {});
+      else if (ms !== undefined) await clock.sleep(ms, signal);
+    };
+    const seen = {
+      ...memory,
+      async get(key: string, o: { readonly signal: AbortSignal }) {
+        step('get', `${name} ${key}`);
+        await wait('get', o.signal);
+        return memory.get(key, o);
+      },
+      async set(key: string, value: string, o: { readonly signal: AbortSignal }) {
+        step('publish', `${name} ${key}`);
+        await wait('set', o.signal);
+        return memory.set(key, value, o);
+      },
+    };
+    const full = { maxValueBytes: 65_536, minPollMs: 500, ...traits };
+    const timeoutMs = options.storeTimeoutMs ?? 10_000;
+    guarded.set(name, guardStore({ name, store: seen, traits: full, timeoutMs, clock, logger }));
+  }
+
+  const storeOf = (name: string): MemoryStore => {
+    const store = stores.get(name);
+    if (!store) throw new Error(`no store ${name}`);
+    return store;
+  };
+  const far = Array.from({ length: count }, (_, index) =>
+    createFarSide({
+      name: `peer-${index}`,
+      keys: options.keyOf?.(index) ?? keyPair(`peer ${index}`),
+      own: () => own,
+      storeOf,
+    }),
+  );
+  const device = createDeviceEntry(interfaceConfig(options, far, [...stores.keys()]), clock.now());
+  if (options.state !== undefined) restoreDeviceState(device, options.state);
+
+  capture.setInterfaces([
+    ...INTERFACES,
+    {
+      name: 'wg0',
+      index: 9,
+      up: true,
+      loopback: false,
+      addresses: [{ family: 4, address: '10.99.0.1', prefixLength: 16 }],
+    },
+  ]);
+  capture.onSend = ({ to }) => step('punch', formatEndpoint(to));
+  capture.onEcho = ({ to, device: name, packet }) => {
+    step('kick', to);
+    const target = far.find((f) => covers(wg.peer(name, f.keys.publicKey)?.allowedIps ?? [], to));
+    if (target) enterTunnel({ wg, clock, device: name, target, reply: () => answerEcho(capture, name, packet, to) });
+  };
+  wg.onWrite((call) => {
+    if (call.method === 'setPeerEndpoints') for (const e of call.endpoints?.values() ?? []) step('set', formatEndpoint(e));
+    else if (call.method === 'renewPeer') step('renew', call.endpoint ? formatEndpoint(call.endpoint) : '');
+    else step('keepalive', String(call.keepaliveSeconds));
+  });
+
+  const harness: Harness = {
+    clock,
+    wg,
+    capture,
+    logger,
+    device,
+    far,
+    stores,
+    steps,
+    events,
+    mappings,
+    delays,
+    stuckDiscovery: false,
+    get own() {
+      return own;
+    },
+    get saves() {
+      return saves;
+    },
+    engine: undefined as unknown as Engine,
+    async start() {
+      running = harness.engine.run();
+      await clock.advance(0);
+    },
+    async stop(ms = 2_000) {
+      stopping.abort(new StunmeshError('ERR_CLOSED', 'stunmesh is stopping'));
+      let ended = false;
+      void running.then(() => {
+        ended = true;
+      });
+      await clock.advance(ms);
+      return ended;
+    },
+    advance: (ms) => clock.advance(ms),
+    entry(index = 0) {
+      const entry = device.peers[index];
+      if (!entry) throw new Error(`no peer ${index}`);
+      return entry;
+    },
+    peer(index = 0) {
+      const side = far[index];
+      if (!side) throw new Error(`no peer ${index}`);
+      return side;
+    },
+    only: (...what) => steps.filter((s) => what.includes(s.what)),
+    forget() {
+      steps.length = 0;
+      events.length = 0;
+    },
+    addDevice(keys = own) {
+      own = keys;
+      wg.addDevice({
+        name: 'wg0',
+        ...keys,
+        peers: far.map((f, index) => ({
+          publicKey: f.keys.publicKey,
+          allowedIps: [insideAddress(index)],
+          keepaliveSeconds: options.keepaliveSeconds ?? 0,
+        })),
+      });
+    },
+    async connect(index = 0, endpoint = farEndpoint(index)) {
+      const side = harness.peer(index);
+      side.answersAt = endpoint;
+      await side.publish({ ipv4: endpoint, t: Math.floor(clock.wallNow() / 1000), n: 1 });
+      await clock.advance(12_000);
+    },
+    async live(ms, indices = far.map((_, index) => index)) {
+      const end = clock.now() + ms;
+      while (clock.now() < end) {
+        await clock.advance(Math.min(BEAT_MS - (clock.now() % BEAT_MS), end - clock.now()));
+        for (const index of indices) {
+          const { publicKey } = harness.peer(index).keys;
+          if (clock.now() % 120_000 === 0) wg.handshake('wg0', publicKey);
+          else if (clock.now() % 25_000 === 0) wg.traffic('wg0', publicKey, { rxBytes: 32, txBytes: 32 });
+        }
+      }
+    },
+    snapshot: () =>
+      createSnapshot({
+        version: '0',
+        startedAt: 0,
+        wallNow: clock.wallNow(),
+        now: clock.now(),
+        device,
+        stores: [...guarded.values()].map(({ name, counters }) => ({ name, ...counters })),
+      }),
+    state: () => JSON.parse(JSON.stringify(createDeviceState(device))),
+  };
+  let running: Promise<void> = Promise.resolve();
+  const controllers: Controllers = {
+    clock,
+    logger,
+    control: wg,
+    writer: createEndpointWriter({ control: wg, clock }),
+    capture,
+    stores: guarded,
+    emit: (event, _device, peer, data) => void events.push({ event, ...(peer ? { peer: peer.name } : {}), data }),
+    signal: stopping.signal,
+    resolve: async () => [],
+    serverAddress: () => undefined,
+    mappingCheckMs: 30_000,
+    fixedRetries: 3,
+    refreshIntervalMs: options.refreshIntervalMs ?? 600_000,
+    renew: options.renew ?? true,
+    interfaces: () => capture.listInterfaces(),
+    async discover(_device, family, signal) {
+      step('discover', `ipv${family}`);
+      if (harness.stuckDiscovery) await clock.sleep(3_600_000, signal);
+      const found = mappings.get(family);
+      if (typeof found !== 'string') throw found ?? new StunmeshError('ERR_STUN_NO_RESPONSE', 'no server answered');
+      const endpoint = parseEndpoint(found) as Endpoint;
+      return { endpoint, mapped: endpoint, server: 'stun.test:3478', rttMs: 20, natted: true };
+    },
+  };
+  Object.assign(harness, { engine: createEngine(controllers, [device], () => (saves += 1)) });
+  if (options.present !== false) harness.addDevice();
+  return harness;
+}
+
+/** What WireGuard and the far side make of a packet into the tunnel: a handshake without a session, an answer with one. */
+function enterTunnel(o: {
+  readonly wg: FakeWireGuard;
+  readonly clock: FakeClock;
+  readonly device: string;
+  readonly target: FarSide;
+  reply(): void;
+}): void {
+  const { wg, clock, device, target } = o;
+  const key = target.keys.publicKey;
+  const reached = (): boolean => {
+    const endpoint = wg.peer(device, key)?.endpoint;
+    return endpoint !== undefined && formatEndpoint(endpoint) === target.answersAt;
+  };
+  const handshakeAt = wg.peer(device, key)?.latestHandshakeAt;
+  if (handshakeAt === undefined || clock.wallNow() - handshakeAt > 180_000) {
+    if (wg.kick(device, key) && reached()) wg.handshake(device, key);
+    return;
+  }
+  wg.traffic(device, key, { txBytes: 64 });
+  if (!reached()) return;
+  void clock.sleep(target.answersEcho ? 20 : 10_000).then(() => {
+    if (!wg.peer(device, key)) return;
+    wg.traffic(device, key, { rxBytes: target.answersEcho ? 64 : 32 });
+    if (target.answersEcho) o.reply();
+  });
+}
+
+function answerEcho(capture: FakeCapture, device: string, packet: Uint8Array, from: string): void {
+  const family: Family = from.includes(':') ? 6 : 4;
+  const echo = parseEcho(family, packet);
+  if (echo) capture.deliverEcho(device, family, encodeEcho(family, { ...echo, kind: 'reply' }), from);
+}
+
+const INTERFACES = [
+  { name: 'lo', index: 1, up: true, loopback: true, addresses: [{ family: 4, address: '127.0.0.1', prefixLength: 8 }] },
+  {
+    name: 'eth0',
+    index: 2,
+    up: true,
+    loopback: false,
+    addresses: [
+      { family: 4, address: '192.168.1.2', prefixLength: 24 },
+      { family: 6, address: '2001:db8:1::2', prefixLength: 64 },
+    ],
+  },
+] as const;
+
+function insideAddress(index: number): string {
+  return `10.99.${1 + Math.floor(index / 250)}.${1 + (index % 250)}/32`;
+}
+
+function covers(allowedIps: readonly string[], address: string): boolean {
+  const bytes = parseAddress(address);
+  return allowedIps.some((text) => {
+    const prefix = parsePrefix(text);
+    return prefix !== undefined && bytes !== undefined && contains(prefix, bytes);
+  });
+}
+
+function interfaceConfig(options: HarnessOptions, far: readonly FarSide[], stores: readonly string[]): InterfaceConfig {
+  const peers = far.map((side, index): [string, PeerConfig] => [
+    side.name,
+    {
+      name: side.name,
+      publicKey: side.keys.publicKey,
+      plugins: options.pluginsOf?.(index) ?? stores,
+      protocol: options.peerProtocol ?? 'ipv4',
+      ping: { enabled: false, intervalMs: 1_000, timeoutMs: 1_000 },
+    },
+  ]);
+  return {
+    name: 'wg0',
+    protocol: options.protocol ?? 'ipv4',
+    peers: new Map(peers),
+    listenInterfaces: [],
+    listenDefaultRoute: false,
+  };
+}

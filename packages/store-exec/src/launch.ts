@@ -1,0 +1,100 @@
+/** Starts a child in a process group of its own, with a file as its input and pipes for its output. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { StunmeshError } from '@stunmesh/core/api';
+import type { Scratch } from './scratch.js';
+
+export interface LaunchOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Text for stdin; a child that does not read it is no failure. */
+  readonly input: string;
+  readonly scratch: Scratch;
+}
+
+export interface Exit {
+  /** Absent when a signal ended it. */
+  readonly exitCode?: number;
+  readonly endedBy?: string;
+}
+
+export interface Launched {
+  /** Also the number of its process group. */
+  readonly pid: number;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly exited: Promise<Exit>;
+  /** Closes the streams. Each says whether its end was read, so that its pipe can serve again. */
+  release(stdoutEnded: boolean, stderrEnded: boolean): void;
+}
+
+/** Errors: ERR_EXEC_SPAWN. */
+export async function launch(options: LaunchOptions): Promise<Launched> {
+  const { command, scratch } = options;
+  const out = await scratch.takePipe();
+  const err = await scratch.takePipe();
+  const forChild = [out, err].flatMap((pipe) => (pipe ? [pipe.writeFd] : []));
+  try {
+    const stdin = scratch.inputFd(options.input);
+    forChild.push(stdin);
+    const child = spawnChild(options, [stdin, out?.writeFd ?? 'pipe', err?.writeFd ?? 'pipe']);
+    // A spawn that fails says why in an event of the next turn.
+    const failed = new Promise<never>((_resolve, reject) => {
+      child.once('error', (error: NodeJS.ErrnoException) => reject(spawnError(command, error.code)));
+    });
+    failed.catch(() => {});
+    const exited = new Promise<Exit>((resolve) => {
+      child.once('exit', (code, signal) => resolve(signal === null ? { exitCode: code ?? 0 } : { endedBy: signal }));
+    });
+    const stdout = out?.reader ?? child.stdout;
+    const stderr = err?.reader ?? child.stderr;
+    if (child.pid === undefined || !stdout || !stderr) return await failed;
+    return {
+      pid: child.pid,
+      stdout,
+      stderr,
+      exited,
+      release(stdoutEnded, stderrEnded) {
+        stdout.destroy();
+        stderr.destroy();
+        out?.release(stdoutEnded);
+        err?.release(stderrEnded);
+      },
+    };
+  } catch (error) {
+    out?.release(true);
+    err?.release(true);
+    throw error;
+  } finally {
+    for (const fd of forChild) closeSync(fd);
+  }
+}
+
+function spawnChild({ command, args, env }: LaunchOptions, stdio: (number | 'pipe')[]): ChildProcess {
+  try {
+    return spawn(command, args, { env, detached: true, stdio });
+  } catch (error) {
+    // Some refusals (E2BIG, a NUL in an argument) are thrown instead.
+    throw spawnError(command, (error as NodeJS.ErrnoException).code);
+  }
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  ENOENT:
+    'there is no such program, or the interpreter in its first line is missing; install it, or write its full path',
+  EACCES: 'it may not be executed; make it executable (chmod +x) and its folder accessible',
+  ENOEXEC: 'the system cannot execute it; give a script a first line such as #!/bin/sh',
+  ENOTDIR: 'part of its path is a file; write its full path',
+  ERR_INVALID_ARG_VALUE: 'its name or an argument holds a zero byte; take it out',
+};
+
+function spawnError(command: string, errno = 'unknown error'): StunmeshError {
+  const remedy = REMEDIES[errno];
+  return new StunmeshError('ERR_EXEC_SPAWN', `cannot be started: ${remedy ?? 'the system refused it'} (${errno})`, {
+    // A shortage of processes or descriptors passes; what is missing stays missing until somebody acts.
+    retry: remedy === undefined ? 'later' : 'never',
+    details: { command, errno },
+  });
+}

@@ -1,0 +1,332 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { hasCode } from '@stunmesh/core/api';
+import { createMemoryLogger } from '@stunmesh/core/testing';
+import { runChild } from '#src/child.js';
+import { createScratch } from '#src/scratch.js';
+import {
+  clock,
+  exists,
+  failure,
+  free,
+  KEY,
+  open,
+  plugin,
+  processesWith,
+  scratch,
+  script,
+  until,
+  VALUE,
+  zombies,
+} from './fixture.js';
+
+const linux = process.platform === 'linux';
+
+/** Runs `run` with a deadline of `ms`. */
+async function within<T>(ms: number, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  using limit = clock.deadline(ms);
+  return await run(limit.signal);
+}
+
+async function timed(run: () => Promise<unknown>): Promise<number> {
+  const started = clock.now();
+  await run();
+  return clock.now() - started;
+}
+
+test('a shell plugin reads its request by `. /dev/stdin`, and /dev/stdout and /dev/stderr open by name', async (t) => {
+  const logger = createMemoryLogger();
+  const store = await plugin(
+    t,
+    'shell',
+    '. /dev/stdin\necho noise >/dev/stderr\necho "$STUNMESH_KEY" >/dev/stdout',
+    logger,
+  );
+  assert.equal(await store.get(KEY, free), KEY);
+  assert.match(logger.text(), /debug.*noise/);
+});
+
+test('F31 a hung plugin ends with the deadline, and one beside it is not delayed', async (t) => {
+  const hung = await plugin(t, 'exec', 'exec sleep 977');
+  const good = await plugin(t, 'exec', `echo '{"success":true,"value":"ab"}'`);
+  await good.get(KEY, free);
+  const calls = Array.from({ length: 4 }, () => failure(within(400, (signal) => hung.get(KEY, { signal }))));
+  const goodMs = await timed(() => good.get(KEY, free));
+  assert.ok(goodMs < 300, `the good one took ${goodMs} ms`);
+  const hungMs = await timed(async () => {
+    for (const error of await Promise.all(calls)) assert.equal(error.code, 'ERR_DEADLINE');
+  });
+  assert.ok(hungMs < 1500, `the hung one took ${hungMs} ms`);
+  if (linux) assert.deepEqual(await processesWith('sleep\x00977'), []);
+});
+
+test('F31 a plugin that ignores SIGTERM is killed, its whole group with it', async (t) => {
+  if (!linux) return t.skip('needs /proc');
+  const store = await plugin(
+    t,
+    'shell',
+    `trap '' TERM\nsh -c "trap '' TERM; sleep 978; sleep 978" &\nsleep 978\nsleep 978`,
+  );
+  const ms = await timed(async () => {
+    const error = await failure(within(300, (signal) => store.get(KEY, { signal })));
+    assert.equal(error.code, 'ERR_DEADLINE');
+  });
+  assert.ok(ms < 1500, `${ms} ms`);
+  assert.deepEqual(await processesWith('sleep\x00978'), []);
+  assert.deepEqual(await zombies(), []);
+});
+
+test('F31 a grandchild that holds stdout delays nothing and is ended', async (t) => {
+  if (!linux) return t.skip('needs /proc');
+  const store = await plugin(t, 'shell', 'sleep 979 &\necho abcd');
+  const ms = await timed(async () => assert.equal(await store.get(KEY, free), 'abcd'));
+  assert.ok(ms < 1500, `${ms} ms`);
+  assert.deepEqual(await processesWith('sleep\x00979'), []);
+  assert.deepEqual(await zombies(), []);
+});
+
+test('F31 a grandchild that left the group and holds stdout delays nothing and never reaches a later call', async (t) => {
+  if (!linux) return t.skip('needs /proc');
+  const folder = await scratch(t);
+  const go = join(folder, 'go');
+  const body = `. /dev/stdin\nif [ "$STUNMESH_KEY" = ${KEY} ]; then setsid sh -c 'while [ ! -e ${go} ]; do sleep 0.05; done; echo ffff' & fi\necho abcd`;
+  const store = await plugin(t, 'shell', body);
+  const ms = await timed(async () => assert.equal(await store.get(KEY, free), 'abcd'));
+  assert.ok(ms < 1500, `${ms} ms`);
+  await writeFile(go, '');
+  for (let i = 0; i < 30; i += 1) assert.equal(await store.get('b'.repeat(40), free), 'abcd');
+});
+
+test('what a helper in the pipeline writes after the child has ended still counts', async (t) => {
+  const store = await plugin(t, 'shell', '(sleep 0.1; echo abcd) &\nexit 0');
+  assert.equal(await store.get(KEY, free), 'abcd');
+});
+
+test('F31 endless output to stdout or stderr is cut at 64 KiB and the plugin ended', async (t) => {
+  for (const [stream, redirect] of [
+    ['stdout', ''],
+    ['stderr', '>&2'],
+  ] as const) {
+    const store = await plugin(t, 'exec', `exec cat /dev/zero ${redirect}`);
+    const before = process.memoryUsage().rss;
+    const ms = await timed(async () => {
+      const error = await failure(store.get(KEY, free));
+      assert.equal(error.code, 'ERR_EXEC_OUTPUT');
+      assert.match(error.message, new RegExp(`65536 bytes to ${stream}`));
+      assert.ok(error.message.length < 300);
+    });
+    assert.ok(ms < 1500, `${ms} ms`);
+    assert.ok(process.memoryUsage().rss - before < 50_000_000);
+  }
+  const fits = await plugin(t, 'shell', `head -c 65536 /dev/zero | tr '\\0' a`);
+  assert.equal((await fits.get(KEY, free))?.length, 65_536);
+});
+
+test('garbage, silence and death by a signal are errors with a code', async (t) => {
+  const code = async (body: string) => (await failure((await plugin(t, 'exec', body)).get(KEY, free))).code;
+  assert.equal(await code('head -c 5000 /dev/urandom'), 'ERR_EXEC_OUTPUT');
+  assert.equal(await code(':'), 'ERR_EXEC_OUTPUT');
+  assert.equal(await code('kill -9 $$'), 'ERR_EXEC_FAILED');
+  assert.equal(await code(`echo '{"success":true,"value":"ab"}'; exit 1`), 'ERR_EXEC_FAILED');
+  assert.deepEqual(linux ? await zombies() : [], []);
+});
+
+test('a plugin that does not read its input is no failure, however long it is', async (t) => {
+  const quick = await plugin(t, 'exec', `exec <&-; echo '{"success":true}'`);
+  await quick.set(KEY, 'ab'.repeat(16_000), free);
+  const slow = await plugin(t, 'shell', 'sleep 0.1');
+  await slow.set(KEY, 'ab'.repeat(16_000), free);
+});
+
+test('F39 a program that is not there or not executable is named with the remedy, once and for all', async (t) => {
+  const path = await script(t, '#!/bin/sh\n');
+  await chmod(path, 0o644);
+  const interpreter = await script(t, '#!/no/such/interpreter\n');
+  for (const [command, expected] of [
+    ['/no/such/program', /\/no\/such\/program: cannot be started.*full path.*ENOENT/],
+    ['no-such-program-in-path', /no-such-program-in-path: cannot be started/],
+    [interpreter, /interpreter/],
+    [path, /chmod \+x.*EACCES/],
+    [`${path}/below`, /ENOTDIR/],
+    ['/bin/a\0b', /zero byte/],
+  ] as const) {
+    const error = await failure((await open(t, { type: 'exec', command })).get(KEY, free));
+    assert.equal(error.code, 'ERR_EXEC_SPAWN');
+    assert.equal(error.retry, 'never');
+    assert.match(error.message, expected);
+  }
+});
+
+test('F34 neither the record nor a key in what a plugin prints reaches an error or a log; nor argv or the environment', async (t) => {
+  const logger = createMemoryLogger();
+  const leak =
+    '. /dev/stdin\ncat /proc/$$/cmdline /proc/$$/environ >&3\necho "token $STUNMESH_VALUE" >&2\necho "$STUNMESH_VALUE"\n';
+  const seen = join(await scratch(t), 'seen');
+  for (const end of ['exit 0', 'exit 1']) {
+    const store = await plugin(t, 'shell', `exec 3>${seen}\n${leak}${end}`, logger);
+    const result = await store.set(KEY, VALUE, free).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    assert.equal(result === undefined, end === 'exit 0');
+    assert.ok(!`${String(result)} ${JSON.stringify(result)}`.includes(VALUE.slice(0, 64)));
+    if (linux) assert.ok(!(await readFile(seen, 'latin1')).includes(VALUE));
+  }
+  const exec = await plugin(
+    t,
+    'exec',
+    `printf '{"success":false,"error":"cannot put ${VALUE}\\\\n%s"}' "$(head -c 3000 /dev/zero | tr '\\0' x)"`,
+    logger,
+  );
+  const error = await failure(exec.set(KEY, VALUE, free));
+  assert.match(error.message, /cannot put \[hex\] x+…$/);
+  assert.ok(error.message.length < 400);
+  assert.match(logger.text(), /token \[hex\]/);
+  assert.ok(!logger.text().includes(VALUE.slice(0, 64)));
+});
+
+test('F34 input waits in a private folder without a name, and nothing is left when the store closes', async (t) => {
+  const folder = await scratch(t);
+  const before = process.env['TMPDIR'];
+  const store = await plugin(t, 'shell', 'stat -L -c "%a %h" /dev/stdin');
+  process.env['TMPDIR'] = folder;
+  try {
+    assert.deepEqual(await readdir(folder), [], 'opening made something (F32)');
+    const seen = await store.get(KEY, free);
+    if (linux) assert.equal(seen, '600 0');
+    const [made, ...more] = await readdir(folder);
+    assert.ok(made !== undefined && more.length === 0);
+    assert.equal((await stat(join(folder, made))).mode & 0o777, 0o700);
+    await store[Symbol.asyncDispose]();
+    assert.deepEqual(await readdir(folder), []);
+  } finally {
+    if (before === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = before;
+  }
+});
+
+test('F37 keys and values that are not plain hexadecimal start no child', async (t) => {
+  const mark = join(await scratch(t), 'mark');
+  for (const type of ['exec', 'shell'] as const) {
+    const store = await plugin(t, type, `echo x >${mark}`);
+    for (const key of ['', 'A'.repeat(40), 'a'.repeat(39), `${KEY}\n`, `$(touch ${mark})`, `${'a'.repeat(38)};x`])
+      assert.equal((await failure(store.get(key, free))).code, 'ERR_STORE_INPUT');
+    for (const value of ['', `ab\ntouch ${mark}`, '`id`', "'", 'zz'])
+      assert.equal((await failure(store.set(KEY, value, free))).code, 'ERR_STORE_INPUT');
+  }
+  await assert.rejects(stat(mark), { code: 'ENOENT' });
+});
+
+test('the environment: inherited but for NODE_*, LD_* and NOTIFY_SOCKET, or empty; env adds and decides PATH', async (t) => {
+  const names = 'env | sed "s/=.*//" | tr "\\n" "/"';
+  const folder = await scratch(t);
+  await writeFile(join(folder, 'lister'), `#!/bin/sh\n${names}\n`, { mode: 0o755 });
+  Object.assign(process.env, { NODE_DEBUG: '', LD_BIND_NOW: '1', NOTIFY_SOCKET: '/x', STUNMESH_TEST_INHERITED: '1' });
+  try {
+    const { PATH = '' } = process.env;
+    const listed = async (more: object) => {
+      const store = await open(t, { type: 'shell', command: 'lister', ...more });
+      return ((await store.get(KEY, free)) ?? '').split('/');
+    };
+    const inherited = await listed({ env: { PATH: `${folder}:${PATH}`, EXTRA: 'a b' } });
+    for (const name of ['STUNMESH_TEST_INHERITED', 'EXTRA', 'PATH']) assert.ok(inherited.includes(name), name);
+    for (const name of ['NODE_DEBUG', 'LD_BIND_NOW', 'NOTIFY_SOCKET', 'STUNMESH_KEY'])
+      assert.ok(!inherited.includes(name), name);
+    const cleared = await listed({ env_clear: true, env: { PATH: `${folder}:${PATH}`, EXTRA: '1' } });
+    assert.ok(!cleared.includes('STUNMESH_TEST_INHERITED') && !cleared.includes('HOME'), String(cleared));
+    assert.ok(cleared.includes('EXTRA'));
+  } finally {
+    for (const name of ['NODE_DEBUG', 'LD_BIND_NOW', 'NOTIFY_SOCKET', 'STUNMESH_TEST_INHERITED'])
+      delete process.env[name];
+  }
+});
+
+test('close ends what is under way, waits for it, and refuses what comes after', async (t) => {
+  const folder = await scratch(t);
+  const store = await plugin(t, 'shell', `: >${folder}/$$\nsleep 976`);
+  const calls = [failure(store.get(KEY, free)), failure(store.set(KEY, VALUE, free))];
+  await until(async () => (await readdir(folder)).length === 2);
+  const ms = await timed(async () => store[Symbol.asyncDispose]());
+  assert.ok(ms < 1000, `${ms} ms`);
+  for (const error of await Promise.all(calls)) assert.equal(error.code, 'ERR_CLOSED');
+  if (linux) assert.deepEqual(await processesWith('sleep\x00976'), []);
+  assert.equal((await failure(store.get(KEY, free))).code, 'ERR_CLOSED');
+});
+
+test('F41 children die with a parent that exits in the middle of a call', async (t) => {
+  if (!linux) return t.skip('needs /proc');
+  const mark = join(await scratch(t), 'mark');
+  const path = await script(t, `#!/bin/sh\n: >${mark}\nsleep 975\n`);
+  const url = new URL('../dist/index.js', import.meta.url).href;
+  const testing = import.meta.resolve('@stunmesh/core/testing');
+  const folder = await scratch(t);
+  const code = `
+    import exec from ${JSON.stringify(url)};
+    import { createMemoryLogger, createSystemClock } from ${JSON.stringify(testing)};
+    const store = await exec.open({ type: 'shell', command: ${JSON.stringify(path)} }, { clock: createSystemClock(), logger: createMemoryLogger() });
+    store.get('${KEY}', { signal: new AbortController().signal }).catch(() => {});
+    process.stdin.on('data', () => process.exit(7));`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    stdio: ['pipe', 'inherit', 'inherit'],
+    env: { ...process.env, TMPDIR: folder },
+  });
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  await until(() => exists(mark));
+  child.stdin.write('now');
+  const status = await exited;
+  assert.equal(status, 7);
+  assert.deepEqual(await processesWith('sleep\x00975'), []);
+  assert.deepEqual(await readdir(folder), [], 'the temporary folder was left');
+});
+
+test('F31 300 calls, good and bad, leave no process, zombie or descriptor behind', async (t) => {
+  if (!linux) return t.skip('needs /proc');
+  const bodies = {
+    good: `. /dev/stdin\necho abcd`,
+    garbage: 'echo garbage; exit 3',
+    background: 'sleep 974 >/dev/null 2>&1 &\necho abcd',
+  };
+  const stores = await Promise.all(Object.values(bodies).map((body) => plugin(t, 'shell', body)));
+  const missing = await open(t, { type: 'exec', command: '/no/such/program' });
+  const round = async (calls: number) => {
+    for (let i = 0; i < calls; i += 1) {
+      const all = [...stores, missing].map((store) => store.get(KEY, free).catch((error: unknown) => error));
+      const [good, garbage, background, none] = await Promise.all(all);
+      assert.deepEqual([good, background], ['abcd', 'abcd']);
+      assert.ok(hasCode(garbage, 'ERR_EXEC_FAILED') && hasCode(none, 'ERR_EXEC_SPAWN'));
+    }
+  };
+  await round(3);
+  const descriptors = async () => (await readdir('/proc/self/fd')).length;
+  const before = await descriptors();
+  await round(75);
+  assert.ok((await descriptors()) <= before, `${before} descriptors became ${await descriptors()}`);
+  assert.deepEqual(await zombies(), []);
+  assert.deepEqual(await processesWith('sleep\x00974'), []);
+});
+
+test('without mkfifo output comes through what Node gives, and without a temporary folder the remedy is named', async (t) => {
+  using bare = createScratch(() => Promise.reject(new Error('no mkfifo')));
+  const options = { args: ['-c', '. /dev/stdin; echo $A; echo err >&2'], env: {}, clock, ...free };
+  const finished = await runChild({ ...options, command: '/bin/sh', input: 'A=5\n', scratch: bare });
+  assert.deepEqual(finished, { exitCode: 0, stdout: '5\n', stderr: 'err\n' });
+  if (process.getuid?.() !== 0) return t.skip('needs root to hide the temporary folders');
+  const code = `
+    import exec from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)};
+    import { createMemoryLogger, createSystemClock } from ${JSON.stringify(import.meta.resolve('@stunmesh/core/testing'))};
+    const store = await exec.open({ type: 'shell', command: 'true' }, { clock: createSystemClock(), logger: createMemoryLogger() });
+    await store.get('${KEY}', { signal: new AbortController().signal }).catch((e) => process.stdout.write(e.code + ' ' + e.message));`;
+  const mounts = ['/tmp', '/dev/shm', '/run'].map((at) => `mount -t tmpfs -o ro none ${at}`).join(' && ');
+  const said = execFileSync(
+    'unshare',
+    ['-m', 'sh', '-c', `${mounts} && exec "$@"`, 'sh', process.execPath, '--input-type=module', '-e', code],
+    {
+      env: { ...process.env, TMPDIR: '/tmp' },
+      cwd: '/',
+    },
+  );
+  assert.match(String(said), /^ERR_EXEC_SPAWN .*\/tmp, \/dev\/shm, \/run.*TMPDIR/);
+});

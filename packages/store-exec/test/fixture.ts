@@ -1,0 +1,85 @@
+/** Small plugins written on the spot, and what tests ask of them. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { type CallOptions, isStunmeshError, type Store, type StunmeshError } from '@stunmesh/core/api';
+import { createMemoryLogger, createSystemClock } from '@stunmesh/core/testing';
+import execStore, { type ExecStoreConfig } from '#src/index.js';
+
+export const KEY = 'a'.repeat(40);
+export const VALUE = '0123456789abcdef'.repeat(10);
+export const free: CallOptions = { signal: new AbortController().signal };
+export const clock = createSystemClock();
+
+export async function scratch(t: Pick<TestContext, 'after'>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'store-exec-test-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A script in a folder of its own; returns its path. */
+export async function script(t: TestContext, text: string, name = 'plugin'): Promise<string> {
+  const path = join(await scratch(t), name);
+  await writeFile(path, text, { mode: 0o755 });
+  return path;
+}
+
+export async function open(t: TestContext, config: ExecStoreConfig, logger = createMemoryLogger()): Promise<Store> {
+  const store = await execStore.open(config, { clock, logger });
+  t.after(() => store[Symbol.asyncDispose]());
+  return store;
+}
+
+/** An open store over a shell script that is written here. */
+export async function plugin(t: TestContext, type: 'exec' | 'shell', body: string, logger = createMemoryLogger()) {
+  return open(t, { type, command: await script(t, `#!/bin/sh\n${body}\n`) }, logger);
+}
+
+export function failure(promise: Promise<unknown>): Promise<StunmeshError> {
+  return promise.then(
+    () => assert.fail('resolved'),
+    (error: unknown) => {
+      assert.ok(isStunmeshError(error), String(error));
+      return error;
+    },
+  );
+}
+
+/** Resolves once `check` holds; fails after five seconds. */
+export async function until(check: () => Promise<boolean>): Promise<void> {
+  const end = clock.now() + 5000;
+  while (!(await check())) {
+    assert.ok(clock.now() < end, 'it never came true');
+    await clock.sleep(5);
+  }
+}
+
+export const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** Processes whose command line holds `mark`, zombies included. Linux only. */
+export async function processesWith(mark: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of await readdir('/proc')) {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
+    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (line.includes(mark)) found.push(`${pid} ${line.replaceAll('\0', ' ')}`);
+  }
+  return found;
+}
+
+/** Our own children that ended and were not waited for. Linux only. */
+export async function zombies(): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of await readdir('/proc')) {
+    const stat = /^\d+$/.test(pid) ? await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '') : '';
+    const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (state === 'Z' && Number(parent) === process.pid) found.push(stat);
+  }
+  return found;
+}

@@ -29,6 +29,11 @@ async function expectCurrent(crowd: Crowd, rounds: number, deadlineMs: number): 
   }
 }
 
+async function expectAllConnected({ daemon }: Crowd): Promise<void> {
+  const all = { what: 'all peers to be connected', deadlineMs: 15_000 };
+  await daemon.waitFor((snapshot) => snapshot.devices[0]?.peers.every((peer) => peer.phase === 'connected'), all);
+}
+
 async function expectNoFailures({ daemon }: Crowd): Promise<void> {
   const { stores, devices } = await daemon.status();
   assert.equal(stores[0]?.failures, 0);
@@ -43,7 +48,7 @@ labTest(
   CROWD_SPEC,
   async (lab) => {
     const crowd = await gather(lab, { count: COUNT, connected: true, plugin: file(lab), refreshInterval: '400ms' });
-    assert.ok((await crowd.daemon.device()).peers.every((peer) => peer.phase === 'connected'));
+    await expectAllConnected(crowd);
     await expectCurrent(crowd, 3, 15_000);
     const samples: number[] = [];
     for (let i = 0; i < 100; i += 1) {

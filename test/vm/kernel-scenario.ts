@@ -104,7 +104,7 @@ async function expectPing(from: Host, to: Host): Promise<void> {
   // firstPing wants answers within 0.2 s, which a computed machine may miss.
   const answered = await until(
     async () => (await from.exec(['ping', '-n', '-c', '1', '-W', '2', to.tunnelAddress])).code === 0,
-    { what: `a ping from ${from.name} to ${to.name}`, deadlineMs: 6000 * SLOW, pollMs: 100 },
+    { what: `a ping from ${from.name} to ${to.name}`, deadlineMs: 12_000 * SLOW, pollMs: 100 },
   );
   if (answered) process.stdout.write(`# first ping after ${Math.round(performance.now() - began)} ms\n`);
 }

@@ -1,7 +1,7 @@
 /** Programs that use the addon and end in various ways; a test starts each as a process of its own: `node lives.js NAME [ARGUMENT]`. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { CaptureModule, StunMessageEvent } from '@stunmesh/core/api';
 import { encodeEcho } from '@stunmesh/core/net';
@@ -73,9 +73,21 @@ async function oneCycle(round: number, server: Awaited<ReturnType<typeof openSer
 
 const resources = () => ({
   rssBytes: process.memoryUsage.rss(),
-  descriptors: readdirSync('/proc/self/fd').length,
+  heapBytes: process.memoryUsage().heapUsed,
+  descriptors: descriptors().length,
+  open: descriptors(),
   threads: readdirSync('/proc/self/task').length,
 });
+
+/** What each open descriptor is, without the numbers. */
+const descriptors = () =>
+  readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`).replace(/[0-9]+/g, '')];
+    } catch {
+      return [];
+    }
+  });
 
 const collect = async () => {
   for (let i = 0; i < 3; i += 1) {

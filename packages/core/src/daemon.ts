@@ -1,23 +1,22 @@
 /** Composition root: from a configuration to running controllers, and back down in reverse order. */
-import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import { type CaptureModule, type Clock, type Family, type Logger, type NetInterface, StunmeshError } from './api/index.js';
-import type { Config, LoadedConfig } from './config/index.js';
+import { isDeepStrictEqual } from 'node:util';
+import { type CaptureModule, type Clock, type Logger, type NetInterface, StunmeshError } from './api/index.js';
+import type { Config, InterfaceConfig, LoadedConfig } from './config/index.js';
 import { type ControlServer, openControlServer } from './control/server.js';
 import { type ControlEvent, createSnapshot, type Snapshot } from './control/snapshot.js';
-import type { Controllers, NamedStore } from './controllers/context.js';
-import { createEngine } from './controllers/engine.js';
-import { createDeviceEntry, type DeviceEntry, type PeerEntry } from './controllers/peer-table.js';
-import { createDeviceState, restoreDeviceState } from './controllers/state.js';
+import type { Controllers, EventSink } from './controllers/context.js';
+import { createDiscovery } from './controllers/discovery.js';
+import { createEngine, type Engine } from './controllers/engine.js';
+import { createDeviceEntry, type DeviceEntry, forgetStore, reconfigureDevice } from './controllers/peer-table.js';
+import { createStateKeeper } from './controllers/state.js';
 import type { GuardedStore } from './host/guarded-store.js';
 import type { PreloadedModules } from './host/loader.js';
 import { createPluginHost } from './host/plugin-host.js';
-import { type Coalesced, createCoalesced } from './runtime/coalesce.js';
 import { takeLock } from './runtime/lock.js';
 import { createResolver } from './runtime/resolver.js';
 import { createRollback } from './runtime/rollback.js';
-import { readStateFile, writeStateFile } from './runtime/state-file.js';
-import { discover } from './stun/discover.js';
 import { VERSION } from './version.js';
 import { createEndpointWriter, openWireGuardControl } from './wireguard/index.js';
 
@@ -36,42 +35,31 @@ export interface Daemon extends AsyncDisposable {
   snapshot(device: DeviceEntry): Snapshot;
   /** Calls back on every event until the result is called. */
   subscribe(listener: (event: ControlEvent) => void): () => void;
+  /** Takes another configuration over, peer by peer; tunnels that did not change are not touched. Rejects, and has changed nothing, when a part of it cannot be opened. */
+  reload(loaded: LoadedConfig): Promise<void>;
+}
+
+interface RunningDevice extends AsyncDisposable {
+  readonly entry: DeviceEntry;
+  readonly engine: Engine;
 }
 
 /** Starts everything in order; what was opened is closed again when a later part fails. Errors: those of its parts, each of which names the remedy (F39). */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { clock, logger } = options;
-  const { config, explain } = options.loaded;
-  await using rollback = createRollback((error) => logger.warn({ error }, 'could not close a part'));
-  const stopping = new AbortController();
+  let { config } = options.loaded;
   const startedAt = clock.wallNow();
-  const devices = [...config.interfaces.values()].map((entry) => createDeviceEntry(entry, clock.now()));
-  for (const device of devices) rollback.use(await takeLock(join(config.runDir, `${device.name}.lock`)));
+  const onCloseError = (error: unknown) => logger.warn({ error }, 'could not close a part');
+  await using rollback = createRollback(onCloseError);
 
-  const host = createPluginHost({
-    clock,
-    logger,
-    configDir: join(config.file, '..'),
-    explain,
-    ...(options.preloaded ? { preloaded: options.preloaded } : {}),
-  });
-  const capture = await host.loadCapture(config.capture);
+  const running = new Map<string, RunningDevice>();
   const stores = new Map<string, GuardedStore>();
-  for (const plugin of usedPlugins(config)) {
-    const store = await host.openStore(plugin);
-    stores.set(plugin.name, store);
-    rollback.defer(() => store.close());
-  }
-  const control = rollback.use(openWireGuardControl({ logger, clock }));
-  const writer = rollback.use(createEndpointWriter({ control, clock }));
-
   const listeners = new Set<(event: ControlEvent) => void>();
   const servers = new Map<DeviceEntry, ControlServer>();
-  const emit = (event: string, device: DeviceEntry, peer: PeerEntry | undefined, data: Readonly<Record<string, unknown>>): void => {
-    const message: ControlEvent = { type: 'event', event, at: clock.wallNow(), device: device.name, ...(peer ? { peer: peer.name } : {}), ...data };
-    servers.get(device)?.publish(message);
-    for (const listener of listeners) listener(message);
-  };
+  rollback.defer(async () => {
+    await Promise.all([...stores.values()].map((store) => store.close()));
+  });
+
   const snapshot = (device: DeviceEntry): Snapshot =>
     createSnapshot({
       version: VERSION,
@@ -81,34 +69,103 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       device,
       stores: [...stores.values()].map(({ name, counters }) => ({ name, gets: counters.gets, sets: counters.sets, failures: counters.failures })),
     });
+  const emit: EventSink = (event, device, peer, data) => {
+    const message: ControlEvent = { type: 'event', event, at: clock.wallNow(), device: device.name, ...(peer ? { peer: peer.name } : {}), ...data };
+    servers.get(device)?.publish(message);
+    for (const listener of listeners) listener(message);
+  };
 
+  const openStores = async (loaded: LoadedConfig, wanted: Iterable<string>): Promise<ReadonlyMap<string, GuardedStore>> => {
+    await using opened = createRollback(onCloseError);
+    const host = hostOf(options, loaded);
+    const fresh = new Map<string, GuardedStore>();
+    for (const name of wanted) {
+      const plugin = loaded.config.plugins.get(name);
+      if (!plugin) continue;
+      const store = await host.openStore(plugin);
+      opened.defer(() => store.close());
+      fresh.set(name, store);
+    }
+    opened.keep();
+    return fresh;
+  };
+
+  const startDevice = async (entryConfig: InterfaceConfig): Promise<RunningDevice> => {
+    await using opened = createRollback(onCloseError);
+    const entry = createDeviceEntry(entryConfig, clock.now());
+    opened.use(await takeLock(join(config.runDir, `${entry.name}.lock`)));
+    await state.restore(entry);
+    const server = opened.use(await openControlServer(join(config.runDir, `${entry.name}.sock`), () => snapshot(entry)));
+    servers.set(entry, server);
+    const stopping = new AbortController();
+    // Every call under way for some peer listens; Node would warn of a leak at the eleventh.
+    setMaxListeners(0, stopping.signal);
+    const engine = createEngine({ ...shared, signal: stopping.signal }, entry, () => state.save(entry));
+    opened.defer(() => state.flush(entry));
+    const ended = engine.run();
+    opened.defer(async () => {
+      stopping.abort(new StunmeshError('ERR_CLOSED', 'stunmesh is stopping'));
+      await ended;
+    });
+    const device: RunningDevice = { entry, engine, ...opened.keep() };
+    running.set(entry.name, device);
+    return device;
+  };
+
+  const capture = await hostOf(options, options.loaded).loadCapture(config.capture);
+  const control = rollback.use(openWireGuardControl({ logger, clock }));
+  const writer = rollback.use(createEndpointWriter({ control, clock }));
   const state = createStateKeeper(config.stateDir, logger);
-  for (const device of devices) await state.restore(device);
-  for (const device of devices) {
-    servers.set(device, rollback.use(await openControlServer(join(config.runDir, `${device.name}.sock`), () => snapshot(device))));
-  }
-
-  const engine = createEngine(
-    createControllers({ config, clock, logger, capture, control, writer, stores, emit, signal: stopping.signal }),
-    devices,
-    state.save,
-  );
-  const running = engine.run();
+  const shared = createShared({ clock, logger, capture, control, writer, stores, emit }, () => config);
+  for (const [name, store] of await openStores(options.loaded, usedPlugins(config))) stores.set(name, store);
   rollback.defer(async () => {
-    stopping.abort(new StunmeshError('ERR_CLOSED', 'stunmesh is stopping'));
-    await running;
-    await state.flush(devices);
+    await Promise.all([...running.values()].map((device) => device[Symbol.asyncDispose]()));
   });
-  logger.info({ version: VERSION, devices: devices.map((d) => d.name), peers: devices.reduce((sum, d) => sum + d.peers.length, 0) }, 'started');
+  for (const entryConfig of config.interfaces.values()) await startDevice(entryConfig);
+  const entries = () => [...running.values()].map((device) => device.entry);
+  logger.info({ version: VERSION, devices: entries().map((d) => d.name), peers: entries().reduce((sum, d) => sum + d.peers.length, 0) }, 'started');
 
   const parts = rollback.keep();
   let stopped: Promise<void> | undefined;
   return {
-    devices,
+    get devices() {
+      return entries();
+    },
     snapshot,
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    async reload(loaded) {
+      const before = config;
+      const changed = [...usedPlugins(loaded.config)].filter((name) => !stores.has(name) || !isDeepStrictEqual(before.plugins.get(name), loaded.config.plugins.get(name)));
+      const fresh = await openStores(loaded, changed);
+      for (const key of ['capture', 'runDir', 'stateDir', 'log'] as const) {
+        if (!isDeepStrictEqual(before[key], loaded.config[key])) logger.warn({}, `a changed ${key} takes effect at the next start`);
+      }
+      config = { ...loaded.config, capture: before.capture, runDir: before.runDir, stateDir: before.stateDir };
+      const obsolete = [...stores].filter(([name]) => fresh.has(name) || !usedPlugins(config).has(name));
+      for (const [name] of obsolete) stores.delete(name);
+      for (const [name, store] of fresh) stores.set(name, store);
+
+      for (const [name, device] of running) {
+        const entryConfig = config.interfaces.get(name);
+        if (!entryConfig) {
+          running.delete(name);
+          servers.delete(device.entry);
+          await device[Symbol.asyncDispose]();
+          continue;
+        }
+        const affected = device.entry.peers.filter((peer) => peer.config.plugins.some((plugin) => fresh.has(plugin)));
+        for (const peer of affected) for (const plugin of fresh.keys()) forgetStore(peer, plugin);
+        if (reconfigureDevice(device.entry, entryConfig, clock.now()) || affected.length > 0) device.engine.reconfigured();
+      }
+      for (const entryConfig of config.interfaces.values()) {
+        if (running.has(entryConfig.name)) continue;
+        await startDevice(entryConfig).catch((error) => logger.error({ device: entryConfig.name, error }, 'cannot take up the device'));
+      }
+      for (const [, store] of obsolete) await store.close();
+      logger.info({ devices: entries().map((d) => d.name), peers: entries().reduce((sum, d) => sum + d.peers.length, 0) }, 'configuration reloaded');
     },
     [Symbol.asyncDispose]() {
       stopped ??= (async () => {
@@ -120,123 +177,37 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
 }
 
-function usedPlugins(config: Config): Config['plugins'] extends ReadonlyMap<string, infer P> ? readonly P[] : never {
-  const used = new Set([...config.interfaces.values()].flatMap((i) => [...i.peers.values()].flatMap((p) => p.plugins)));
-  return [...config.plugins.values()].filter((plugin) => used.has(plugin.name));
+function hostOf(options: DaemonOptions, loaded: LoadedConfig): ReturnType<typeof createPluginHost> {
+  return createPluginHost({
+    clock: options.clock,
+    logger: options.logger,
+    configDir: join(loaded.config.file, '..'),
+    explain: loaded.explain,
+    ...(options.preloaded ? { preloaded: options.preloaded } : {}),
+  });
 }
 
-type Parts = Pick<Controllers, 'clock' | 'logger' | 'control' | 'writer' | 'emit' | 'signal'> & {
-  readonly config: Config;
-  readonly capture: CaptureModule;
-  readonly stores: ReadonlyMap<string, NamedStore>;
-};
+/** Names of the plugins that some peer uses; what nobody uses is not loaded. */
+function usedPlugins(config: Config): ReadonlySet<string> {
+  return new Set([...config.interfaces.values()].flatMap((i) => [...i.peers.values()].flatMap((p) => p.plugins)));
+}
 
-function createControllers(parts: Parts): Controllers {
-  const { config, capture, clock } = parts;
+type Parts = Pick<Controllers, 'clock' | 'logger' | 'control' | 'writer' | 'emit' | 'stores'> & { readonly capture: CaptureModule };
+
+/** What the controllers of all devices share; the settings are those of the present configuration. */
+function createShared(parts: Parts, config: () => Config): Omit<Controllers, 'signal'> {
+  const { capture, clock } = parts;
   const resolve = createResolver();
   let listed: { readonly at: number; readonly result: Promise<readonly NetInterface[]> } | undefined;
   const interfaces = (): Promise<readonly NetInterface[]> => {
     if (!listed || clock.now() - listed.at > INTERFACES_MS) listed = { at: clock.now(), result: capture.listInterfaces() };
     return listed.result;
   };
-  /** The server that answered last, by device and family: it stays preferred (F2). */
-  const preferred = new Map<string, { readonly server: string; readonly address: Parameters<typeof discover>[0]['preferredAddress'] }>();
-
   return {
-    clock,
-    logger: parts.logger,
-    control: parts.control,
-    writer: parts.writer,
-    capture,
-    stores: parts.stores,
-    emit: parts.emit,
-    signal: parts.signal,
-    refreshIntervalMs: config.refreshIntervalMs,
-    mappingCheckMs: config.mappingCheckMs,
-    fixedRetries: config.pingMonitor.fixedRetries,
-    renew: config.renew,
-    interfaces,
+    ...parts,
+    ...createDiscovery({ capture, clock, resolve, interfaces, servers: () => config().stun.addresses }),
     resolve,
-    serverAddress: (device, family) => preferred.get(`${device.name}/${family}`)?.address?.address,
-    async discover(device: DeviceEntry, family: Family, signal: AbortSignal) {
-      const { facts } = device;
-      if (!facts) throw new StunmeshError('ERR_WG_DEVICE_NOT_FOUND', `the device ${device.name} is not there`);
-      if (facts.listenPort === 0) throw new StunmeshError('ERR_WG_FAILED', `the device ${device.name} listens on no port; set it up, or give it a ListenPort`);
-      const key = `${device.name}/${family}`;
-      const last = preferred.get(key);
-      const found = await discover({
-        family,
-        listenPort: facts.listenPort,
-        servers: config.stun.addresses,
-        ...(last ? { preferred: last.server } : {}),
-        ...(last?.address ? { preferredAddress: last.address } : {}),
-        openSocket: (on) =>
-          capture.openStunSocket({
-            family,
-            localPort: facts.listenPort,
-            excludeDevice: facts.realName,
-            firewallMark: facts.firewallMark,
-            ...(device.config.fib === undefined ? {} : { fib: device.config.fib }),
-            ...(device.config.listenInterfaces.length === 0 ? {} : { interfaces: device.config.listenInterfaces }),
-            defaultRouteOnly: device.config.listenDefaultRoute,
-            signal,
-            ...on,
-          }),
-        resolve,
-        ownAddresses: (await interfaces()).flatMap((i) => i.addresses.map((a) => a.address)),
-        async refuseServer(address) {
-          const route = await capture.routeTo?.({ to: address, firewallMark: facts.firewallMark });
-          return route?.interface === facts.realName ? 'its route leaves by the tunnel itself' : undefined;
-        },
-        clock,
-        random: (bytes) => Uint8Array.from(randomBytes(bytes)),
-        signal,
-      });
-      preferred.set(key, { server: found.server, address: found.serverAddress });
-      return found;
-    },
-  };
-}
-
-interface StateKeeper {
-  restore(device: DeviceEntry): Promise<void>;
-  save(device: DeviceEntry): void;
-  flush(devices: readonly DeviceEntry[]): Promise<void>;
-}
-
-/** A state file that cannot be read or written costs a line in the log and nothing else. */
-function createStateKeeper(stateDir: string, logger: Logger): StateKeeper {
-  const jobs = new Map<DeviceEntry, Coalesced>();
-  let complained = false;
-  const path = (device: DeviceEntry) => join(stateDir, `${device.name}.json`);
-  const job = (device: DeviceEntry): Coalesced => {
-    const known =
-      jobs.get(device) ??
-      createCoalesced(
-        async () => {
-          await writeStateFile(path(device), createDeviceState(device));
-          complained = false;
-        },
-        (error) => {
-          if (!complained) logger.warn({ device: device.name, error }, 'state not kept');
-          complained = true;
-        },
-      );
-    jobs.set(device, known);
-    return known;
-  };
-  return {
-    async restore(device) {
-      try {
-        const value = await readStateFile(path(device));
-        if (value !== undefined && !restoreDeviceState(device, value)) logger.warn({ device: device.name, file: path(device) }, 'state file of another kind ignored');
-      } catch (error) {
-        logger.warn({ device: device.name, error }, 'state not restored');
-      }
-    },
-    save: (device) => void job(device).trigger(),
-    async flush(devices) {
-      await Promise.all(devices.map((device) => job(device).trigger()));
-    },
+    interfaces,
+    settings: () => config(),
   };
 }

@@ -23,6 +23,7 @@ for (const [type, name] of [
     open: () => execStore.open(config, components),
     openUnreachable: () => execStore.open({ type, command: '/no/such/program' }, components),
     traits: execStore.traits(config),
+    many: 6,
   });
   for (const each of cases) {
     test(`store-exec, example ${name}: ${each.name}`, async (t) => {

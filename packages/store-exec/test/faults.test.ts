@@ -23,6 +23,8 @@ import {
   zombies,
 } from './fixture.js';
 
+/** Generous for a busy machine, and far below the sleeps of the plugins here. */
+const SOON_MS = 10_000;
 const linux = process.platform === 'linux';
 
 /** Runs `run` with a deadline of `ms`. */
@@ -53,13 +55,18 @@ test('F31 a hung plugin ends with the deadline, and one beside it is not delayed
   const hung = await plugin(t, 'exec', 'exec sleep 977');
   const good = await plugin(t, 'exec', `echo '{"success":true,"value":"ab"}'`);
   await good.get(KEY, free);
-  const calls = Array.from({ length: 4 }, () => failure(within(400, (signal) => hung.get(KEY, { signal }))));
-  const goodMs = await timed(() => good.get(KEY, free));
-  assert.ok(goodMs < 300, `the good one took ${goodMs} ms`);
-  const hungMs = await timed(async () => {
+  let over = 0;
+  const calls = Array.from({ length: 4 }, async () => {
+    const error = await failure(within(1000, (signal) => hung.get(KEY, { signal })));
+    over += 1;
+    return error;
+  });
+  for (let i = 0; i < 3; i += 1) await good.get(KEY, free);
+  assert.equal(over, 0, 'the good one waited for the hung one');
+  const ms = await timed(async () => {
     for (const error of await Promise.all(calls)) assert.equal(error.code, 'ERR_DEADLINE');
   });
-  assert.ok(hungMs < 1500, `the hung one took ${hungMs} ms`);
+  assert.ok(ms < SOON_MS, `${ms} ms`);
   if (linux) assert.deepEqual(await processesWith('sleep\x00977'), []);
 });
 
@@ -74,7 +81,7 @@ test('F31 a plugin that ignores SIGTERM is killed, its whole group with it', asy
     const error = await failure(within(300, (signal) => store.get(KEY, { signal })));
     assert.equal(error.code, 'ERR_DEADLINE');
   });
-  assert.ok(ms < 1500, `${ms} ms`);
+  assert.ok(ms < SOON_MS, `${ms} ms`);
   assert.deepEqual(await processesWith('sleep\x00978'), []);
   assert.deepEqual(await zombies(), []);
 });
@@ -83,7 +90,7 @@ test('F31 a grandchild that holds stdout delays nothing and is ended', async (t)
   if (!linux) return t.skip('needs /proc');
   const store = await plugin(t, 'shell', 'sleep 979 &\necho abcd');
   const ms = await timed(async () => assert.equal(await store.get(KEY, free), 'abcd'));
-  assert.ok(ms < 1500, `${ms} ms`);
+  assert.ok(ms < SOON_MS, `${ms} ms`);
   assert.deepEqual(await processesWith('sleep\x00979'), []);
   assert.deepEqual(await zombies(), []);
 });
@@ -95,7 +102,7 @@ test('F31 a grandchild that left the group and holds stdout delays nothing and n
   const body = `. /dev/stdin\nif [ "$STUNMESH_KEY" = ${KEY} ]; then setsid sh -c 'while [ ! -e ${go} ]; do sleep 0.05; done; echo ffff' & fi\necho abcd`;
   const store = await plugin(t, 'shell', body);
   const ms = await timed(async () => assert.equal(await store.get(KEY, free), 'abcd'));
-  assert.ok(ms < 1500, `${ms} ms`);
+  assert.ok(ms < SOON_MS, `${ms} ms`);
   await writeFile(go, '');
   for (let i = 0; i < 30; i += 1) assert.equal(await store.get('b'.repeat(40), free), 'abcd');
 });
@@ -118,7 +125,7 @@ test('F31 endless output to stdout or stderr is cut at 64 KiB and the plugin end
       assert.match(error.message, new RegExp(`65536 bytes to ${stream}`));
       assert.ok(error.message.length < 300);
     });
-    assert.ok(ms < 1500, `${ms} ms`);
+    assert.ok(ms < SOON_MS, `${ms} ms`);
     assert.ok(process.memoryUsage().rss - before < 50_000_000);
   }
   const fits = await plugin(t, 'shell', `head -c 65536 /dev/zero | tr '\\0' a`);
@@ -250,7 +257,7 @@ test('close ends what is under way, waits for it, and refuses what comes after',
   const calls = [failure(store.get(KEY, free)), failure(store.set(KEY, VALUE, free))];
   await until(async () => (await readdir(folder)).length === 2);
   const ms = await timed(async () => store[Symbol.asyncDispose]());
-  assert.ok(ms < 1000, `${ms} ms`);
+  assert.ok(ms < SOON_MS, `${ms} ms`);
   for (const error of await Promise.all(calls)) assert.equal(error.code, 'ERR_CLOSED');
   if (linux) assert.deepEqual(await processesWith('sleep\x00976'), []);
   assert.equal((await failure(store.get(KEY, free))).code, 'ERR_CLOSED');

@@ -66,10 +66,12 @@ export class Daemon implements AsyncDisposable {
         { pollMs: 50, ...options },
       ).then((result) => {
         if (!result.ended) return result.seen;
-        throw new Error(`the daemon has ended; its log: ${this.log().slice(-2000)}`);
+        throw new Error('the daemon has ended');
       });
     } catch (error) {
-      throw new Error(`${(error as Error).message}; last snapshot: ${last.slice(0, 3000)}`);
+      throw new Error(
+        `${(error as Error).message}; last snapshot: ${last.slice(0, 3000) || 'none'}; its log: ${this.log().slice(-1000)}`,
+      );
     }
   }
 

@@ -40,12 +40,14 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     import('../runtime/system-clock.js'),
     import('../daemon.js'),
   ]);
-  const loaded = await loadConfig({
-    ...(options.config === undefined ? {} : { file: options.config }),
-    ...(options.configDir === undefined ? {} : { dir: options.configDir }),
-    env: context.env,
-    cwd: context.cwd,
-  });
+  const load = () =>
+    loadConfig({
+      ...(options.config === undefined ? {} : { file: options.config }),
+      ...(options.configDir === undefined ? {} : { dir: options.configDir }),
+      env: context.env,
+      cwd: context.cwd,
+    });
+  const loaded = await load();
   const level = (options.logLevel === 'disabled' ? 'silent' : options.logLevel) ?? loaded.config.log.level;
   const logger = createLogger({
     level: level as Parameters<typeof createLogger>[0]['level'],
@@ -69,6 +71,19 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     context.stdout(`${result.lines.join('\n')}\n`);
     process.exit(result.connected ? 0 : 1);
   }
+  // One reload at a time, each from the file as it is then; a file that does not validate changes nothing.
+  let reloading: Promise<void> = Promise.resolve();
+  process.on('SIGHUP', () => {
+    reloading = reloading.then(async () => {
+      try {
+        const again = await load();
+        for (const warning of again.warnings) logger.warn({}, warning);
+        await daemon.reload(again);
+      } catch (error) {
+        logger.error({ error }, 'configuration not reloaded, nothing changed');
+      }
+    });
+  });
   await new Promise<void>((resolve) => {
     if (stop.aborted) resolve();
     else stop.addEventListener('abort', () => resolve(), { once: true });

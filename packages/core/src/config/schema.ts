@@ -242,7 +242,8 @@ export const CONFIG_SCHEMA = {
     mapping_check: {
       type: 'boolean',
       default: true,
-      description: 'Whether the public address is looked at every 30 s by one STUN packet; no store is called unless it changed.',
+      description:
+        'Whether the public address is looked at every 30 s by one STUN packet; no store is called unless it changed.',
     },
   },
 } as const satisfies Schema;

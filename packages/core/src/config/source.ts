@@ -112,7 +112,7 @@ class TreeReader {
       const first = entries.get(name);
       if (name === '<<' && key.type === 'PLAIN') merges.push(tree);
       else if (first) this.duplicates.push({ key: name, offset: keyOffset, firstOffset: first.keyOffset });
-      else entries.set(name, { keyOffset, tree: value === null ? { ...tree, offset: keyOffset } : tree });
+      else entries.set(name, { keyOffset, tree: isEmpty(tree) ? { ...tree, offset: keyOffset } : tree });
     }
     for (const merge of merges) this.#merge(entries, merge);
     return entries;
@@ -140,6 +140,11 @@ class TreeReader {
     this.errors.push({ offset, text });
     return instead;
   }
+}
+
+/** A value that is left out has no place of its own but that of its key. */
+function isEmpty(tree: Tree): boolean {
+  return tree.kind === 'scalar' && tree.value === null && tree.source === '';
 }
 
 function readScalar(node: Scalar.Parsed, offset: number): ScalarTree {

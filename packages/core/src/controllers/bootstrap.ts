@@ -15,6 +15,8 @@ const FOREIGN_MS = 60_000;
 export interface Bootstrap {
   /** A reading that began after this call; false: the device is missing or cannot be read (its fault says why). Never rejects. */
   read(device: DeviceEntry): Promise<boolean>;
+  /** Peers were added to the table: gives them what follows from the device's key. */
+  reopen(device: DeviceEntry): void;
   /** A peer answered an echo: life, at once. */
   heard(device: DeviceEntry, peer: PeerEntry): void;
 }
@@ -57,6 +59,9 @@ export function createBootstrap(c: Controllers, on: BootstrapEvents): Bootstrap 
       busy.next ??= busy.current.then(() => start(entry));
       return busy.next;
     },
+    reopen(entry) {
+      if (entry.facts) openChannels(c, entry, entry.facts, entry.peers.filter((peer) => !peer.channel));
+    },
     heard(entry, peer) {
       if (!peer.wg) return;
       peer.life = observeEcho(peer.life, c.clock.now());
@@ -89,7 +94,8 @@ function apply(c: Controllers, on: BootstrapEvents, entry: DeviceEntry, device: 
   entry.facts = device;
   entry.faults.delete('device');
   if (!before || rekeyed) {
-    openChannels(c, entry, device);
+    entry.ownRecordsRead = false;
+    openChannels(c, entry, device, entry.peers);
     c.logger.info({ device: entry.name, listenPort: device.listenPort, publicKey: device.publicKey }, before ? 'the device has a new key' : 'device found');
   }
   if (changed) c.emit('device', entry, undefined, { state: 'up', listenPort: device.listenPort });
@@ -98,9 +104,8 @@ function apply(c: Controllers, on: BootstrapEvents, entry: DeviceEntry, device: 
 }
 
 /** Shared keys are computed once for a device's key; a peer with a weak key is left alone and named (F22, F13). */
-function openChannels(c: Controllers, entry: DeviceEntry, device: Device): void {
-  entry.ownRecordsRead = false;
-  for (const peer of entry.peers) {
+function openChannels(c: Controllers, entry: DeviceEntry, device: Device, peers: readonly PeerEntry[]): void {
+  for (const peer of peers) {
     peer.published.clear();
     peer.remote.clear();
     try {
@@ -131,6 +136,8 @@ function applyPeer(c: Controllers, on: BootstrapEvents, entry: DeviceEntry, peer
   });
   peer.wg = found;
   peer.life = life;
+  // Made anew under us: nothing can be sent to it, so that no probe would ever fail.
+  if (!found.endpoint && (peer.phase === 'connected' || peer.phase === 'idle')) setPhase(c, entry, peer, 'waiting');
   settlePhase(c, on, entry, peer, found, alive);
   if (!previous && peer.phase !== 'connected') on.peerChanged(entry, peer);
   else if (knocking) on.knocked(entry, peer);

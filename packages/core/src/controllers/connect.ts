@@ -131,7 +131,7 @@ function mayRenew(c: Controllers, peer: PeerEntry): boolean {
   const now = c.clock.now();
   const { lastRxAt } = peer.life;
   if (lastRxAt !== undefined && now - lastRxAt < HANDSHAKE_MS) return false;
-  return c.renew && peer.renewalsLeft > 0 && peer.phase !== 'connected' && !hasSession(peer.life, now) && now >= peer.handsOffUntil && peer.wg?.endpoint !== undefined;
+  return c.settings().renew && peer.renewalsLeft > 0 && peer.phase !== 'connected' && !hasSession(peer.life, now) && now >= peer.handsOffUntil && peer.wg?.endpoint !== undefined;
 }
 
 async function renew(c: Controllers, device: DeviceEntry, peer: PeerEntry): Promise<void> {

@@ -28,6 +28,18 @@ export type Discover = (device: DeviceEntry, family: Family, signal: AbortSignal
 /** News for `status` and the log; `data` holds plain JSON without secrets. */
 export type EventSink = (event: string, device: DeviceEntry, peer: PeerEntry | undefined, data: Readonly<Record<string, unknown>>) => void;
 
+export interface Settings {
+  readonly refreshIntervalMs: number;
+  /** How often the mapping of a device is looked at by one STUN exchange; 0: only at refreshes and after events. */
+  readonly mappingCheckMs: number;
+  readonly pingMonitor: {
+    /** How many of the first retries for a dead peer come 2 s apart. */
+    readonly fixedRetries: number;
+  };
+  /** Whether peers may be renewed (F18b). */
+  readonly renew: boolean;
+}
+
 export interface Controllers {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -45,11 +57,6 @@ export interface Controllers {
   resolve(host: string, family: Family, signal: AbortSignal): Promise<readonly string[]>;
   /** The address of the STUN server that answered last, for looking at the way there. */
   serverAddress(device: DeviceEntry, family: Family): string | undefined;
-  readonly refreshIntervalMs: number;
-  /** How often the mapping of a device is looked at by one STUN exchange; 0: only at refreshes and after events. */
-  readonly mappingCheckMs: number;
-  /** How many of the first retries for a dead peer come 2 s apart (ping_monitor.fixed_retries). */
-  readonly fixedRetries: number;
-  /** Whether peers may be renewed (F18b). */
-  readonly renew: boolean;
+  /** As configured now; a reload replaces them. */
+  settings(): Settings;
 }

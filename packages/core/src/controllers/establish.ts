@@ -141,7 +141,12 @@ async function readOne(c: Controllers, device: DeviceEntry, peer: PeerEntry, sto
       ownAddresses: (await c.interfaces()).flatMap((i) => i.addresses.map((a) => a.address)),
       routeOf: async (to) => (await c.capture.routeTo?.({ to, firewallMark: facts.firewallMark }))?.interface,
     });
-    return keepRecord(c, device, peer, store, record) ? record : undefined;
+    const changed = keepRecord(c, device, peer, store, record);
+    if (record.problems.length > 0) {
+      const problem = new StunmeshError('ERR_RECORD_ENDPOINT', `part of the peer's record is not used: ${record.problems.join('; ')}`);
+      noteFault(c, device, peer, problem, `cannot use all of the record in store "${store.name}"`);
+    }
+    return changed ? record : undefined;
   } catch (error) {
     noteFault(c, device, peer, error, `cannot use the record in store "${store.name}"`);
     return undefined;
@@ -152,7 +157,7 @@ async function readOne(c: Controllers, device: DeviceEntry, peer: PeerEntry, sto
 function keepRecord(c: Controllers, device: DeviceEntry, peer: PeerEntry, store: NamedStore, record: ParsedRecord): boolean {
   const before = peer.remote.get(store.name)?.record;
   peer.remote.set(store.name, { record, store: store.name, readAt: c.clock.wallNow() });
-  if (peer.fault && /^ERR_(RECORD|STORE|EXEC|DEADLINE)/.test(peer.fault.code)) peer.fault = undefined;
+  if (record.problems.length === 0 && peer.fault && /^ERR_(RECORD|STORE|EXEC|DEADLINE)/.test(peer.fault.code)) peer.fault = undefined;
   if (before && before.t === record.t && sameEndpoint(before.ipv4, record.ipv4) && sameEndpoint(before.ipv6, record.ipv6)) return false;
   c.emit('record', device, peer, {
     store: store.name,
@@ -205,7 +210,8 @@ function patience(c: Controllers, peer: PeerEntry, leastMs: number, mostMs: numb
 function noteFault(c: Controllers, device: DeviceEntry, peer: PeerEntry, error: unknown, what: string): void {
   if (c.signal.aborted) return;
   const fault = isStunmeshError(error) ? error : new StunmeshError('ERR_INTERNAL', String(error), { cause: error });
-  const repeated = peer.fault?.code === fault.code && peer.fault.message === fault.message;
+  // By its code: a store that is down fails in reading and in writing, with a sentence for each.
+  const repeated = peer.fault?.code === fault.code;
   peer.fault = createFault(fault, c.clock.wallNow());
   c.logger[repeated ? 'debug' : 'warn']({ device: device.name, peer: peer.name, error: fault }, what);
   if (!repeated) c.emit('fault', device, peer, { code: fault.code, message: fault.message });

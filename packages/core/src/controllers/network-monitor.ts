@@ -12,7 +12,7 @@ const JUMP_MS = 5_000;
 
 export interface NetworkMonitorEvents {
   /** The way out of this device's packets may be another one now. */
-  changed(device: DeviceEntry, why: string): void;
+  changed(why: string): void;
   /** Some link changed: a WireGuard device may have come or gone. */
   link(): void;
 }
@@ -20,8 +20,8 @@ export interface NetworkMonitorEvents {
 export interface NetworkMonitor extends AsyncDisposable {
   /** Looks whether the wall clock jumped; call it at every beat. */
   checkClock(): void;
-  /** Takes the present way of a device as the one that its mapping was found by. */
-  settled(device: DeviceEntry): Promise<void>;
+  /** Takes the present way as the one that the device's mapping was found by. */
+  settled(): Promise<void>;
 }
 
 /** Interfaces and source addresses by which packets leave towards the STUN servers. */
@@ -30,10 +30,10 @@ type WayOut = readonly { readonly interface: string; readonly source: string }[]
 /** Starts watching. A capture module that cannot tell of changes costs a warning: the beats find out, later. */
 export async function openNetworkMonitor(
   c: Controllers,
-  devices: () => Iterable<DeviceEntry>,
+  device: DeviceEntry,
   on: NetworkMonitorEvents,
 ): Promise<NetworkMonitor> {
-  const ways = new Map<DeviceEntry, WayOut>();
+  let before: WayOut | undefined;
   let firstAt: number | undefined;
   let touched = new Set<string>();
   let quiet: Disposable & { readonly signal: AbortSignal } = c.clock.deadline(0, c.signal);
@@ -43,15 +43,13 @@ export async function openNetworkMonitor(
     const links = touched;
     touched = new Set();
     firstAt = undefined;
-    for (const device of devices()) {
-      const before = ways.get(device);
-      const now = await wayOut(c, device);
-      if (!before) continue;
-      ways.set(device, now);
-      // A link that went down and up again with the same address may hang on another network.
-      if (describe(before) !== describe(now)) on.changed(device, 'the way out changed');
-      else if (now.some((way) => links.has(way.interface))) on.changed(device, 'its link changed');
-    }
+    const known = before;
+    if (!known) return;
+    const now = await wayOut(c, device);
+    before = now;
+    if (describe(known) !== describe(now)) on.changed('the way out changed');
+    // A link that went down and up again with the same address may hang on another network.
+    else if (now.some((way) => links.has(way.interface))) on.changed('the link on the way out changed');
   };
 
   const onChange = (event: NetworkEvent): void => {
@@ -68,14 +66,14 @@ export async function openNetworkMonitor(
 
   const watching = await startWatching(c, onChange);
   return {
-    async settled(device) {
-      ways.set(device, await wayOut(c, device));
+    async settled() {
+      before = await wayOut(c, device);
     },
     checkClock() {
       const now = c.clock.wallNow() - c.clock.now();
       const jumped = Math.abs(now - skew) > JUMP_MS;
       skew = now;
-      if (jumped) for (const device of devices()) on.changed(device, 'the clock jumped (suspended?)');
+      if (jumped) on.changed('the clock jumped (suspended?)');
     },
     async [Symbol.asyncDispose]() {
       quiet[Symbol.dispose]();

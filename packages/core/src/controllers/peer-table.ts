@@ -1,4 +1,5 @@
 /** The one mutable state about devices and peers: written by controllers, read by `status`. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Device, Endpoint, Family, Peer, PublicKey, StunmeshError } from '../api/index.js';
 import type { InterfaceConfig, PeerConfig } from '../config/index.js';
 import type { ParsedRecord } from '../record/endpoint-record.js';
@@ -44,8 +45,9 @@ export interface Fault {
 }
 
 export interface PeerEntry {
-  readonly name: string;
-  readonly config: PeerConfig;
+  name: string;
+  /** Replaced by a reload. */
+  config: PeerConfig;
   readonly publicKey: PublicKey;
   phase: Phase;
   /** Monotonic milliseconds. */
@@ -94,8 +96,9 @@ export interface PeerEntry {
 
 export interface DeviceEntry {
   readonly name: string;
-  readonly config: InterfaceConfig;
-  readonly peers: readonly PeerEntry[];
+  /** Replaced by a reload. */
+  config: InterfaceConfig;
+  peers: readonly PeerEntry[];
   /** The last dump; undefined while the device is missing. */
   facts: Device | undefined;
   readonly mappings: Map<Family, Mapping>;
@@ -129,6 +132,30 @@ export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceE
     lastT: undefined,
     ownRecordsRead: false,
   };
+}
+
+/** Takes a new configuration over; entries of peers that stay keep all that is known of them. True: it differs from the old one. */
+export function reconfigureDevice(device: DeviceEntry, config: InterfaceConfig, now: number): boolean {
+  if (isDeepStrictEqual(device.config, config)) return false;
+  const known = new Map(device.peers.map((peer) => [peer.publicKey, peer]));
+  device.peers = [...config.peers.values()].map((peerConfig) => {
+    const peer = known.get(peerConfig.publicKey);
+    if (!peer) return createPeerEntry(peerConfig, now);
+    const gone = peer.config.plugins.filter((name) => !peerConfig.plugins.includes(name));
+    for (const store of gone) forgetStore(peer, store);
+    peer.name = peerConfig.name;
+    peer.config = peerConfig;
+    return peer;
+  });
+  device.config = config;
+  return true;
+}
+
+/** Drops what is known of a peer's records in a store instance that is gone or is another one now. */
+export function forgetStore(peer: PeerEntry, store: string): void {
+  peer.remote.delete(store);
+  peer.published.delete(store);
+  peer.publishRetry.delete(store);
 }
 
 function createPeerEntry(config: PeerConfig, now: number): PeerEntry {

@@ -1,9 +1,11 @@
 /** Pings through the tunnels of peers that ask for it, each with a timer of its own (F28, F29). */
 import { isIP } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
+import { isStunmeshError, StunmeshError } from '../api/index.js';
+import type { PeerConfig } from '../config/index.js';
 import type { Controllers } from './context.js';
 import type { Echoes } from './echo.js';
 import { createFault, type DeviceEntry, type PeerEntry } from './peer-table.js';
-import { isStunmeshError, StunmeshError } from '../api/index.js';
 
 /** A name that does not resolve is tried again this much later. */
 const RESOLVE_AGAIN_MS = 30_000;
@@ -15,8 +17,40 @@ export interface PingMonitorEvents {
   overdue(device: DeviceEntry, peer: PeerEntry): void;
 }
 
+export interface PingMonitors {
+  /** Starts, ends or replaces monitors as the device's present configuration asks. */
+  follow(device: DeviceEntry): void;
+  /** Resolves when all have ended; the daemon's signal has to have aborted. */
+  stop(): Promise<void>;
+}
+
+export function createPingMonitors(c: Controllers, echoes: Echoes, on: PingMonitorEvents): PingMonitors {
+  const running = new Map<PeerEntry, { readonly config: PeerConfig; readonly stop: AbortController }>();
+  const ended = new Set<Promise<void>>();
+  c.signal.addEventListener('abort', () => running.forEach(({ stop }) => stop.abort(c.signal.reason)), { once: true });
+  return {
+    follow(device) {
+      for (const [peer, { config, stop }] of running) {
+        if (device.peers.includes(peer) && isDeepStrictEqual(peer.config.ping, config.ping)) continue;
+        stop.abort();
+        running.delete(peer);
+      }
+      for (const peer of device.peers) {
+        if (!peer.config.ping.enabled || running.has(peer)) continue;
+        const stop = new AbortController();
+        running.set(peer, { config: peer.config, stop });
+        const end = monitorPeer(c, echoes, on, device, peer, stop.signal).finally(() => ended.delete(end));
+        ended.add(end);
+      }
+    },
+    async stop() {
+      await Promise.all(ended);
+    },
+  };
+}
+
 /** Pings one peer at its interval until the signal aborts. Never rejects. */
-export async function monitorPeer(
+async function monitorPeer(
   c: Controllers,
   echoes: Echoes,
   on: PingMonitorEvents,

@@ -89,13 +89,13 @@ export function createPublish(c: Controllers, on: PublishEvents): Publish {
 /** A failed discovery is tried again soon; with a dead peer our mapping is looked at two seconds apart at first, then ever slower;
  * with all well once in a while, for NATs forget and nobody tells. */
 function nextDiscoveryGap(c: Controllers, device: DeviceEntry, failed: number): number {
-  const check = c.mappingCheckMs > 0 ? c.mappingCheckMs : Number.POSITIVE_INFINITY;
+  const check = c.settings().mappingCheckMs || Number.POSITIVE_INFINITY;
   if (failed > 0) return Math.min(FIRST_RETRY_MS * 2 ** failed, MOST_DISCOVERY_GAP_MS);
   if (!device.peers.some((peer) => isUnsettled(peer) && peer.phase !== 'waiting')) return check;
   const step = device.retryStep;
   device.retryStep += 1;
-  const gap = step < c.fixedRetries ? RETRY_GAP_MS : RETRY_STEP_MS * (step - c.fixedRetries + 1);
-  return Math.min(gap, MOST_DISCOVERY_GAP_MS, Math.max(check, RETRY_GAP_MS), c.refreshIntervalMs);
+  const gap = step < c.settings().pingMonitor.fixedRetries ? RETRY_GAP_MS : RETRY_STEP_MS * (step - c.settings().pingMonitor.fixedRetries + 1);
+  return Math.min(gap, MOST_DISCOVERY_GAP_MS, Math.max(check, RETRY_GAP_MS), c.settings().refreshIntervalMs);
 }
 
 function logInternal(c: Controllers, device: DeviceEntry): (error: unknown) => void {

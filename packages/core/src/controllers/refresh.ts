@@ -34,11 +34,11 @@ export interface RefreshParts {
 
 export function createRefresh(c: Controllers, device: DeviceEntry, parts: RefreshParts): Refresh {
   const { bootstrap, publish, establish } = parts;
-  let nextRefreshAt = c.clock.now() + c.refreshIntervalMs;
+  let nextRefreshAt = c.clock.now() + c.settings().refreshIntervalMs;
   let alarm = new AbortController();
 
   const refresh = async (): Promise<void> => {
-    nextRefreshAt = c.clock.now() + c.refreshIntervalMs;
+    nextRefreshAt = c.clock.now() + c.settings().refreshIntervalMs;
     if (!device.facts) return;
     c.emit('refresh', device, undefined, {});
     await Promise.all([publish.refresh(device), ...device.peers.map((peer) => establish.read(device, peer))]);

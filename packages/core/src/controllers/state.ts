@@ -1,5 +1,9 @@
 /** What outlives the process: our own record's time and count, and what proved itself for each peer. */
-import { parseEndpoint, formatEndpoint } from '../net/index.js';
+import { join } from 'node:path';
+import type { Logger } from '../api/index.js';
+import { formatEndpoint, parseEndpoint } from '../net/index.js';
+import { type Coalesced, createCoalesced } from '../runtime/coalesce.js';
+import { readStateFile, writeStateFile } from '../runtime/state-file.js';
 import type { DeviceEntry } from './peer-table.js';
 
 interface PeerState {
@@ -46,4 +50,49 @@ export function restoreDeviceState(device: DeviceEntry, value: unknown): boolean
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export interface StateKeeper {
+  restore(device: DeviceEntry): Promise<void>;
+  save(device: DeviceEntry): void;
+  /** Resolves when what save() was called for is on disk, or was given up. */
+  flush(device: DeviceEntry): Promise<void>;
+}
+
+/** DEVICE.json in `stateDir`. A file that cannot be read or written costs a line in the log and nothing else. */
+export function createStateKeeper(stateDir: string, logger: Logger): StateKeeper {
+  const jobs = new Map<DeviceEntry, Coalesced>();
+  let complained = false;
+  const path = (device: DeviceEntry) => join(stateDir, `${device.name}.json`);
+  const job = (device: DeviceEntry): Coalesced => {
+    const write = async (): Promise<void> => {
+      await writeStateFile(path(device), createDeviceState(device));
+      complained = false;
+    };
+    const known =
+      jobs.get(device) ??
+      createCoalesced(write, (error) => {
+        if (!complained) logger.warn({ device: device.name, error }, 'state not kept');
+        complained = true;
+      });
+    jobs.set(device, known);
+    return known;
+  };
+  return {
+    async restore(device) {
+      try {
+        const value = await readStateFile(path(device));
+        if (value !== undefined && !restoreDeviceState(device, value)) {
+          logger.warn({ device: device.name, file: path(device) }, 'state file of another kind ignored');
+        }
+      } catch (error) {
+        logger.warn({ device: device.name, error }, 'state not restored');
+      }
+    },
+    save: (device) => void job(device).trigger(),
+    async flush(device) {
+      await job(device).trigger();
+      jobs.delete(device);
+    },
+  };
 }

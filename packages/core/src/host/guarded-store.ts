@@ -1,15 +1,8 @@
 /** A store with a guard around it: deadline, input rules, size limits, order, bounded concurrency, one kind of error. */
-import {
-  type CallOptions,
-  type Clock,
-  isStunmeshError,
-  type Logger,
-  type Store,
-  type StoreTraits,
-  type StunmeshError,
-} from '../api/index.js';
+import type { CallOptions, Clock, Logger, Store, StoreTraits, StunmeshError } from '../api/index.js';
 import { raceAbort } from './call-queue.js';
 import { mapStoreError } from './error-mapping.js';
+import { createBatch } from './guarded-batch.js';
 import { createCaller, type StoreCounters } from './guarded-call.js';
 import { guardListener } from './guarded-watch.js';
 import { checkKey, checkResult, checkValue } from './store-input.js';
@@ -49,8 +42,6 @@ export function guardStore(options: GuardOptions): GuardedStore {
   let traits = options.traits;
   let closing: Promise<void> | undefined;
 
-  const asError = (error: unknown): StunmeshError => (isStunmeshError(error) ? error : mapStoreError(error, label));
-
   const get = async (key: string, { signal }: CallOptions): Promise<string | undefined> => {
     const doing = `get ${checkKey(key, label)}`;
     caller.counters.gets += 1;
@@ -63,92 +54,6 @@ export function guardStore(options: GuardOptions): GuardedStore {
     caller.counters.sets += 1;
     await caller.call(doing, [key], signal, (o) => store.set(key, value, o));
   };
-
-  /** Checks all keys; those that pass are returned, the error of each other one goes into `results`. */
-  const admit = (
-    keys: Iterable<string>,
-    results: Map<string, string | StunmeshError>,
-    check: (key: string) => void,
-  ): string[] => {
-    const good: string[] = [];
-    for (const key of new Set(keys)) {
-      try {
-        check(key);
-        good.push(key);
-      } catch (error) {
-        results.set(key, asError(error));
-      }
-    }
-    return good;
-  };
-
-  const getMany = async (keys: readonly string[], { signal }: CallOptions) => {
-    const results = new Map<string, string | StunmeshError>();
-    const good = admit(keys, results, (key) => checkKey(key, label));
-    const one = async (key: string) => {
-      const value = await get(key, { signal }).catch(asError);
-      if (value !== undefined) results.set(key, value);
-    };
-    if (!store.getMany) {
-      await Promise.all(good.map(one));
-    } else if (good.length > 0) {
-      caller.counters.gets += good.length;
-      const doing = `get of ${good.length} keys`;
-      try {
-        await caller.call(doing, good, signal, async (o) => {
-          const answers = await store.getMany?.(good, o);
-          for (const key of good) {
-            const value = keyResult(answers?.get(key), `${label}: get ${key}`, (v) => checkResult(v, traits));
-            if (value !== undefined) results.set(key, value);
-          }
-        });
-      } catch (error) {
-        for (const key of good) results.set(key, asError(error));
-      }
-    }
-    return results;
-  };
-
-  const setMany = async (records: ReadonlyMap<string, string>, { signal }: CallOptions) => {
-    const results = new Map<string, StunmeshError>();
-    const good = admit(records.keys(), results, (key) => {
-      checkKey(key, label);
-      checkValue(records.get(key) ?? '', traits, `${label}: set ${key}`);
-    });
-    const one = async (key: string) => {
-      await set(key, records.get(key) ?? '', { signal }).catch((error: unknown) => results.set(key, asError(error)));
-    };
-    if (!store.setMany) {
-      await Promise.all(good.map(one));
-    } else if (good.length > 0) {
-      caller.counters.sets += good.length;
-      const batch = new Map(good.map((key) => [key, records.get(key) ?? '']));
-      try {
-        await caller.call(`set of ${good.length} keys`, good, signal, async (o) => {
-          const failures = await store.setMany?.(batch, o);
-          for (const key of good) {
-            const failure = keyResult(failures?.get(key), `${label}: set ${key}`, () => undefined);
-            if (failure !== undefined) results.set(key, failure);
-          }
-        });
-      } catch (error) {
-        for (const key of good) results.set(key, asError(error));
-      }
-    }
-    return results;
-  };
-
-  /** One key's share of a batch: an error is mapped and counted, anything else is checked. */
-  function keyResult<T>(answer: unknown, where: string, check: (answer: unknown) => T): T | StunmeshError {
-    try {
-      if (answer instanceof Error) throw answer;
-      return check(answer);
-    } catch (error) {
-      const mapped = mapStoreError(error, where);
-      caller.failed(mapped);
-      return mapped;
-    }
-  }
 
   const watch: NonNullable<Store['watch']> = async (keys, on, { signal }) => {
     for (const key of keys) checkKey(key, label);
@@ -215,8 +120,7 @@ export function guardStore(options: GuardOptions): GuardedStore {
     get,
     set,
     ...(store.delete ? { delete: remove } : {}),
-    getMany,
-    setMany,
+    ...createBatch({ label, store, caller, get, set, traits: () => traits }),
     ...(store.watch ? { watch } : {}),
     ...(store.describe ? { describe } : {}),
     close,

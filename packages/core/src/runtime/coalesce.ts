@@ -37,7 +37,8 @@ export function createCoalesced(run: () => Promise<void>, onError: (error: unkno
       next ??= current.then(() => {
         next = undefined;
         if (stopped) return;
-        current = start();
+        // Somebody may have asked between the end of the run and this turn.
+        current ??= start();
         return current;
       });
       return next;

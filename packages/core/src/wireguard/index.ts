@@ -27,30 +27,32 @@ export interface OpenWireGuardOptions {
   readonly wgCommand?: string;
 }
 
-/** No I/O happens before the first call (F32). After disposal every call rejects with ERR_CLOSED, and those under way end with it. */
+/** No I/O happens before the first call (F32). Closing ends what is under way with ERR_CLOSED, waits for it (a renewal that has begun is finished), and later calls reject. */
 export function openWireGuardControl(options: OpenWireGuardOptions): WireGuardControl & AsyncDisposable {
   const { clock, logger, uapiDir = UAPI_DIR, wgCommand = 'wg' } = options;
   const uapi = createUapiBackend({ clock, dir: uapiDir });
   const tool = createWgToolBackend({ clock, command: wgCommand });
-  const closing = new AbortController();
+  const running = new Map<Promise<unknown>, AbortController>();
+  let closed: StunmeshError | undefined;
   const control = createControl({
     backend: createCombinedBackend(uapi, tool, logger),
     clock,
     realName: (name) => readRealName(uapiDir, name),
   });
-  /** Ends with the caller's signal and with this control; AbortSignal.any would stay referenced by the long-lived one. */
+  /** A call that ends with the caller's signal or with this control. */
   async function bounded<T>(signal: AbortSignal, call: (o: CallOptions) => Promise<T>): Promise<T> {
-    closing.signal.throwIfAborted();
+    if (closed) throw closed;
     signal.throwIfAborted();
     const either = new AbortController();
-    const onAbort = (event: Event) => either.abort((event.target as AbortSignal).reason);
+    const onAbort = () => either.abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
-    closing.signal.addEventListener('abort', onAbort, { once: true });
+    const answer = call({ signal: either.signal });
+    running.set(answer, either);
     try {
-      return await call({ signal: either.signal });
+      return await answer;
     } finally {
+      running.delete(answer);
       signal.removeEventListener('abort', onAbort);
-      closing.signal.removeEventListener('abort', onAbort);
     }
   }
   return {
@@ -62,7 +64,9 @@ export function openWireGuardControl(options: OpenWireGuardOptions): WireGuardCo
     setPeerKeepalive: (name, peer, seconds, { signal }) =>
       bounded(signal, (o) => control.setPeerKeepalive(name, peer, seconds, o)),
     async [Symbol.asyncDispose]() {
-      closing.abort(new StunmeshError('ERR_CLOSED', 'WireGuard control is closed'));
+      closed ??= new StunmeshError('ERR_CLOSED', 'WireGuard control is closed');
+      for (const controller of running.values()) controller.abort(closed);
+      await Promise.allSettled(running.keys());
     },
   };
 }

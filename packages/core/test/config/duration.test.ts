@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { formatDuration, parseDuration } from '#src/config/index.js';
+import { processorMs } from './fixtures.js';
 
 test("parseDuration follows Go's grammar and gives milliseconds", () => {
   const good: [string, number][] = [
@@ -86,10 +87,10 @@ test('fuzz: parseDuration gives a finite number or undefined for any text, and i
       const ms = parseDuration(text);
       assert.ok(ms === undefined || Number.isFinite(ms), JSON.stringify(text));
     }),
-    { numRuns: 5_000 },
+    { numRuns: 2_000 },
   );
-  const start = performance.now();
+  const start = processorMs();
   for (const text of ['1'.repeat(200_000), '1.'.repeat(100_000), `${'1m'.repeat(100_000)}x`, '.'.repeat(200_000)])
     assert.equal(parseDuration(text), undefined);
-  assert.ok(performance.now() - start < 1_000, 'linear in the length of the text');
+  assert.ok(processorMs() - start < 1_000, 'linear in the length of the text');
 });

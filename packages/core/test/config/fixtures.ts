@@ -44,3 +44,9 @@ export async function failure(t: TestContext, text: string | Uint8Array): Promis
   }
   return { code: 'none', lines: [] };
 }
+
+/** Milliseconds of processor time so far: what a busy machine does not stretch as it does wall time. */
+export function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}

@@ -8,7 +8,7 @@ import { checkRules } from '#src/config/rules.js';
 import { CONFIG_SCHEMA } from '#src/config/schema.js';
 import { parseSource } from '#src/config/source.js';
 import { validate } from '#src/config/validate.js';
-import { failure, KEY_A, load, readFixture } from './fixtures.js';
+import { failure, KEY_A, load, processorMs, readFixture } from './fixtures.js';
 
 const KEYS = [
   'refresh_interval',
@@ -113,7 +113,7 @@ test('fuzz: any text is a configuration or an error with a code', async (t) => {
       ),
       checkText,
     ),
-    { numRuns: 3_000 },
+    { numRuns: 1_000 },
   );
   await fc.assert(
     fc.asyncProperty(
@@ -125,7 +125,7 @@ test('fuzz: any text is a configuration or an error with a code', async (t) => {
         await load(t, text).catch((error: unknown) => assert.ok(isStunmeshError(error), String(error)));
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
 
@@ -138,14 +138,14 @@ test('fuzz: a good file with a piece cut out, doubled or replaced is a configura
   );
   await fc.assert(
     fc.asyncProperty(edit, async ([at, cut, put]) => checkText(good.slice(0, at) + put + good.slice(at + cut))),
-    { numRuns: 1_000 },
+    { numRuns: 400 },
   );
   await fc.assert(
     fc.asyncProperty(edit, async ([at, cut, put]) => {
       const { code } = await failure(t, good.slice(0, at) + put + good.slice(at + cut));
       assert.match(code, /^(?:none|ERR_CONFIG_SYNTAX|ERR_CONFIG_INVALID)$/);
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
 
@@ -160,10 +160,10 @@ test('a file of 1,000 peers loads well under a second', async (t) => {
   });
   const text = `plugins: {f: {type: builtin, name: file}}\ninterfaces:\n  wg0:\n    peers:\n${peers.join('')}`;
   await load(t, 'renew: true');
-  const start = performance.now();
+  const start = processorMs();
   const { config } = await load(t, text);
-  const took = performance.now() - start;
-  t.diagnostic(`${Math.round(took)} ms`);
+  const took = processorMs() - start;
+  t.diagnostic(`${Math.round(took)} ms of processor time`);
   assert.equal(config.interfaces.get('wg0')?.peers.size, 1_000);
-  assert.ok(took < 3_000, `${took} ms`); // a loaded machine has its slow moments
+  assert.ok(took < 1_500, `${took} ms`);
 });

@@ -242,6 +242,16 @@ test('stun.address comes first, addresses follow without repetition', async (t) 
   assert.equal(warnings[0], 'c.yaml:1:8: stun.address: of older files; write it as the first of stun.addresses');
 });
 
+test('stun.address alone is enough beside an empty list', async (t) => {
+  const { config } = await load(t, 'stun: {address: a.b:1, addresses: []}');
+  assert.deepEqual(config.stun.addresses, ['a.b:1']);
+});
+
+test('explain gives the key of a value that is left empty', async (t) => {
+  const { explain } = await load(t, 'renew: true\nlog:\n  level:\n');
+  assert.equal(explain(['log', 'level']), 'c.yaml:3:3: log.level');
+});
+
 test('numbers of a plugin keep their text where a number would lose some of it', async (t) => {
   const { config } = await load(
     t,

@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { loadConfig } from '#src/config/index.js';
 import { failure, fixturePath, KEY_A, KEY_B, load, readFixture, temporaryFolder } from './fixtures.js';
 
-const TOP = 'refresh_interval, log, stun, ping_monitor, interfaces, plugins, capture, run_dir, state_dir, renew, mapping_check';
+const TOP =
+  'refresh_interval, log, stun, ping_monitor, interfaces, plugins, capture, run_dir, state_dir, renew, mapping_check';
 const DURATION = 'allowed: a duration of at least 1ms: numbers with units (ns, us, ms, s, m, h), as 90s or 1m30s';
 const SERVER = 'allowed: host:port, as stun.example.org:3478, 192.0.2.1:3478 or [2001:db8::1]:3478';
 const PUBLIC_KEY = "allowed: the peer's public key as wg(8) shows it: 44 characters of base64, the last one '='";
@@ -56,6 +57,11 @@ const MISTAKES: readonly (readonly [kind: string, text: string, ...lines: string
     'duplicate key of a builtin',
     plugin('type: builtin, name: y, Path: /a, path: /b'),
     '1:49: plugins.x.path: the key stands twice, first in line 1; keep one; letter case makes no other key',
+  ],
+  [
+    'duplicate key that an alias repeats',
+    'plugins:\n  p: &p {type: exec, command: x, env: {A: 1, A: 2}}\n  q: *p',
+    '2:46: plugins.p.env.A: the key stands twice, first in line 2; keep one; letter case makes no other key',
   ],
   // durations
   [
@@ -128,6 +134,7 @@ const MISTAKES: readonly (readonly [kind: string, text: string, ...lines: string
     '1:30: interfaces.wg0.protocol: "IPv4" is not allowed; allowed: ipv4, ipv6, dualstack; did you mean "ipv4"?',
   ],
   ['yes for true', 'renew: yes', '1:8: renew: a text where true or false is needed; did you mean "true"?'],
+  ['not a number', 'renew: .nan', '1:8: renew: a text where true or false is needed'],
   [
     'a text for a number',
     'ping_monitor: {fixed_retries: few}',
@@ -213,6 +220,11 @@ const MISTAKES: readonly (readonly [kind: string, text: string, ...lines: string
     `1:26: interfaces.a234567890123456: "a234567890123456" cannot be the name of a network device; ${DEVICE}`,
   ],
   [
+    'a name that leads out of a folder',
+    'interfaces: {..: {}}',
+    `1:14: interfaces[".."]: ".." cannot be the name of a network device; ${DEVICE}`,
+  ],
+  [
     'proxy mode',
     'interfaces: {wg0: {proxy: {enabled: "true"}}}',
     "1:37: interfaces.wg0.proxy.enabled: there is no proxy mode; raw capture takes its place (see the key capture): set it to false, or leave proxy out, and WireGuard's own port is used",
@@ -281,6 +293,11 @@ const MISTAKES: readonly (readonly [kind: string, text: string, ...lines: string
     'ping target with a prefix length',
     peer(`public_key: ${KEY_A}, plugin: p, ping: {enabled: true, target: 10.0.0.2/32}`),
     `1:131: interfaces.wg0.peers.a.ping.target: "10.0.0.2/32" is neither an address nor a host name; ${HOST}; did you mean "10.0.0.2"?`,
+  ],
+  [
+    'a reference that could mean two plugins',
+    `interfaces: {wg0: {peers: {a: {public_key: ${KEY_A}, plugin: pp}}}}\nplugins: {Pp: {type: exec, command: x}, pP: {type: exec, command: x}}`,
+    '1:98: interfaces.wg0.peers.a.plugin: no plugin "pp" is defined; defined: Pp, pP; did you mean "Pp"?',
   ],
   // plugins
   ['a plugin without type', plugin('command: x'), '1:11: plugins.x.type: missing; allowed: builtin, exec, shell'],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeSyntaxError } from '#src/config/syntax.js';
-import { failure, KEY_A } from './fixtures.js';
+import { failure, KEY_A, processorMs } from './fixtures.js';
 
 /** What is written, and where and how (a part of) the complaint about it. */
 const BROKEN: readonly (readonly [kind: string, text: string, place: string, says: RegExp])[] = [
@@ -65,9 +65,9 @@ test('deep nesting, alias bombs and long lines end soon, as errors', async (t) =
     ['ERR_CONFIG_INVALID', Array.from({ length: 2_000 }, (_, i) => `k${i}: ${KEY_A}`).join('\n')],
   ];
   for (const [code, text] of hard) {
-    const start = performance.now();
+    const start = processorMs();
     assert.equal((await failure(t, text)).code, code, text.slice(0, 40));
-    assert.ok(performance.now() - start < 5_000, `slow: ${text.slice(0, 40)}`);
+    assert.ok(processorMs() - start < 5_000, `slow: ${text.slice(0, 40)}`);
   }
 });
 

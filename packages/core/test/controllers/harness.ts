@@ -44,6 +44,10 @@ export interface HarnessOptions {
   readonly renew?: boolean;
   readonly keepaliveSeconds?: number;
   readonly refreshIntervalMs?: number;
+  /** Default 0: discovery at refreshes and events alone. */
+  readonly mappingCheckMs?: number;
+  /** Whether the stores tell of changes. Default true. */
+  readonly watch?: boolean;
   readonly storeTimeoutMs?: number;
   /** False: the test adds the device itself. Default true. */
   readonly present?: boolean;
@@ -145,6 +149,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
         return memory.set(key, value, o);
       },
     };
+    if (options.watch === false) Reflect.deleteProperty(seen, 'watch');
     const full = { maxValueBytes: 65_536, minPollMs: 500, ...traits };
     const timeoutMs = options.storeTimeoutMs ?? 10_000;
     guarded.set(name, guardStore({ name, store: seen, traits: full, timeoutMs, clock, logger }));
@@ -253,7 +258,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
       const side = harness.peer(index);
       side.answersAt = endpoint;
       await side.publish({ ipv4: endpoint, t: Math.floor(clock.wallNow() / 1000), n: 1 });
-      await clock.advance(12_000);
+      await clock.advance(3_000);
     },
     async live(ms, indices = far.map((_, index) => index)) {
       const end = clock.now() + ms;
@@ -289,10 +294,12 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     signal: stopping.signal,
     resolve: async () => [],
     serverAddress: () => undefined,
-    mappingCheckMs: 30_000,
-    fixedRetries: 3,
-    refreshIntervalMs: options.refreshIntervalMs ?? 600_000,
-    renew: options.renew ?? true,
+    settings: () => ({
+      refreshIntervalMs: options.refreshIntervalMs ?? 600_000,
+      mappingCheckMs: 30_000,
+      pingMonitor: { fixedRetries: 3 },
+      renew: options.renew ?? true,
+    }),
     interfaces: () => capture.listInterfaces(),
     async discover(_device, family, signal) {
       step('discover', `ipv${family}`);
@@ -303,7 +310,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
       return { endpoint, mapped: endpoint, server: 'stun.test:3478', rttMs: 20, natted: true };
     },
   };
-  Object.assign(harness, { engine: createEngine(controllers, [device], () => (saves += 1)) });
+  Object.assign(harness, { engine: createEngine(controllers, device, () => (saves += 1)) });
   if (options.present !== false) harness.addDevice();
   return harness;
 }
@@ -324,7 +331,10 @@ function enterTunnel(o: {
   };
   const handshakeAt = wg.peer(device, key)?.latestHandshakeAt;
   if (handshakeAt === undefined || clock.wallNow() - handshakeAt > 180_000) {
-    if (wg.kick(device, key) && reached()) wg.handshake(device, key);
+    if (!wg.kick(device, key) || !reached()) return;
+    wg.handshake(device, key);
+    // WireGuard sends the packet that it kept back once the session is there.
+    if (target.answersEcho) void clock.sleep(20).then(o.reply);
     return;
   }
   wg.traffic(device, key, { txBytes: 64 });

@@ -272,7 +272,26 @@ test('F13 a batch that fails as a whole gives each of its keys the error; one od
   );
   assert.deepEqual([...failures.keys()], [KEY, OTHER]);
   const odd = guard({ getMany: async () => undefined as unknown as Map<string, string> }).store;
-  assert.equal((await odd.getMany([KEY], free)).size, 0);
+  assert.ok(hasCode((await odd.getMany([KEY], free)).get(KEY), 'ERR_STORE_INTERNAL'));
+});
+
+test('a batch that answers after its deadline changes neither what was returned nor the counters', async () => {
+  let answer: (found: Map<string, string>) => void = () => {};
+  const { store, clock } = guard({
+    getMany: () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      }),
+  });
+  const reading = store.getMany([KEY, OTHER], free);
+  await clock.advance(1000);
+  const found = await reading;
+  assert.ok(hasCode(found.get(KEY), 'ERR_DEADLINE') && hasCode(found.get(OTHER), 'ERR_DEADLINE'));
+  const counters = store.counters;
+  answer(new Map([[KEY, 'x'.repeat(1000)]]));
+  await settle();
+  assert.ok(hasCode(found.get(KEY), 'ERR_DEADLINE'));
+  assert.deepEqual(store.counters, counters);
 });
 
 test('a batch takes its place among calls on its keys', async () => {

@@ -15,7 +15,7 @@ export function labMissing(): string | undefined {
   if (process.env['REQUIRE'] === 'all') return undefined;
   if (process.platform !== 'linux') return 'needs Linux';
   if (process.getuid?.() !== 0) return 'needs root';
-  for (const tool of ['wg', 'wireguard-go', 'ip', 'ping']) if (!inPath(tool)) return `needs ${tool}`;
+  for (const tool of ['wg', 'wireguard-go', 'ip', 'ping', 'setpriv']) if (!inPath(tool)) return `needs ${tool}`;
   return usable('/dev/net/tun', constants.W_OK) ? undefined : 'needs /dev/net/tun';
 }
 
@@ -152,7 +152,9 @@ export async function openLab(): Promise<Lab> {
 /** wireguard-go in the foreground, once it says that its socket listens. */
 function startDevice(namespace: string, name: string): Promise<ChildProcess> {
   return new Promise((resolve, reject) => {
-    const child = spawn('ip', ['netns', 'exec', namespace, 'wireguard-go', '-f', name], {
+    // It dies with this process, also where that is killed.
+    const argv = ['--pdeathsig', 'TERM', 'ip', 'netns', 'exec', namespace, 'wireguard-go', '-f', name];
+    const child = spawn('setpriv', argv, {
       env: { ...process.env, LOG_LEVEL: 'verbose' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

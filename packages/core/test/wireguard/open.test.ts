@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { getEventListeners } from 'node:events';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Endpoint, hasCode, type PublicKey, type WireGuardControl } from '#src/api/index.js';
 import { createSystemClock } from '#src/runtime/system-clock.js';
-import { createMemoryLogger } from '#src/testing/index.js';
+import { createMemoryLogger, settle } from '#src/testing/index.js';
 import { openWireGuardControl } from '#src/wireguard/index.js';
 import { type Lab, type LabDevice, labMissing, openLab } from './lab.js';
 
@@ -29,6 +32,45 @@ test('F32 opening touches nothing, closing is idempotent, a closed control says 
   await control[Symbol.asyncDispose]();
   await assert.rejects(control.device('wg0', options), code('ERR_CLOSED'));
   await assert.rejects(control.devices(options), code('ERR_CLOSED'));
+});
+
+test('closing ends a call that is under way, and waits for its end', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'smt-open-'));
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve) => server.listen(join(folder, 'wg0.sock'), resolve));
+    const asked = new Promise<void>((resolve) => {
+      server.once('connection', (socket) => {
+        socket.on('error', () => undefined);
+        socket.once('data', () => resolve());
+      });
+    });
+    const control = open({ uapiDir: folder, wgCommand: NOWHERE });
+    let ended: unknown;
+    const call = control.device('wg0', options).catch((error: unknown) => {
+      ended = error;
+    });
+    await asked;
+    await control[Symbol.asyncDispose]();
+    assert.ok(hasCode(ended, 'ERR_CLOSED'));
+    await call;
+  } finally {
+    server.close();
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('many calls at once leave no listeners behind and warn of none', async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on('warning', onWarning);
+  const control = open({ uapiDir: NOWHERE, wgCommand: NOWHERE });
+  const each = Array.from({ length: 50 }, () => new AbortController());
+  await Promise.allSettled(each.map((caller) => control.device('wg0', caller)));
+  await settle();
+  process.off('warning', onWarning);
+  assert.deepEqual(warnings, []);
+  for (const { signal } of each) assert.equal(getEventListeners(signal, 'abort').length, 0);
 });
 
 test('F39 no wg in PATH and no socket: ERR_WG_NOT_FOUND from device() and devices()', async () => {

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const EXAMPLES = fileURLToPath(new URL('../../../store-exec/examples/', import.meta.url));
+
+interface Ran {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Names of the cases that did not hold. */
+  readonly failed: readonly string[];
+}
+
+async function scratch(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'cli-plugin-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function script(t: TestContext, body: string): Promise<string> {
+  const path = join(await scratch(t), 'plugin');
+  await writeFile(path, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+  return path;
+}
+
+/** Runs `stunmesh plugin test` with these arguments; in `cwd`, which is no folder of ours by default. */
+async function run(args: readonly string[], cwd = '/'): Promise<Ran> {
+  const child = spawn(process.execPath, [MAIN, 'plugin', 'test', ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const texts = [child.stdout, child.stderr].map(async (stream) => {
+    let text = '';
+    for await (const chunk of stream) text += String(chunk);
+    return text;
+  });
+  const status = await new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? -1)));
+  const [stdout = '', stderr = ''] = await Promise.all(texts);
+  const failed = [...stdout.matchAll(/^not ok \d+ - (.*)$/gm)].map((match) => match[1] ?? '');
+  return { status, stdout, stderr, failed };
+}
+
+/** A program in the shell protocol over a folder, with one line for set and one for get. */
+const shellPlugin = (folder: string, set: string, get: string): string =>
+  `. /dev/stdin; d=${folder} f=${folder}/$STUNMESH_KEY\nif [ $STUNMESH_ACTION = set ]; then ${set}; else ${get}; fi`;
+
+test('a given program passes, its report is TAP, and the keys that stay are named', async (t) => {
+  for (const [flags, name] of [
+    [['--shell'], 'folder-store.sh'],
+    [[], 'folder-store-json.sh'],
+  ] as const) {
+    const folder = await scratch(t);
+    const { status, stdout, stderr } = await run([...flags, '--', join(EXAMPLES, name), folder]);
+    assert.equal(status, 0, stdout + stderr);
+    assert.equal(stderr, '');
+    const [version, plan, ...lines] = stdout.trimEnd().split('\n');
+    assert.equal(version, 'TAP version 14');
+    const results = lines.filter((line) => !line.startsWith('#'));
+    assert.equal(plan, `1..${results.length}`);
+    for (const [index, line] of results.entries()) assert.ok(line.startsWith(`ok ${index + 1} - `), line);
+    const named = [...stdout.matchAll(/^# {3}([0-9a-f]{40})$/gm)].map((match) => match[1] ?? '');
+    assert.deepEqual((await readdir(folder)).sort(), named.sort());
+    assert.match(stdout, /^# 8 random keys remain in the store/m);
+  }
+});
+
+test('a configured store passes, and what was written is deleted again', async (t) => {
+  const folder = await scratch(t);
+  const records = join(folder, 'records');
+  await writeFile(
+    join(folder, 'config.yaml'),
+    `plugins:\n  files:\n    type: builtin\n    name: file\n    path: ${records}\n  sh:\n    type: shell\n    command: ./plugin.sh\n`,
+  );
+  const { status, stdout } = await run(['files', '-c', 'config.yaml'], folder);
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /^ok \d+ - watch tells/m);
+  assert.match(stdout, /^# 8 random keys were used, and deleted again$/m);
+  assert.deepEqual(await readdir(records), []);
+
+  const unknown = await run(['filez', '--config-dir', folder]);
+  assert.equal(unknown.status, 2);
+  assert.match(unknown.stderr, /no plugin "filez"; it defines: files, sh.*ERR_USAGE/);
+  const before = await run(['files', '--config', join(folder, 'missing.yaml')]);
+  assert.equal(before.status, 2);
+  assert.match(before.stderr, /ERR_CONFIG_NOT_FOUND/);
+});
+
+test('a store that cannot be written fails with the remedy in the report', async (t) => {
+  const folder = await scratch(t);
+  const file = join(folder, 'file');
+  await writeFile(file, '');
+  const config = `plugins: { files: { type: builtin, name: file, path: ${file} } }`;
+  await writeFile(join(folder, 'config.yaml'), config);
+  const { status, stdout, failed } = await run(['files', '--config-dir', folder]);
+  assert.equal(status, 1);
+  assert.ok(failed.includes('what was set is read back'));
+  assert.match(stdout, /message: ".*part of the path is a file.*remove the file/);
+});
+
+test('a program that prints garbage fails, with words instead of its output', async (t) => {
+  const { status, stdout, failed } = await run(['--', await script(t, 'cat; echo 0123456789abcdef')]);
+  assert.equal(status, 1);
+  assert.ok(failed.length >= 8, stdout);
+  assert.match(stdout, /message: ".*reports a failure/);
+  assert.doesNotMatch(stdout, /[0-9a-f]{41}/);
+});
+
+test('each kind of mistake is found by the case that is about it', async (t) => {
+  const mistakes: readonly (readonly [string, string, RegExp, string])[] = [
+    ['printf %s "$STUNMESH_VALUE" | cut -c1-255 >$f', 'cat $f 2>/dev/null || :', /largest size/, 'only the first 255'],
+    ['[ -e $f ] || echo "$STUNMESH_VALUE" >$f', 'cat $f 2>/dev/null || :', /second value/, 'other characters'],
+    ['echo "$STUNMESH_VALUE" >$d/one', 'cat $d/one 2>/dev/null || :', /keys are kept apart/, 'other characters'],
+    ['echo "$STUNMESH_VALUE" >$f', 'cat $f 2>/dev/null || echo abcd', /absent key/, 'must read as absent'],
+    [':', ':', /read back/, 'nothing, as for an absent key'],
+    ['echo "$STUNMESH_VALUE" | tr a-f A-F >$f', 'cat $f 2>/dev/null || :', /read back/, 'capital letters'],
+  ];
+  for (const [set, get, name, words] of mistakes) {
+    const folder = await scratch(t);
+    const path = await script(t, shellPlugin(folder, set, get));
+    const { status, stdout, failed } = await run(['--shell', '--', path]);
+    assert.equal(status, 1, stdout);
+    assert.ok(
+      failed.some((each) => name.test(each)),
+      `${name} held:\n${stdout}`,
+    );
+    assert.ok(stdout.includes(words), `"${words}" is not in:\n${stdout}`);
+  }
+});
+
+test('a program that reports an absent key as a failure passes with a remark', async (t) => {
+  const folder = await scratch(t);
+  const path = await script(t, shellPlugin(folder, 'echo "$STUNMESH_VALUE" >$f', 'cat $f'));
+  const { status, stdout } = await run(['--shell', '--', path]);
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /^ok 1 - an absent key .* # SKIP .*reported as a failure/m);
+});
+
+test('a hung program fails by the time limit that was asked for', async (t) => {
+  const { status, stdout } = await run(['--timeout', '200ms', '--', await script(t, 'exec sleep 60')]);
+  assert.equal(status, 1);
+  assert.match(stdout, /no answer within 200 ms/);
+});
+
+test('wrong usage is told in a sentence, with exit status 2', async () => {
+  for (const [args, words] of [
+    [[], 'name one plugin'],
+    [['a', 'b'], 'name one plugin'],
+    [['a', '--shell'], 'name one plugin'],
+    [['--'], 'write a program after --'],
+    [['--timeout', '10', '--', 'true'], 'a duration with its unit'],
+    [['--max-size', 'x', '--', 'true'], 'a number of characters'],
+    [['--nonsense'], 'unknown option'],
+  ] as const) {
+    const { status, stderr } = await run(args);
+    assert.equal(status, 2, stderr);
+    assert.ok(stderr.includes(words), stderr);
+  }
+});

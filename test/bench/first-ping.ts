@@ -1,0 +1,62 @@
+/** How long two hosts behind port-restricted NATs take from the start of their daemons to the first ping. */
+import { DEFAULT_STUN, type Lab, openLab, sleep } from '../e2e/lab/index.js';
+import type { Report } from './report.js';
+
+const TARGET_MS = 3000;
+const DEADLINE_MS = 20_000;
+const UP_SECONDS = [1, 3, 60] as const;
+const KEEPALIVES = [0, 5, 25] as const;
+
+interface Ready {
+  readonly lab: Lab;
+  readonly upAt: number;
+}
+
+async function open(keepaliveSeconds: number): Promise<Ready> {
+  const wireguard = { keepaliveSeconds };
+  const lab = await openLab({
+    sides: { a: { wireguard }, b: { wireguard } },
+    coturn: DEFAULT_STUN.map((_, i) => i + 1),
+  });
+  return { lab, upAt: performance.now() };
+}
+
+/** Infinity: no ping within 20 s. */
+async function measure(ready: Ready, upSeconds: number, apartMs: number): Promise<number> {
+  await using lab = ready.lab;
+  const [a, b] = [lab.host('a'), lab.host('b')];
+  await sleep(Math.max(0, ready.upAt + upSeconds * 1000 - performance.now()));
+  let startedAt = performance.now();
+  if (apartMs === 0) await Promise.all([a.startDaemon(), b.startDaemon()]);
+  else {
+    await a.startDaemon();
+    await sleep(apartMs);
+    startedAt = performance.now();
+    await b.startDaemon();
+  }
+  return (await a.firstPing(b, { startedAt, deadlineMs: DEADLINE_MS })) ?? Number.POSITIVE_INFINITY;
+}
+
+export async function benchFirstPing(report: Report, runs: number): Promise<void> {
+  report.title(`First ping: port-restricted pair, file store, refresh 10m, ${runs} runs each`);
+  // The ones that must have been up for a minute wait while the others run.
+  const longest = Math.max(...UP_SECONDS);
+  const waiting = new Map<number, Ready[]>();
+  for (const keepalive of KEEPALIVES) {
+    waiting.set(keepalive, await Promise.all(Array.from({ length: runs }, () => open(keepalive))));
+  }
+  for (const up of UP_SECONDS) {
+    for (const keepalive of KEEPALIVES) {
+      const values: number[] = [];
+      for (let run = 0; run < runs; run += 1) {
+        const ready = (up === longest ? waiting.get(keepalive)?.shift() : undefined) ?? (await open(keepalive));
+        values.push(await measure(ready, up, 0));
+      }
+      const what = `together, WireGuard up ${up} s before, keepalive ${keepalive}`;
+      report.row({ what, values, unit: 'ms', target: TARGET_MS });
+    }
+  }
+  const values: number[] = [];
+  for (let run = 0; run < runs; run += 1) values.push(await measure(await open(0), 1, 3000));
+  report.row({ what: 'second daemon 3 s later, keepalive 0, from its start', values, unit: 'ms', target: TARGET_MS });
+}

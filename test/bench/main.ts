@@ -1,0 +1,41 @@
+/** `npm run bench [-- PART… [--runs N]]`: prints numbers beside their targets; exit status 1 where one is missed. */
+import { parseArgs } from 'node:util';
+import { missingForLab, sweepDeadLabs } from '../e2e/lab/index.js';
+import { benchFirstPing } from './first-ping.js';
+import { benchIdle } from './idle.js';
+import { benchPeers } from './peers.js';
+import { Report } from './report.js';
+
+const PARTS: Readonly<Record<string, (report: Report, runs: number) => Promise<void>>> = {
+  'first-ping': benchFirstPing,
+  idle: benchIdle,
+  peers: benchPeers,
+};
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { runs: { type: 'string', default: '5' }, help: { type: 'boolean', short: 'h' } },
+  });
+  const runs = Number(values.runs);
+  const unknown = positionals.filter((name) => PARTS[name] === undefined);
+  if (values.help || unknown.length > 0 || !Number.isInteger(runs) || runs < 1) {
+    process.stdout.write(`usage: npm run bench [-- PART… [--runs N]]; parts: ${Object.keys(PARTS).join(', ')}\n`);
+    return values.help ? 0 : 2;
+  }
+  const missing = missingForLab();
+  if (missing !== undefined) {
+    process.stdout.write(`the bench cannot run: ${missing}\n`);
+    return 2;
+  }
+  sweepDeadLabs();
+  const report = new Report();
+  for (const [name, bench] of Object.entries(PARTS)) {
+    if (positionals.length === 0 || positionals.includes(name)) await bench(report, runs);
+  }
+  const verdict = report.missed === 0 ? 'every target is met' : `${report.missed} target(s) missed`;
+  process.stdout.write(`\n${verdict}\n`);
+  return report.missed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();

@@ -1,9 +1,19 @@
-/** One device with many peers: all connected once, or all out of reach, with records made by hand. */
+/** One device with many peers: all connected, or all out of reach, with records made by hand. */
 import { readFile } from 'node:fs/promises';
-import { type Daemon, daemonConfig, type Host, type KeyPair, type Lab, type LabSpec, until } from './lab/index.js';
+import { join } from 'node:path';
+import {
+  type Daemon,
+  daemonConfig,
+  type Host,
+  type KeyPair,
+  type Lab,
+  type LabSpec,
+  REPOSITORY,
+  until,
+} from './lab/index.js';
 import { Folder, fingerprintOf, open, seal } from './records.js';
 
-/** Host `a` has the crowd, host `b` plays all of it in turn. */
+/** Host `a` has the crowd, host `b` plays all of it. */
 export const CROWD_SPEC: LabSpec = {
   sides: { a: { nats: ['full'] }, b: { nats: ['none'] } },
   coturn: [1, 2],
@@ -11,7 +21,7 @@ export const CROWD_SPEC: LabSpec = {
 
 export interface CrowdOptions {
   readonly count: number;
-  /** Whether each peer shakes hands once before the daemon starts. */
+  /** Whether each peer is really there (see wireguard-crowd.mjs) and connected before the daemon starts. */
   readonly connected: boolean;
   readonly plugin: Readonly<Record<string, unknown>>;
   readonly refreshInterval: string;
@@ -30,6 +40,8 @@ export interface Crowd {
 
 /** The full NAT of `a` shows WireGuard's port so. */
 const MAPPED_PORT = 41820;
+/** All peers of the crowd share one address and port; WireGuard tells them apart by their sessions. */
+const PLAYER_PORT = 40001;
 
 export async function gather(lab: Lab, options: CrowdOptions): Promise<Crowd> {
   const [host, player] = [lab.host('a'), lab.host('b')];
@@ -37,11 +49,11 @@ export async function gather(lab: Lab, options: CrowdOptions): Promise<Crowd> {
   const folder = new Folder(lab.storeDir);
   const t = Math.floor(Date.now() / 1000);
   for (const [i, phantom] of phantoms.entries()) {
-    const ipv4 = options.connected ? `${player.plan.hostAddress}:51820` : `203.0.113.5:${10_000 + i}`;
+    const ipv4 = options.connected ? `${player.plan.hostAddress}:${PLAYER_PORT}` : `203.0.113.5:${10_000 + i}`;
     const record = JSON.stringify({ ipv4, t, n: 1, f: fingerprintOf(phantom.publicKey) });
     await folder.put(phantom.publicKey, host.keys.publicKey, seal(record, phantom, host.keys.publicKey));
   }
-  if (options.connected) await player.impersonate(phantoms, host, `${host.publicAddress}:${MAPPED_PORT}`);
+  if (options.connected) await play(player, host, phantoms);
   const peers = Object.fromEntries(
     phantoms.map(({ publicKey }, i) => [`p${i}`, { public_key: publicKey, plugin: 'folder', protocol: 'ipv4' }]),
   );
@@ -54,6 +66,22 @@ export async function gather(lab: Lab, options: CrowdOptions): Promise<Crowd> {
   const crowd: Crowd = { host, daemon, phantoms, folder, refreshes: { begun: 0, ended: -1 }, tookMs: [] };
   await countRefreshes(crowd);
   return crowd;
+}
+
+/** Runs all peers in one process on `player`; resolves when each has shaken hands. */
+async function play(player: Host, host: Host, phantoms: readonly KeyPair[]): Promise<void> {
+  const crowd = player.spawn([process.execPath, join(REPOSITORY, 'test/fixtures/e2e/wireguard-crowd.mjs')]);
+  const server = { publicKey: host.keys.publicKey, address: host.publicAddress, port: MAPPED_PORT };
+  crowd.end(
+    JSON.stringify({ port: PLAYER_PORT, server, secrets: phantoms.map(({ secret }) => secret.toString('hex')) }),
+  );
+  await until(
+    () => {
+      if (!crowd.running) throw new Error(crowd.stderr);
+      return crowd.stdout.startsWith('ready');
+    },
+    { what: `${phantoms.length} handshakes`, deadlineMs: 60_000 },
+  );
 }
 
 async function countRefreshes({ daemon, refreshes, tookMs }: Crowd): Promise<void> {

@@ -40,12 +40,8 @@ const reporter = new Reporter(files);
 if (typeErrors) reporter.addFailure('types (tsc -b)', typeErrors);
 if (nativeErrors) reporter.addFailure('native addon (cc)', nativeErrors);
 if (filters.length === 0) {
-  const lint = await run(
-    join(ROOT, 'node_modules/.bin/biome'),
-    ['check', '--colors=off', '--reporter=concise', '--max-diagnostics=none', '.'],
-    { cwd: ROOT },
-  );
-  if (lint.code !== 0) reporter.addFailure('lint (biome check .)', lint.output.trim());
+  await check('lint', 'biome', ['check', '--colors=off', '--reporter=concise', '--max-diagnostics=none', '.']);
+  await check('unused code', 'knip', ['--no-progress', '--no-config-hints']);
 }
 
 await runGroup('unit tests', { long: false, workers: 2, timeoutMs: UNIT_FILE_LIMIT_MS });
@@ -63,6 +59,12 @@ const abandoned = abandonedNamespaces(before);
 if (abandoned.length > 0) reporter.addFailure('network namespaces were left behind', abandoned.join('\n'));
 
 process.exitCode = reporter.finish({ skipsFail }) ? 0 : 1;
+
+/** A check that is one of the installed programs. @param {string} name @param {string} program @param {string[]} args */
+async function check(name, program, args) {
+  const { code, output } = await run(join(ROOT, 'node_modules/.bin', program), args, { cwd: ROOT });
+  if (code !== 0) reporter.addFailure(`${name} (${program})`, output.trim());
+}
 
 /**
  * @param {string} title

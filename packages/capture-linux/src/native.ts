@@ -87,11 +87,20 @@ export function loadNative(path?: string): Native {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
     throw new StunmeshError(
       'ERR_CAPTURE_ADDON',
-      `the addon of @stunmesh/capture-linux cannot be loaded (${reason}). Build it with: ` +
-        `node ${PACKAGE_FOLDER}native/build.mjs --strict (it runs one line of cc and shows it)`,
+      `the addon of @stunmesh/capture-linux cannot be loaded (${reason}). With a C compiler installed, build it by ` +
+        `"node ${PACKAGE_FOLDER}native/build.mjs --strict", which runs: ${buildLine()}`,
       { cause },
     );
   }
+}
+
+/** The one cc line, as build.mjs runs it. */
+function buildLine(): string {
+  const file = (name: string) => `${PACKAGE_FOLDER}${name}`;
+  return (
+    `cc -O2 -shared -fPIC -pthread -fvisibility=hidden -I ${file('node_modules/node-api-headers/include')} ` +
+    `-I ${file('node_modules/@stunmesh/core/native')} ${file('native/capture.c')} -o ${file('build/Release/stunmesh_capture.node')}`
+  );
 }
 
 export function isSystemError(error: unknown): error is SystemError {

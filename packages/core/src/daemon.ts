@@ -17,6 +17,7 @@ import { createPluginHost } from './host/plugin-host.js';
 import { takeLock } from './runtime/lock.js';
 import { createResolver } from './runtime/resolver.js';
 import { createRollback } from './runtime/rollback.js';
+import { readStateFile, writeStateFile } from './runtime/state-file.js';
 import { VERSION } from './version.js';
 import { createEndpointWriter, openWireGuardControl } from './wireguard/index.js';
 
@@ -67,15 +68,30 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       wallNow: clock.wallNow(),
       now: clock.now(),
       device,
-      stores: [...stores.values()].map(({ name, counters }) => ({ name, gets: counters.gets, sets: counters.sets, failures: counters.failures })),
+      stores: [...stores.values()].map(({ name, counters }) => ({
+        name,
+        gets: counters.gets,
+        sets: counters.sets,
+        failures: counters.failures,
+      })),
     });
   const emit: EventSink = (event, device, peer, data) => {
-    const message: ControlEvent = { type: 'event', event, at: clock.wallNow(), device: device.name, ...(peer ? { peer: peer.name } : {}), ...data };
+    const message: ControlEvent = {
+      type: 'event',
+      event,
+      at: clock.wallNow(),
+      device: device.name,
+      ...(peer ? { peer: peer.name } : {}),
+      ...data,
+    };
     servers.get(device)?.publish(message);
     for (const listener of listeners) listener(message);
   };
 
-  const openStores = async (loaded: LoadedConfig, wanted: Iterable<string>): Promise<ReadonlyMap<string, GuardedStore>> => {
+  const openStores = async (
+    loaded: LoadedConfig,
+    wanted: Iterable<string>,
+  ): Promise<ReadonlyMap<string, GuardedStore>> => {
     await using opened = createRollback(onCloseError);
     const host = hostOf(options, loaded);
     const fresh = new Map<string, GuardedStore>();
@@ -95,7 +111,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const entry = createDeviceEntry(entryConfig, clock.now());
     opened.use(await takeLock(join(config.runDir, `${entry.name}.lock`)));
     await state.restore(entry);
-    const server = opened.use(await openControlServer(join(config.runDir, `${entry.name}.sock`), () => snapshot(entry)));
+    const server = opened.use(
+      await openControlServer(join(config.runDir, `${entry.name}.sock`), () => snapshot(entry)),
+    );
     servers.set(entry, server);
     const stopping = new AbortController();
     // Every call under way for some peer listens; Node would warn of a leak at the eleventh.
@@ -115,7 +133,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const capture = await hostOf(options, options.loaded).loadCapture(config.capture);
   const control = rollback.use(openWireGuardControl({ logger, clock }));
   const writer = rollback.use(createEndpointWriter({ control, clock }));
-  const state = createStateKeeper(config.stateDir, logger);
+  const state = createStateKeeper({ read: readStateFile, write: writeStateFile }, config.stateDir, logger);
   const shared = createShared({ clock, logger, capture, control, writer, stores, emit }, () => config);
   for (const [name, store] of await openStores(options.loaded, usedPlugins(config))) stores.set(name, store);
   rollback.defer(async () => {
@@ -123,7 +141,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   for (const entryConfig of config.interfaces.values()) await startDevice(entryConfig);
   const entries = () => [...running.values()].map((device) => device.entry);
-  logger.info({ version: VERSION, devices: entries().map((d) => d.name), peers: entries().reduce((sum, d) => sum + d.peers.length, 0) }, 'started');
+  logger.info(
+    {
+      version: VERSION,
+      devices: entries().map((d) => d.name),
+      peers: entries().reduce((sum, d) => sum + d.peers.length, 0),
+    },
+    'started',
+  );
 
   const parts = rollback.keep();
   let stopped: Promise<void> | undefined;
@@ -138,10 +163,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     },
     async reload(loaded) {
       const before = config;
-      const changed = [...usedPlugins(loaded.config)].filter((name) => !stores.has(name) || !isDeepStrictEqual(before.plugins.get(name), loaded.config.plugins.get(name)));
+      const changed = [...usedPlugins(loaded.config)].filter(
+        (name) => !stores.has(name) || !isDeepStrictEqual(before.plugins.get(name), loaded.config.plugins.get(name)),
+      );
       const fresh = await openStores(loaded, changed);
       for (const key of ['capture', 'runDir', 'stateDir', 'log'] as const) {
-        if (!isDeepStrictEqual(before[key], loaded.config[key])) logger.warn({}, `a changed ${key} takes effect at the next start`);
+        if (!isDeepStrictEqual(before[key], loaded.config[key]))
+          logger.warn({}, `a changed ${key} takes effect at the next start`);
       }
       config = { ...loaded.config, capture: before.capture, runDir: before.runDir, stateDir: before.stateDir };
       const obsolete = [...stores].filter(([name]) => fresh.has(name) || !usedPlugins(config).has(name));
@@ -158,14 +186,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         }
         const affected = device.entry.peers.filter((peer) => peer.config.plugins.some((plugin) => fresh.has(plugin)));
         for (const peer of affected) for (const plugin of fresh.keys()) forgetStore(peer, plugin);
-        if (reconfigureDevice(device.entry, entryConfig, clock.now()) || affected.length > 0) device.engine.reconfigured();
+        if (reconfigureDevice(device.entry, entryConfig, clock.now()) || affected.length > 0)
+          device.engine.reconfigured();
       }
       for (const entryConfig of config.interfaces.values()) {
         if (running.has(entryConfig.name)) continue;
-        await startDevice(entryConfig).catch((error) => logger.error({ device: entryConfig.name, error }, 'cannot take up the device'));
+        await startDevice(entryConfig).catch((error) =>
+          logger.error({ device: entryConfig.name, error }, 'cannot take up the device'),
+        );
       }
       for (const [, store] of obsolete) await store.close();
-      logger.info({ devices: entries().map((d) => d.name), peers: entries().reduce((sum, d) => sum + d.peers.length, 0) }, 'configuration reloaded');
+      logger.info(
+        { devices: entries().map((d) => d.name), peers: entries().reduce((sum, d) => sum + d.peers.length, 0) },
+        'configuration reloaded',
+      );
     },
     [Symbol.asyncDispose]() {
       stopped ??= (async () => {
@@ -192,7 +226,9 @@ function usedPlugins(config: Config): ReadonlySet<string> {
   return new Set([...config.interfaces.values()].flatMap((i) => [...i.peers.values()].flatMap((p) => p.plugins)));
 }
 
-type Parts = Pick<Controllers, 'clock' | 'logger' | 'control' | 'writer' | 'emit' | 'stores'> & { readonly capture: CaptureModule };
+type Parts = Pick<Controllers, 'clock' | 'logger' | 'control' | 'writer' | 'emit' | 'stores'> & {
+  readonly capture: CaptureModule;
+};
 
 /** What the controllers of all devices share; the settings are those of the present configuration. */
 function createShared(parts: Parts, config: () => Config): Omit<Controllers, 'signal'> {
@@ -200,7 +236,8 @@ function createShared(parts: Parts, config: () => Config): Omit<Controllers, 'si
   const resolve = createResolver();
   let listed: { readonly at: number; readonly result: Promise<readonly NetInterface[]> } | undefined;
   const interfaces = (): Promise<readonly NetInterface[]> => {
-    if (!listed || clock.now() - listed.at > INTERFACES_MS) listed = { at: clock.now(), result: capture.listInterfaces() };
+    if (!listed || clock.now() - listed.at > INTERFACES_MS)
+      listed = { at: clock.now(), result: capture.listInterfaces() };
     return listed.result;
   };
   return {

@@ -10,7 +10,12 @@ export interface OneshotResult {
 }
 
 /** Resolves when all peers are connected, after `timeoutMs`, or when the signal aborts. */
-export async function waitUntilConnected(daemon: Daemon, clock: Clock, timeoutMs: number, signal: AbortSignal): Promise<OneshotResult> {
+export async function waitUntilConnected(
+  daemon: Daemon,
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<OneshotResult> {
   using deadline = clock.deadline(timeoutMs, signal);
   await new Promise<void>((resolve) => {
     const check = () => {
@@ -29,7 +34,13 @@ export async function waitUntilConnected(daemon: Daemon, clock: Clock, timeoutMs
       const fault = peer.fault ?? [...device.faults.values()][0];
       const why = peer.phase === 'connected' || !fault ? '' : `: ${fault.message} [${fault.code}]`;
       const published = peer.published.size > 0 ? '' : ', our record not published';
-      const doing = { waiting: `no record of it yet${published}`, connecting: `no handshake${endpoint}`, suspect: `no answer${endpoint}`, idle: `idle${endpoint}`, connected: `connected${endpoint}` };
+      const doing = {
+        waiting: `no record of it yet${published}`,
+        connecting: `no handshake${endpoint}`,
+        suspect: `no answer${endpoint}`,
+        idle: `idle${endpoint}`,
+        connected: `connected${endpoint}`,
+      };
       return `${device.name}/${peer.name}: ${doing[peer.phase]}${why}`;
     }),
   );

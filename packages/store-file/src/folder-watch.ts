@@ -69,10 +69,10 @@ export function createFolderWatch(options: {
     let look = new AbortController();
     let failure: unknown;
     let gone = false;
-    const watcher: FSWatcher = watch(path, (event, name) => {
+    const watcher: FSWatcher = watch(path, (_event, name) => {
       if (name !== null && KEY.test(name)) void gather(name, signal);
-      // The folder itself was moved or removed: the system reports it under its own name and then falls silent.
-      if (event === 'rename' && (name === null || name === self)) {
+      // News of the folder itself: it was moved or removed, after which inotify falls silent; or kqueue, which names no files.
+      else if (name === null || name === self) {
         gone = true;
         look.abort();
       }
@@ -108,6 +108,7 @@ export function createFolderWatch(options: {
       try {
         await watchOnce(signal);
         reported = undefined;
+        await clock.sleep(GATHER_MS, signal).catch(() => {});
         continue;
       } catch (error) {
         const fault = folderError(error, path);

@@ -111,25 +111,6 @@ export class Host {
     return phantoms;
   }
 
-  /** Shakes hands with `other` once under each of these keys in turn, so that its peers all have young sessions. */
-  async impersonate(keys: readonly KeyPair[], other: Host, endpoint: string): Promise<void> {
-    for (const key of keys) {
-      const lines = ['set=1', `private_key=${key.secret.toString('hex')}`, 'replace_peers=true'];
-      // Setting a keepalive sends one at once, which begins the handshake.
-      lines.push(
-        `public_key=${hexKey(other.keys.publicKey)}`,
-        `endpoint=${endpoint}`,
-        'persistent_keepalive_interval=1',
-      );
-      await uapi(this.device, lines.join('\n'));
-      await until(async () => ((await this.deviceState()).peers[0]?.latestHandshakeAt ?? 0) > 0, {
-        what: 'a handshake',
-        pollMs: 1,
-      });
-    }
-    await uapi(this.device, 'set=1\nreplace_peers=true');
-  }
-
   /** Deletes the device; its userspace process ends with it. */
   async deleteDevice(): Promise<void> {
     await must(undefined, ['ip', '-n', this.namespace, 'link', 'del', this.device]);

@@ -12,6 +12,7 @@ import { LabProcess, must, run, type SpawnOptions } from './processes.js';
 import { nextLabName, register, removeNamespacesSync, unregister } from './registry.js';
 import { hostScript, linkBatch, PUBLIC_ADDRESSES, PUBLIC_ADDRESSES6, publicScript, routerScript } from './scripts.js';
 import type { LabSpec } from './spec.js';
+import { uapiPath } from './uapi.js';
 import { until } from './wait.js';
 
 /** The repository's root, from test/dist/e2e/lab. */
@@ -117,6 +118,7 @@ export class Lab implements LabContext, AsyncDisposable {
   tearDownSync(): void {
     for (const child of this.#processes) child.signal('SIGKILL');
     removeNamespacesSync(this.namespaces);
+    for (const host of this.hosts.values()) rmSync(uapiPath(host.device), { force: true });
     rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -130,7 +132,7 @@ export class Lab implements LabContext, AsyncDisposable {
     const input = this.namespaces.map((name) => `netns del ${name}\n`).join('');
     await run(undefined, ['ip', '-force', '-batch', '-'], { input });
     await rm(this.dir, { recursive: true, force: true, maxRetries: 3 });
-    for (const host of this.hosts.values()) await rm(`/var/run/wireguard/${host.device}.sock`, { force: true });
+    for (const host of this.hosts.values()) rmSync(uapiPath(host.device), { force: true });
     unregister(this);
   }
 }

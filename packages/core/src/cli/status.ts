@@ -3,6 +3,9 @@ import type { Command } from 'commander';
 import type { CliContext } from './context.js';
 
 const ANSWER_MS = 3_000;
+const WATCH_MS = 1_000;
+/** ECMA-48: cursor home, erase the screen. */
+const CLEAR = '\u001b[H\u001b[2J';
 
 interface StatusOptions {
   readonly json?: boolean;
@@ -16,36 +19,51 @@ export function addStatusCommand(program: Command, context: CliContext): void {
     .description('show the devices and peers of the running daemons')
     .argument('[device...]', 'only these devices')
     .option('--json', 'one JSON object a line: a snapshot of each daemon')
-    .option('--watch', 'then every event as it happens')
+    .option('--watch', 'go on: the table anew every second, or with --json every event as it happens')
     .option('--run-dir <dir>', 'where the control sockets are', '/run/stunmesh')
     .action((devices: readonly string[], options: StatusOptions) => status(context, devices, options));
 }
 
 async function status(context: CliContext, devices: readonly string[], options: StatusOptions): Promise<void> {
-  const [{ findControlSockets, openStream, readSnapshot }, { createSystemClock }, { StunmeshError }, { formatStatus }] = await Promise.all([
-    import('../control/client.js'),
-    import('../runtime/system-clock.js'),
-    import('../api/errors.js'),
-    import('../control/format-status.js'),
-  ]);
-  const paths = devices.length > 0 ? devices.map((name) => `${options.runDir}/${name}.sock`) : await findControlSockets(options.runDir);
+  const [{ findControlSockets, openStream, readSnapshot }, { createSystemClock }, { StunmeshError }, { formatStatus }] =
+    await Promise.all([
+      import('../control/client.js'),
+      import('../runtime/system-clock.js'),
+      import('../api/errors.js'),
+      import('../control/format-status.js'),
+    ]);
+  const paths =
+    devices.length > 0
+      ? devices.map((name) => `${options.runDir}/${name}.sock`)
+      : await findControlSockets(options.runDir);
   if (paths.length === 0) {
-    throw new StunmeshError('ERR_CONTROL_NOT_RUNNING', `no daemon has a control socket in ${options.runDir}; start stunmesh, or name its run_dir by --run-dir`);
+    throw new StunmeshError(
+      'ERR_CONTROL_NOT_RUNNING',
+      `no daemon has a control socket in ${options.runDir}; start stunmesh, or name its run_dir by --run-dir`,
+    );
   }
-  if (options.watch === true) {
-    const stop = new AbortController();
-    process.once('SIGINT', () => stop.abort());
+  const clock = createSystemClock();
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  if (options.watch === true && options.json === true) {
     await Promise.all(
       paths.map(async (path) => {
-        for await (const message of openStream(path, 'events', stop.signal)) context.stdout(`${JSON.stringify(message)}\n`);
+        for await (const message of openStream(path, 'events', stop.signal))
+          context.stdout(`${JSON.stringify(message)}\n`);
       }),
     );
     return;
   }
-  const clock = createSystemClock();
-  using deadline = clock.deadline(ANSWER_MS);
-  for (const path of paths) {
-    const snapshot = await readSnapshot(path, deadline.signal);
-    context.stdout(options.json === true ? `${JSON.stringify(snapshot)}\n` : formatStatus(snapshot, clock.wallNow()));
+  const show = async (): Promise<string> => {
+    using deadline = clock.deadline(ANSWER_MS, stop.signal);
+    const snapshots = await Promise.all(paths.map((path) => readSnapshot(path, deadline.signal)));
+    if (options.json === true) return snapshots.map((snapshot) => `${JSON.stringify(snapshot)}\n`).join('');
+    return snapshots.map((snapshot) => formatStatus(snapshot, clock.wallNow())).join('\n');
+  };
+  context.stdout(await show());
+  while (options.watch === true && !stop.signal.aborted) {
+    await clock.sleep(WATCH_MS, stop.signal).catch(() => undefined);
+    // Clears a terminal's screen; elsewhere a blank line stands between two tables.
+    if (!stop.signal.aborted) context.stdout(`${context.colour ? CLEAR : '\n'}${await show()}`);
   }
 }

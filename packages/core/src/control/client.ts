@@ -8,7 +8,10 @@ import type { ControlEvent, Snapshot } from './snapshot.js';
 /** Paths of the control sockets in a run_dir; empty when there is none. */
 export async function findControlSockets(runDir: string): Promise<readonly string[]> {
   const names = await readdir(runDir).catch(() => [] as string[]);
-  return names.filter((name) => name.endsWith('.sock')).sort().map((name) => join(runDir, name));
+  return names
+    .filter((name) => name.endsWith('.sock'))
+    .sort()
+    .map((name) => join(runDir, name));
 }
 
 /** The daemon's present state. Errors: ERR_CONTROL_NOT_RUNNING, ERR_CONTROL_PROTOCOL. */
@@ -20,14 +23,20 @@ export async function readSnapshot(path: string, signal: AbortSignal): Promise<S
 }
 
 /** A snapshot, then every event until the daemon ends or the signal aborts. Errors: as readSnapshot. */
-export async function* openStream(path: string, op: 'snapshot' | 'events', signal: AbortSignal): AsyncGenerator<Snapshot | ControlEvent> {
+export async function* openStream(
+  path: string,
+  op: 'snapshot' | 'events',
+  signal: AbortSignal,
+): AsyncGenerator<Snapshot | ControlEvent> {
   const socket = createConnection({ path });
   const abort = () => socket.destroy();
   signal.addEventListener('abort', abort, { once: true });
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
-      socket.once('close', () => reject(new StunmeshError('ERR_CONTROL_NOT_RUNNING', `the connection to ${path} was closed`)));
+      socket.once('close', () =>
+        reject(new StunmeshError('ERR_CONTROL_NOT_RUNNING', `the connection to ${path} was closed`)),
+      );
       socket.once('error', (error: NodeJS.ErrnoException) => reject(notRunning(path, error)));
     });
     socket.setEncoding('utf8');
@@ -50,7 +59,12 @@ export async function* openStream(path: string, op: 'snapshot' | 'events', signa
 }
 
 function notRunning(path: string, error: NodeJS.ErrnoException): StunmeshError {
-  const why = error.code === 'EACCES' ? 'permission denied; ask as root' : error.code === 'ENOENT' || error.code === 'ECONNREFUSED' ? 'no daemon serves it' : String(error.code);
+  const why =
+    error.code === 'EACCES'
+      ? 'permission denied; ask as root'
+      : error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
+        ? 'no daemon serves it'
+        : String(error.code);
   return new StunmeshError('ERR_CONTROL_NOT_RUNNING', `cannot reach a daemon at ${path}: ${why}`, { cause: error });
 }
 

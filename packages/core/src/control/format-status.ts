@@ -1,25 +1,71 @@
-/** A snapshot as lines for people. */
-import type { PeerSnapshot, Snapshot } from './snapshot.js';
+/** A snapshot as a table for people, 80 columns where addresses allow. */
+import type { DeviceSnapshot, PeerSnapshot, Snapshot } from './snapshot.js';
+
+const HEADINGS = ['PEER', 'PHASE', 'ENDPOINT', 'HANDSHAKE', 'RTT', 'RECORD'];
+
+/** What an operator can do in each phase that is not well. */
+const ADVICE: Readonly<Partial<Record<PeerSnapshot['phase'], string>>> = {
+  waiting: 'no record of the peer yet: start stunmesh there, with the same store and our public key',
+  suspect: 'the tunnel went silent and is being connected again',
+};
 
 /** Lines with a newline each; `wallNow` in milliseconds since 1970. */
 export function formatStatus(snapshot: Snapshot, wallNow: number): string {
-  const lines: string[] = [];
-  for (const device of snapshot.devices) {
-    const { ipv4, ipv6 } = device.reflexive;
-    const seen = [ipv4, ipv6].filter((text) => text !== undefined).join(', ') || 'no reflexive address yet';
-    lines.push(`${device.name}: ${device.state === 'up' ? `port ${device.listenPort}, seen as ${seen}` : 'missing'} (stunmesh ${snapshot.stunmesh}, process ${snapshot.pid})`);
-    for (const error of device.errors) lines.push(`  ! ${error.of}: ${error.message} [${error.code}]`);
-    for (const peer of device.peers) lines.push(...peerLines(peer, wallNow));
-  }
-  return `${lines.join('\n')}\n`;
+  return snapshot.devices.map((device) => `${deviceLines(device, snapshot, wallNow).join('\n')}\n`).join('\n');
 }
 
-function peerLines(peer: PeerSnapshot, wallNow: number): readonly string[] {
-  const age = (at: number) => `${Math.max(0, Math.round((wallNow - at) / 1000))} s ago`;
-  const handshake = peer.latestHandshakeAt === undefined ? 'no handshake yet' : `handshake ${age(peer.latestHandshakeAt)}`;
-  const record = peer.record ? `record ${peer.record.t === undefined ? 'without time' : `of ${age(peer.record.t * 1000)}`}` : 'no record';
-  const lines = [`  ${peer.name}: ${peer.phase}, ${peer.endpoint ?? 'no endpoint'}, ${handshake}, ${record}`];
-  if (peer.published && peer.published.omitted.length > 0) lines.push(`    our record leaves out ${peer.published.omitted.join(', ')}: the store takes no more`);
-  if (peer.lastError) lines.push(`    ! ${peer.lastError.message} [${peer.lastError.code}]`);
+function deviceLines(device: DeviceSnapshot, snapshot: Snapshot, wallNow: number): readonly string[] {
+  const { ipv4, ipv6 } = device.reflexive;
+  const seen = [ipv4, ipv6].filter((text) => text !== undefined).join(' and ');
+  const about =
+    device.state === 'missing'
+      ? 'missing'
+      : `port ${device.listenPort}, ${seen === '' ? 'no public address found yet' : `seen from outside as ${seen}`}`;
+  const lines = [
+    `${device.name}: ${about}`,
+    `  stunmesh ${snapshot.stunmesh}, process ${snapshot.pid}, up for ${formatAge(wallNow - snapshot.startedAt)}`,
+  ];
+  if (!snapshot.clockSane)
+    lines.push('  ! the clock of this host is not set; records are numbered on from the last ones');
+  for (const error of device.errors) lines.push(`  ! ${error.of}: ${error.message} [${error.code}]`);
+  const rows = device.peers.map((peer) => peerRow(peer, wallNow));
+  const widths = HEADINGS.map((heading, i) => Math.max(heading.length, ...rows.map((row) => (row[i] ?? '').length)));
+  const format = (row: readonly string[]) =>
+    `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd();
+  if (rows.length > 0) lines.push(format(HEADINGS));
+  device.peers.forEach((peer, i) => {
+    lines.push(format(rows[i] ?? []));
+    lines.push(...remarks(peer).map((remark) => `    ${remark}`));
+  });
   return lines;
+}
+
+function peerRow(peer: PeerSnapshot, wallNow: number): readonly string[] {
+  const age = (at: number | undefined) => (at === undefined ? '-' : formatAge(wallNow - at));
+  const record = peer.record === undefined ? '-' : peer.record.t === undefined ? 'no time' : age(peer.record.t * 1000);
+  return [
+    peer.name,
+    peer.present ? peer.phase : 'not on device',
+    peer.endpoint ?? '-',
+    age(peer.latestHandshakeAt),
+    peer.rttMs === undefined ? '-' : `${peer.rttMs < 10 ? peer.rttMs.toFixed(1) : Math.round(peer.rttMs)} ms`,
+    record,
+  ];
+}
+
+function remarks(peer: PeerSnapshot): readonly string[] {
+  const lines: string[] = [];
+  if (peer.published && peer.published.omitted.length > 0)
+    lines.push(`our record leaves out ${peer.published.omitted.join(', ')}: the store takes no more`);
+  if (peer.lastError) lines.push(`! ${peer.lastError.message} [${peer.lastError.code}]`);
+  else if (peer.present && ADVICE[peer.phase] !== undefined) lines.push(`! ${ADVICE[peer.phase]}`);
+  return lines;
+}
+
+/** "12 s", "5 min", "3 h", "4 d": one unit is enough for a look. */
+function formatAge(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
 }

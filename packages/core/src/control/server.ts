@@ -25,7 +25,12 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
     else if (op === 'events') {
       send(socket, snapshot());
       listeners.add(socket);
-    } else send(socket, { type: 'error', code: 'ERR_CONTROL_PROTOCOL', message: 'ask {"op":"snapshot"} or {"op":"events"}' });
+    } else
+      send(socket, {
+        type: 'error',
+        code: 'ERR_CONTROL_PROTOCOL',
+        message: 'ask {"op":"snapshot"} or {"op":"events"}',
+      });
   };
 
   const server = createServer((socket) => {
@@ -58,7 +63,11 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
     await chmod(path, 0o600);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new StunmeshError('ERR_RUN_DIR', `cannot open the control socket ${path} (${code}); run as root, or set run_dir to a folder of your own (the whole path at most 100 characters)`, { cause: error });
+    throw new StunmeshError(
+      'ERR_RUN_DIR',
+      `cannot open the control socket ${path} (${code}); run as root, or set run_dir to a folder of your own (the whole path at most 100 characters)`,
+      { cause: error },
+    );
   }
 
   return {

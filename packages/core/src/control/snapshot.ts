@@ -21,10 +21,18 @@ export interface PeerSnapshot {
   readonly rxBytes: number;
   readonly txBytes: number;
   readonly keepaliveSeconds: number;
+  /** Round trip of the last answered ping. */
+  readonly rttMs?: number;
+  readonly probes: number;
   /** The peer's newest record. */
   readonly record?: Addresses & { readonly store: string; readonly readAt: number; readonly t?: number };
   /** Ours for it, as last written or found. */
-  readonly published?: Addresses & { readonly store: string; readonly at: number; readonly t?: number; readonly omitted: readonly string[] };
+  readonly published?: Addresses & {
+    readonly store: string;
+    readonly at: number;
+    readonly t?: number;
+    readonly omitted: readonly string[];
+  };
   readonly endpointWrites: number;
   readonly renewals: number;
   readonly reads: number;
@@ -122,9 +130,23 @@ function peerSnapshot(peer: PeerEntry, now: number): PeerSnapshot {
     rxBytes: wg?.rxBytes ?? 0,
     txBytes: wg?.txBytes ?? 0,
     keepaliveSeconds: wg?.keepaliveSeconds ?? 0,
-    ...(remote ? { record: { store: remote.store, readAt: remote.readAt, ...time(remote.record.t), ...addresses(remote.record) } } : {}),
+    ...(peer.rttMs === undefined ? {} : { rttMs: peer.rttMs }),
+    probes: peer.probes,
+    ...(remote
+      ? {
+          record: { store: remote.store, readAt: remote.readAt, ...time(remote.record.t), ...addresses(remote.record) },
+        }
+      : {}),
     ...(published
-      ? { published: { store: published[0], at: published[1].wallAt, ...time(published[1].t), ...addresses(published[1]), omitted: published[1].omitted } }
+      ? {
+          published: {
+            store: published[0],
+            at: published[1].wallAt,
+            ...time(published[1].t),
+            ...addresses(published[1]),
+            omitted: published[1].omitted,
+          },
+        }
       : {}),
     endpointWrites: peer.endpointWrites,
     renewals: peer.renewals,
@@ -137,7 +159,10 @@ function time(t: number | undefined): { readonly t?: number } {
   return t === undefined ? {} : { t };
 }
 
-function addresses(record: { readonly ipv4?: Parameters<typeof formatEndpoint>[0]; readonly ipv6?: Parameters<typeof formatEndpoint>[0] }): Addresses {
+function addresses(record: {
+  readonly ipv4?: Parameters<typeof formatEndpoint>[0];
+  readonly ipv6?: Parameters<typeof formatEndpoint>[0];
+}): Addresses {
   return {
     ...(record.ipv4 ? { ipv4: formatEndpoint(record.ipv4) } : {}),
     ...(record.ipv6 ? { ipv6: formatEndpoint(record.ipv6) } : {}),

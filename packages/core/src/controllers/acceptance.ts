@@ -30,7 +30,10 @@ export async function acceptRecord(input: AcceptanceInput): Promise<ParsedRecord
     else problems.push(`its ${name} is ${reason}`);
   }
   if (!accepted.ipv4 && !accepted.ipv6 && problems.length > 0) {
-    throw new StunmeshError('ERR_RECORD_ENDPOINT', `the peer's record names no usable endpoint: ${problems.join('; ')}`);
+    throw new StunmeshError(
+      'ERR_RECORD_ENDPOINT',
+      `the peer's record names no usable endpoint: ${problems.join('; ')}`,
+    );
   }
   const { ipv4: _four, ipv6: _six, ...rest } = record;
   return { ...rest, ...accepted, problems };
@@ -39,7 +42,10 @@ export async function acceptRecord(input: AcceptanceInput): Promise<ParsedRecord
 /** The box is symmetric: what we sealed for the peer opens for us too, if somebody copies it into the peer's place. */
 function refuseReflected({ record, peer, own, published }: AcceptanceInput): void {
   const reflected = (why: string) =>
-    new StunmeshError('ERR_RECORD_REFLECTED', `the record under the peer's key ${why}; somebody who can write the store has put it there`);
+    new StunmeshError(
+      'ERR_RECORD_REFLECTED',
+      `the record under the peer's key ${why}; somebody who can write the store has put it there`,
+    );
   if (record.f !== undefined) {
     if (record.f === fingerprint(own.publicKey)) throw reflected('is one of our own');
     if (record.f !== fingerprint(peer)) throw reflected('was made by neither of us');

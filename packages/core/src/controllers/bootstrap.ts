@@ -60,7 +60,13 @@ export function createBootstrap(c: Controllers, on: BootstrapEvents): Bootstrap 
       return busy.next;
     },
     reopen(entry) {
-      if (entry.facts) openChannels(c, entry, entry.facts, entry.peers.filter((peer) => !peer.channel));
+      if (entry.facts)
+        openChannels(
+          c,
+          entry,
+          entry.facts,
+          entry.peers.filter((peer) => !peer.channel),
+        );
     },
     heard(entry, peer) {
       if (!peer.wg) return;
@@ -74,7 +80,8 @@ function missing(c: Controllers, entry: DeviceEntry, error: unknown): void {
   const fault = isStunmeshError(error) ? error : new StunmeshError('ERR_INTERNAL', String(error), { cause: error });
   const before = entry.faults.get('device');
   entry.faults.set('device', createFault(fault, c.clock.wallNow()));
-  if (before?.code !== fault.code) c.logger.warn({ device: entry.name, error: fault }, 'cannot read the WireGuard device; looking again');
+  if (before?.code !== fault.code)
+    c.logger.warn({ device: entry.name, error: fault }, 'cannot read the WireGuard device; looking again');
   // A reading that failed for another reason (a busy machine, a deadline) tells nothing about the device.
   if (!hasCode(error, 'ERR_WG_DEVICE_NOT_FOUND') || !entry.facts) return;
   entry.facts = undefined;
@@ -90,13 +97,17 @@ function missing(c: Controllers, entry: DeviceEntry, error: unknown): void {
 function apply(c: Controllers, on: BootstrapEvents, entry: DeviceEntry, device: Device): void {
   const before = entry.facts;
   const rekeyed = before !== undefined && before.publicKey !== device.publicKey;
-  const changed = !before || rekeyed || before.listenPort !== device.listenPort || before.firewallMark !== device.firewallMark;
+  const changed =
+    !before || rekeyed || before.listenPort !== device.listenPort || before.firewallMark !== device.firewallMark;
   entry.facts = device;
   entry.faults.delete('device');
   if (!before || rekeyed) {
     entry.ownRecordsRead = false;
     openChannels(c, entry, device, entry.peers);
-    c.logger.info({ device: entry.name, listenPort: device.listenPort, publicKey: device.publicKey }, before ? 'the device has a new key' : 'device found');
+    c.logger.info(
+      { device: entry.name, listenPort: device.listenPort, publicKey: device.publicKey },
+      before ? 'the device has a new key' : 'device found',
+    );
   }
   if (changed) c.emit('device', entry, undefined, { state: 'up', listenPort: device.listenPort });
   for (const peer of entry.peers) applyPeer(c, on, entry, peer, device);
@@ -129,11 +140,17 @@ function applyPeer(c: Controllers, on: BootstrapEvents, entry: DeviceEntry, peer
   if (peer.fault?.code === 'ERR_WG_PEER_NOT_FOUND') peer.fault = undefined;
   const previous = peer.wg;
   const { life, alive, knocking } = observe(peer.life, found, now, c.clock.wallNow());
-  noticeForeignEndpoint(c, entry, peer, found.endpoint !== undefined && !sameEndpoint(previous?.endpoint, found.endpoint) && previous !== undefined, {
-    received: found.rxBytes > (previous?.rxBytes ?? 0),
-    endpoint: found.endpoint ? formatEndpoint(found.endpoint) : '',
-    ours: sameEndpoint(peer.lastWrite?.endpoint, found.endpoint),
-  });
+  noticeForeignEndpoint(
+    c,
+    entry,
+    peer,
+    found.endpoint !== undefined && !sameEndpoint(previous?.endpoint, found.endpoint) && previous !== undefined,
+    {
+      received: found.rxBytes > (previous?.rxBytes ?? 0),
+      endpoint: found.endpoint ? formatEndpoint(found.endpoint) : '',
+      ours: sameEndpoint(peer.lastWrite?.endpoint, found.endpoint),
+    },
+  );
   peer.wg = found;
   peer.life = life;
   // Made anew under us: nothing can be sent to it, so that no probe would ever fail.
@@ -143,7 +160,14 @@ function applyPeer(c: Controllers, on: BootstrapEvents, entry: DeviceEntry, peer
   else if (knocking) on.knocked(entry, peer);
 }
 
-function settlePhase(c: Controllers, on: BootstrapEvents, entry: DeviceEntry, peer: PeerEntry, found: Peer, alive: boolean): void {
+function settlePhase(
+  c: Controllers,
+  on: BootstrapEvents,
+  entry: DeviceEntry,
+  peer: PeerEntry,
+  found: Peer,
+  alive: boolean,
+): void {
   const before = peer.phase;
   const phase = nextPhase({
     before,
@@ -161,7 +185,10 @@ function settlePhase(c: Controllers, on: BootstrapEvents, entry: DeviceEntry, pe
 
 function absent(c: Controllers, entry: DeviceEntry, peer: PeerEntry): void {
   if (peer.wg || peer.fault?.code !== 'ERR_WG_PEER_NOT_FOUND') {
-    const error = new StunmeshError('ERR_WG_PEER_NOT_FOUND', `device ${entry.name} has no peer with the public key of "${peer.name}"; add it to WireGuard, it is looked for again`);
+    const error = new StunmeshError(
+      'ERR_WG_PEER_NOT_FOUND',
+      `device ${entry.name} has no peer with the public key of "${peer.name}"; add it to WireGuard, it is looked for again`,
+    );
     peer.fault = createFault(error, c.clock.wallNow());
     c.logger.warn({ device: entry.name, peer: peer.name, error }, 'peer left out for now');
   }
@@ -190,8 +217,16 @@ function noticeForeignEndpoint(
 ): void {
   if (!changed || seen.ours) return;
   peer.handsOffUntil = c.clock.now() + (seen.received ? ROAMED_MS : FOREIGN_MS);
-  if (seen.received) c.logger.debug({ device: entry.name, peer: peer.name, endpoint: seen.endpoint }, 'WireGuard followed the peer to another endpoint');
-  else c.logger.warn({ device: entry.name, peer: peer.name, endpoint: seen.endpoint }, 'another program set the endpoint; leaving it alone for a minute');
+  if (seen.received)
+    c.logger.debug(
+      { device: entry.name, peer: peer.name, endpoint: seen.endpoint },
+      'WireGuard followed the peer to another endpoint',
+    );
+  else
+    c.logger.warn(
+      { device: entry.name, peer: peer.name, endpoint: seen.endpoint },
+      'another program set the endpoint; leaving it alone for a minute',
+    );
 }
 
 export function setPhase(c: Controllers, entry: DeviceEntry, peer: PeerEntry, phase: Phase): void {
@@ -207,5 +242,10 @@ export function setPhase(c: Controllers, entry: DeviceEntry, peer: PeerEntry, ph
   if (phase === 'connected') c.logger.info({ ...fields, tookMs }, 'connected');
   else if (phase === 'suspect') c.logger.warn(fields, 'the tunnel is dead: probes go unanswered; connecting again');
   else c.logger.debug({ ...fields, before }, `phase ${phase}`);
-  c.emit('phase', entry, peer, { from: before, to: phase, ...(endpoint === undefined ? {} : { endpoint }), ...(phase === 'connected' ? { tookMs } : {}) });
+  c.emit('phase', entry, peer, {
+    from: before,
+    to: phase,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(phase === 'connected' ? { tookMs } : {}),
+  });
 }

@@ -45,14 +45,22 @@ function ofFamily(input: CandidateInput, family: Family): readonly Endpoint[] {
   const current = newestFirst.filter((r) => freshness(r.t, input.floor, input.wallNow / 1000) === 'new');
   const old = input.unconnectedForMs >= OLD_RECORD_AFTER_MS ? newestFirst.filter((r) => !current.includes(r)) : [];
   const proven = input.proven?.family === family ? [input.proven] : [];
-  const found = [current.map(of)[0], ...proven, ...current.slice(1).map(of), ...old.map(of)].filter((e) => e !== undefined);
+  const found = [current.map(of)[0], ...proven, ...current.slice(1).map(of), ...old.map(of)].filter(
+    (e) => e !== undefined,
+  );
   return found.filter((endpoint, i) => found.findIndex((other) => sameEndpoint(other, endpoint)) === i);
 }
 
 /** The families of a peer's protocol, the one whose turn it is first. */
 function orderFamilies(input: CandidateInput, turn: number): readonly Family[] {
   const wanted: readonly Family[] =
-    input.protocol === 'ipv4' ? [4] : input.protocol === 'ipv6' ? [6] : input.protocol === 'prefer_ipv6' ? [6, 4] : [4, 6];
+    input.protocol === 'ipv4'
+      ? [4]
+      : input.protocol === 'ipv6'
+        ? [6]
+        : input.protocol === 'prefer_ipv6'
+          ? [6, 4]
+          : [4, 6];
   const usable = wanted.filter((family) => input.families.size === 0 || input.families.has(family));
   if (usable.length < 2 || turn === 0) return usable;
   const first: Family = Math.floor(input.wallNow / DWELL_MS) % 2 === 0 ? 4 : 6;

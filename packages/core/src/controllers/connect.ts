@@ -81,7 +81,12 @@ export function createConnector(c: Controllers, parts: ConnectorParts): Connecto
   };
 }
 
-async function punchFamily(c: Controllers, device: DeviceEntry, family: Family, targets: readonly Endpoint[]): Promise<void> {
+async function punchFamily(
+  c: Controllers,
+  device: DeviceEntry,
+  family: Family,
+  targets: readonly Endpoint[],
+): Promise<void> {
   const facts = device.facts;
   if (!facts || facts.listenPort === 0) return;
   try {
@@ -95,7 +100,8 @@ async function punchFamily(c: Controllers, device: DeviceEntry, family: Family, 
       onMessage() {},
       onFault() {},
     });
-    for (const target of targets) await socket.send(PUNCH, target).catch((error) => note(c, device, error, formatEndpoint(target)));
+    for (const target of targets)
+      await socket.send(PUNCH, target).catch((error) => note(c, device, error, formatEndpoint(target)));
   } catch (error) {
     note(c, device, error, `IPv${family}`);
   }
@@ -131,7 +137,14 @@ function mayRenew(c: Controllers, peer: PeerEntry): boolean {
   const now = c.clock.now();
   const { lastRxAt } = peer.life;
   if (lastRxAt !== undefined && now - lastRxAt < HANDSHAKE_MS) return false;
-  return c.settings().renew && peer.renewalsLeft > 0 && peer.phase !== 'connected' && !hasSession(peer.life, now) && now >= peer.handsOffUntil && peer.wg?.endpoint !== undefined;
+  return (
+    c.settings().renew &&
+    peer.renewalsLeft > 0 &&
+    peer.phase !== 'connected' &&
+    !hasSession(peer.life, now) &&
+    now >= peer.handsOffUntil &&
+    peer.wg?.endpoint !== undefined
+  );
 }
 
 async function renew(c: Controllers, device: DeviceEntry, peer: PeerEntry): Promise<void> {

@@ -1,5 +1,16 @@
 /** What controllers are handed: interfaces only, so that every one runs against doubles under a fake clock. */
-import type { CaptureModule, Clock, Endpoint, Family, Logger, NetInterface, PublicKey, Store, StoreTraits, WireGuardControl } from '../api/index.js';
+import type {
+  CaptureModule,
+  Clock,
+  Endpoint,
+  Family,
+  Logger,
+  NetInterface,
+  PublicKey,
+  Store,
+  StoreTraits,
+  WireGuardControl,
+} from '../api/index.js';
 import type { DeviceEntry, PeerEntry } from './peer-table.js';
 
 /** A store instance as the host opened it. */
@@ -26,7 +37,12 @@ export interface Reflexive {
 export type Discover = (device: DeviceEntry, family: Family, signal: AbortSignal) => Promise<Reflexive>;
 
 /** News for `status` and the log; `data` holds plain JSON without secrets. */
-export type EventSink = (event: string, device: DeviceEntry, peer: PeerEntry | undefined, data: Readonly<Record<string, unknown>>) => void;
+export type EventSink = (
+  event: string,
+  device: DeviceEntry,
+  peer: PeerEntry | undefined,
+  data: Readonly<Record<string, unknown>>,
+) => void;
 
 export interface Settings {
   readonly refreshIntervalMs: number;

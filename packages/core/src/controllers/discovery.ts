@@ -1,6 +1,13 @@
 /** Finds a device's reflexive address by the capture module and the configured STUN servers, remembering which one answered (F2, F5). */
 import { randomBytes } from 'node:crypto';
-import { type CaptureModule, type Clock, type Endpoint, type Family, type NetInterface, StunmeshError } from '../api/index.js';
+import {
+  type CaptureModule,
+  type Clock,
+  type Endpoint,
+  type Family,
+  type NetInterface,
+  StunmeshError,
+} from '../api/index.js';
 import { discover } from '../stun/discover.js';
 import type { Controllers, Discover } from './context.js';
 import type { DeviceEntry } from './peer-table.js';
@@ -14,7 +21,10 @@ export interface DiscoveryParts {
   servers(): readonly string[];
 }
 
-export function createDiscovery(parts: DiscoveryParts): { readonly discover: Discover; readonly serverAddress: Controllers['serverAddress'] } {
+export function createDiscovery(parts: DiscoveryParts): {
+  readonly discover: Discover;
+  readonly serverAddress: Controllers['serverAddress'];
+} {
   const { capture, clock } = parts;
   const preferred = new Map<string, { readonly server: string; readonly address: Endpoint }>();
   const keyOf = (device: DeviceEntry, family: Family) => `${device.name}/${family}`;
@@ -25,7 +35,10 @@ export function createDiscovery(parts: DiscoveryParts): { readonly discover: Dis
       const { facts, config } = device;
       if (!facts) throw new StunmeshError('ERR_WG_DEVICE_NOT_FOUND', `the device ${device.name} is not there`);
       if (facts.listenPort === 0) {
-        throw new StunmeshError('ERR_WG_FAILED', `the device ${device.name} listens on no port; bring it up, or give it a ListenPort`);
+        throw new StunmeshError(
+          'ERR_WG_FAILED',
+          `the device ${device.name} listens on no port; bring it up, or give it a ListenPort`,
+        );
       }
       const last = preferred.get(keyOf(device, family));
       const found = await discover({

@@ -90,7 +90,11 @@ export function createEchoes(capture: Pick<CaptureModule, 'openEchoSocket'>, clo
       const nonce = randomBytes(NONCE_BYTES);
       port.outstanding.set(mine, { to, nonce, sentAt: now, onReply });
       try {
-        await port.socket.send(encodeEcho(family, { kind: 'request', id, sequence: mine, payload: nonce }), to, ttl === undefined ? {} : { ttl });
+        await port.socket.send(
+          encodeEcho(family, { kind: 'request', id, sequence: mine, payload: nonce }),
+          to,
+          ttl === undefined ? {} : { ttl },
+        );
       } catch (error) {
         port.outstanding.delete(mine);
         // A socket bound to a device that was deleted since fails for ever; the next echo gets a fresh one.

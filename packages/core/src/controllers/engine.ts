@@ -38,7 +38,9 @@ export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: 
     device.retryStep = 0;
     peer.renewalsLeft = 3;
     setPhase(c, device, peer, 'suspect');
-    void publish.refresh(device);
+    // One look at our address serves all peers that fail together (F15).
+    const lookedAt = Math.max(...[...device.mappings.values()].map((mapping) => mapping.at));
+    if (!device.discovering && c.clock.now() - lookedAt >= 1_000) void publish.refresh(device);
     void establish.read(device, peer);
     establish.hurry(device, peer);
     rhythm.wake();

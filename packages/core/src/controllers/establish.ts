@@ -50,9 +50,15 @@ export function createEstablish(c: Controllers, parts: EstablishParts): Establis
   const { connector } = parts;
   const reads = new Map<PeerEntry, Coalesced>();
   const attempts = new Map<PeerEntry, Coalesced>();
-  const report = (device: DeviceEntry, peer: PeerEntry) => (error: unknown) => noteFault(c, device, peer, error, 'could not connect');
+  const report = (device: DeviceEntry, peer: PeerEntry) => (error: unknown) =>
+    noteFault(c, device, peer, error, 'could not connect');
 
-  const job = (jobs: Map<PeerEntry, Coalesced>, device: DeviceEntry, peer: PeerEntry, run: () => Promise<void>): Coalesced => {
+  const job = (
+    jobs: Map<PeerEntry, Coalesced>,
+    device: DeviceEntry,
+    peer: PeerEntry,
+    run: () => Promise<void>,
+  ): Coalesced => {
     const known = jobs.get(peer) ?? createCoalesced(run, report(device, peer));
     jobs.set(peer, known);
     return known;
@@ -66,7 +72,8 @@ export function createEstablish(c: Controllers, parts: EstablishParts): Establis
     peer.quickAttempts = QUICK_ATTEMPTS;
     peer.nextKickAt = now;
     peer.tryingSince = now;
-    peer.dwellMs = (hasSession(peer.life, now) ? SESSION_DWELL_MS : DWELL_MS) * (1 + DWELL_SPREAD * (2 * Math.random() - 1));
+    peer.dwellMs =
+      (hasSession(peer.life, now) ? SESSION_DWELL_MS : DWELL_MS) * (1 + DWELL_SPREAD * (2 * Math.random() - 1));
     void connect(device, peer);
   };
 
@@ -105,7 +112,9 @@ export function createEstablish(c: Controllers, parts: EstablishParts): Establis
     hurry,
     async openTowardsAll(device) {
       const present = device.peers.filter((peer) => peer.wg);
-      const towards = present.flatMap((peer) => (isUnsettled(peer) ? candidatesOf(c, device, peer) : (peer.wg?.endpoint ?? [])));
+      const towards = present.flatMap((peer) =>
+        isUnsettled(peer) ? candidatesOf(c, device, peer) : (peer.wg?.endpoint ?? []),
+      );
       await connector.punch(device, towards);
       for (const peer of present) {
         if (isUnsettled(peer)) hurry(device, peer);
@@ -123,7 +132,12 @@ export function createEstablish(c: Controllers, parts: EstablishParts): Establis
 }
 
 /** The record where it is another than before; undefined where not. Failures stay with the peer. */
-async function readOne(c: Controllers, device: DeviceEntry, peer: PeerEntry, store: NamedStore): Promise<ParsedRecord | undefined> {
+async function readOne(
+  c: Controllers,
+  device: DeviceEntry,
+  peer: PeerEntry,
+  store: NamedStore,
+): Promise<ParsedRecord | undefined> {
   const { facts, channel } = device.facts && peer.channel ? { facts: device.facts, channel: peer.channel } : {};
   if (!facts || !channel) return undefined;
   try {
@@ -143,7 +157,10 @@ async function readOne(c: Controllers, device: DeviceEntry, peer: PeerEntry, sto
     });
     const changed = keepRecord(c, device, peer, store, record);
     if (record.problems.length > 0) {
-      const problem = new StunmeshError('ERR_RECORD_ENDPOINT', `part of the peer's record is not used: ${record.problems.join('; ')}`);
+      const problem = new StunmeshError(
+        'ERR_RECORD_ENDPOINT',
+        `part of the peer's record is not used: ${record.problems.join('; ')}`,
+      );
       noteFault(c, device, peer, problem, `cannot use all of the record in store "${store.name}"`);
     }
     return changed ? record : undefined;
@@ -154,11 +171,24 @@ async function readOne(c: Controllers, device: DeviceEntry, peer: PeerEntry, sto
 }
 
 /** True when it is another than before. */
-function keepRecord(c: Controllers, device: DeviceEntry, peer: PeerEntry, store: NamedStore, record: ParsedRecord): boolean {
+function keepRecord(
+  c: Controllers,
+  device: DeviceEntry,
+  peer: PeerEntry,
+  store: NamedStore,
+  record: ParsedRecord,
+): boolean {
   const before = peer.remote.get(store.name)?.record;
   peer.remote.set(store.name, { record, store: store.name, readAt: c.clock.wallNow() });
-  if (record.problems.length === 0 && peer.fault && /^ERR_(RECORD|STORE|EXEC|DEADLINE)/.test(peer.fault.code)) peer.fault = undefined;
-  if (before && before.t === record.t && sameEndpoint(before.ipv4, record.ipv4) && sameEndpoint(before.ipv6, record.ipv6)) return false;
+  if (record.problems.length === 0 && peer.fault && /^ERR_(RECORD|STORE|EXEC|DEADLINE)/.test(peer.fault.code))
+    peer.fault = undefined;
+  if (
+    before &&
+    before.t === record.t &&
+    sameEndpoint(before.ipv4, record.ipv4) &&
+    sameEndpoint(before.ipv6, record.ipv6)
+  )
+    return false;
   c.emit('record', device, peer, {
     store: store.name,
     ...(record.ipv4 ? { ipv4: formatEndpoint(record.ipv4) } : {}),
@@ -172,7 +202,8 @@ async function connectOnce(c: Controllers, connector: Connector, device: DeviceE
   const now = c.clock.now();
   const quick = peer.quickAttempts > 0;
   if (quick) peer.quickAttempts -= 1;
-  peer.nextKickAt = now + (quick && peer.quickAttempts > 0 ? QUICK_GAP_MS : patience(c, peer, ATTEMPT_GAP_MS, MOST_GAP_MS));
+  peer.nextKickAt =
+    now + (quick && peer.quickAttempts > 0 ? QUICK_GAP_MS : patience(c, peer, ATTEMPT_GAP_MS, MOST_GAP_MS));
   if (!isUnsettled(peer)) return;
   const endpoints = candidatesOf(c, device, peer);
   if (endpoints.length === 0) return;

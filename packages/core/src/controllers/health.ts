@@ -98,7 +98,9 @@ export function observeEcho(before: Life, now: number): Life {
 
 /** What WireGuard sends by itself in this time without expecting an answer. */
 function quietBytes(keepaliveSeconds: number, elapsedMs: number): number {
-  return QUIET_BYTES + (keepaliveSeconds === 0 ? 0 : KEEPALIVE_BYTES * (1 + Math.floor(elapsedMs / 1000 / keepaliveSeconds)));
+  return (
+    QUIET_BYTES + (keepaliveSeconds === 0 ? 0 : KEEPALIVE_BYTES * (1 + Math.floor(elapsedMs / 1000 / keepaliveSeconds)))
+  );
 }
 
 /** Whether WireGuard has a session with the peer that can still carry packets. */
@@ -133,7 +135,8 @@ export function nextPhase(input: PhaseInput): Phase {
 /** Why a connected or idle peer has to be probed now; undefined: no need. */
 export function probeReason(life: Life, keepaliveSeconds: number, now: number): string | undefined {
   if (life.sentAt !== undefined && now - life.sentAt >= ANSWER_MS) return 'what was sent is not answered';
-  if (keepaliveSeconds > 0 && now - (life.lastLifeAt ?? Number.NEGATIVE_INFINITY) >= SILENCE_MS) return 'no sign of life';
+  if (keepaliveSeconds > 0 && now - (life.lastLifeAt ?? Number.NEGATIVE_INFINITY) >= SILENCE_MS)
+    return 'no sign of life';
   return undefined;
 }
 

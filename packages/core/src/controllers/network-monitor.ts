@@ -61,7 +61,9 @@ export async function openNetworkMonitor(
     firstAt ??= now;
     quiet[Symbol.dispose]();
     quiet = c.clock.deadline(Math.max(0, Math.min(QUIET_MS, firstAt + AT_LATEST_MS - now)), c.signal);
-    quiet.signal.addEventListener('abort', () => void (c.signal.aborted ? undefined : look().catch(ignore(c))), { once: true });
+    quiet.signal.addEventListener('abort', () => void (c.signal.aborted ? undefined : look().catch(ignore(c))), {
+      once: true,
+    });
   };
 
   const watching = await startWatching(c, onChange);
@@ -106,7 +108,10 @@ async function startWatching(c: Controllers, onChange: (event: NetworkEvent) => 
       onFault: (error) => c.logger.warn({ error }, 'network events are lost; changes are found at the next beat'),
     });
   } catch (error) {
-    c.logger.warn({ error: isStunmeshError(error) ? error : String(error) }, 'no network events; changes are found at the next beat');
+    c.logger.warn(
+      { error: isStunmeshError(error) ? error : String(error) },
+      'no network events; changes are found at the next beat',
+    );
     return none;
   }
 }

@@ -105,6 +105,8 @@ export interface DeviceEntry {
   readonly faults: Map<Family | 'device', Fault>;
   discoveries: number;
   discovering: boolean;
+  /** When the last discovery began; monotonic milliseconds. */
+  discoveredAt: number;
   /** When our mapping is looked at next, outside the refresh; monotonic milliseconds. */
   nextDiscoveryAt: number;
   /** Discoveries in the present series, while a peer is unsettled: they come ever slower. */
@@ -126,6 +128,7 @@ export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceE
     faults: new Map(),
     discoveries: 0,
     discovering: false,
+    discoveredAt: Number.NEGATIVE_INFINITY,
     nextDiscoveryAt: Number.POSITIVE_INFINITY,
     retryStep: 0,
     n: 0,

@@ -75,7 +75,8 @@ async function monitorPeer(
     } catch (error) {
       if (signal.aborted) return;
       const fault = isStunmeshError(error) ? error : new StunmeshError('ERR_INTERNAL', String(error), { cause: error });
-      if (peer.fault?.code !== fault.code) c.logger.warn({ device: device.name, peer: peer.name, error: fault }, 'cannot ping');
+      if (peer.fault?.code !== fault.code)
+        c.logger.warn({ device: device.name, peer: peer.name, error: fault }, 'cannot ping');
       peer.fault = createFault(fault, c.clock.wallNow());
       await c.clock.sleep(RESOLVE_AGAIN_MS, signal).catch(() => undefined);
     }
@@ -88,7 +89,10 @@ async function resolveTarget(c: Controllers, target: string, signal: AbortSignal
     const [address] = await c.resolve(target, family, signal).catch(() => []);
     if (address !== undefined) return address;
   }
-  throw new StunmeshError('ERR_RESOLVE', `the ping target "${target}" does not resolve; write an address, or see to the name`);
+  throw new StunmeshError(
+    'ERR_RESOLVE',
+    `the ping target "${target}" does not resolve; write an address, or see to the name`,
+  );
 }
 
 async function pingOnce(

@@ -43,7 +43,8 @@ export function createProbe(c: Controllers, parts: ProbeParts): Probe {
       await parts.kick(device, peer);
       await c.clock.sleep(confirm ? CONFIRM_GAP_MS : KICK_GAP_MS, c.signal);
     }
-    const verdictAt = startedAt + (confirm ? CONFIRM_VERDICT_MS : peer.answersEcho ? ECHO_VERDICT_MS : KEEPALIVE_VERDICT_MS);
+    const verdictAt =
+      startedAt + (confirm ? CONFIRM_VERDICT_MS : peer.answersEcho ? ECHO_VERDICT_MS : KEEPALIVE_VERDICT_MS);
     while (!lives() && c.clock.now() < verdictAt) {
       await c.clock.sleep(Math.min(LOOK_MS, verdictAt - c.clock.now()), c.signal);
       if (!(await parts.read(device))) return;

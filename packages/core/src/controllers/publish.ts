@@ -13,12 +13,15 @@ const REWRITE_MS = 3_600_000;
 const FIRST_RETRY_MS = 1_000;
 const MOST_RETRY_MS = 60_000;
 const MOST_DISCOVERY_GAP_MS = 30_000;
+const SHARED_MS = 1_000;
 const RETRY_GAP_MS = 2_000;
 const RETRY_STEP_MS = 5_000;
 
 export interface Publish {
   /** A new discovery, then records where they changed. Never rejects. */
   refresh(device: DeviceEntry): Promise<void>;
+  /** The same, unless a discovery began within the last second: peers that fail together share one (F15). */
+  look(device: DeviceEntry): Promise<void>;
   /** Writes what is due (changed, failed before, or old) from the mappings at hand. Never rejects. */
   flush(device: DeviceEntry): Promise<void>;
   /** When flush has work next; monotonic milliseconds. */
@@ -57,6 +60,7 @@ export function createPublish(c: Controllers, on: PublishEvents): Publish {
 
   const refresh = async (device: DeviceEntry): Promise<void> => {
     device.discovering = true;
+    device.discoveredAt = c.clock.now();
     const changed = await discoverAll(c, device).finally(() => {
       device.discovering = false;
     });
@@ -72,14 +76,20 @@ export function createPublish(c: Controllers, on: PublishEvents): Publish {
     await flush(device);
   };
 
+  const trigger: Publish['refresh'] = (device) => {
+    const job = refreshes.get(device) ?? createCoalesced(() => refresh(device), logInternal(c, device));
+    refreshes.set(device, job);
+    return job.trigger();
+  };
+
   return {
-    refresh(device) {
-      const job = refreshes.get(device) ?? createCoalesced(() => refresh(device), logInternal(c, device));
-      refreshes.set(device, job);
-      return job.trigger();
+    refresh: trigger,
+    async look(device) {
+      if (c.clock.now() - device.discoveredAt >= SHARED_MS) await trigger(device);
     },
     flush,
-    nextFlushAt: (device) => Math.min(...device.peers.flatMap((peer) => peer.config.plugins.map((name) => dueAt(c, device, peer, name)))),
+    nextFlushAt: (device) =>
+      Math.min(...device.peers.flatMap((peer) => peer.config.plugins.map((name) => dueAt(c, device, peer, name)))),
     async stop() {
       await Promise.all([...refreshes.values(), ...flushes.values()].map((j) => j.stop()));
     },
@@ -94,7 +104,10 @@ function nextDiscoveryGap(c: Controllers, device: DeviceEntry, failed: number): 
   if (!device.peers.some((peer) => isUnsettled(peer) && peer.phase !== 'waiting')) return check;
   const step = device.retryStep;
   device.retryStep += 1;
-  const gap = step < c.settings().pingMonitor.fixedRetries ? RETRY_GAP_MS : RETRY_STEP_MS * (step - c.settings().pingMonitor.fixedRetries + 1);
+  const gap =
+    step < c.settings().pingMonitor.fixedRetries
+      ? RETRY_GAP_MS
+      : RETRY_STEP_MS * (step - c.settings().pingMonitor.fixedRetries + 1);
   return Math.min(gap, MOST_DISCOVERY_GAP_MS, Math.max(check, RETRY_GAP_MS), c.settings().refreshIntervalMs);
 }
 
@@ -108,7 +121,9 @@ function logInternal(c: Controllers, device: DeviceEntry): (error: unknown) => v
 async function discoverAll(c: Controllers, device: DeviceEntry): Promise<boolean> {
   if (!device.facts) return false;
   device.discoveries += 1;
-  const families: readonly Family[] = { ipv4: [4] as const, ipv6: [6] as const, dualstack: [4, 6] as const }[device.config.protocol];
+  const families: readonly Family[] = { ipv4: [4] as const, ipv6: [6] as const, dualstack: [4, 6] as const }[
+    device.config.protocol
+  ];
   const changes = await Promise.all(families.map((family) => discoverFamily(c, device, family)));
   return changes.includes(true);
 }
@@ -117,14 +132,26 @@ async function discoverFamily(c: Controllers, device: DeviceEntry, family: Famil
   const before = device.mappings.get(family);
   try {
     const found = await c.discover(device, family, c.signal);
-    const mapping: Mapping = { endpoint: found.endpoint, server: found.server, rttMs: found.rttMs, natted: found.natted, at: c.clock.now() };
+    const mapping: Mapping = {
+      endpoint: found.endpoint,
+      server: found.server,
+      rttMs: found.rttMs,
+      natted: found.natted,
+      at: c.clock.now(),
+    };
     device.mappings.set(family, mapping);
     device.faults.delete(family);
     if (before && sameEndpoint(before.endpoint, found.endpoint)) return false;
     const text = formatEndpoint(found.endpoint);
-    c.logger.info({ device: device.name, endpoint: text, server: found.server, rttMs: Math.round(found.rttMs), nat: found.natted }, 'reflexive address');
+    c.logger.info(
+      { device: device.name, endpoint: text, server: found.server, rttMs: Math.round(found.rttMs), nat: found.natted },
+      'reflexive address',
+    );
     if (!found.natted && !sameEndpoint(found.mapped, found.endpoint)) {
-      c.logger.info({ device: device.name, endpoint: text, probe: formatEndpoint(found.mapped) }, 'no NAT in front: this host\'s own masquerade rewrites the probe, not WireGuard');
+      c.logger.info(
+        { device: device.name, endpoint: text, probe: formatEndpoint(found.mapped) },
+        "no NAT in front: this host's own masquerade rewrites the probe, not WireGuard",
+      );
     }
     c.emit('reflexive', device, undefined, { family: `ipv${family}`, endpoint: text, server: found.server });
     return true;
@@ -134,8 +161,12 @@ async function discoverFamily(c: Controllers, device: DeviceEntry, family: Famil
     const known = device.faults.get(family)?.code === fault.code;
     device.faults.set(family, createFault(fault, c.clock.wallNow()));
     device.mappings.delete(family);
-    c.logger[known ? 'debug' : 'warn']({ device: device.name, family: `ipv${family}`, error: fault }, 'no reflexive address');
-    if (!known) c.emit('fault', device, undefined, { family: `ipv${family}`, code: fault.code, message: fault.message });
+    c.logger[known ? 'debug' : 'warn'](
+      { device: device.name, family: `ipv${family}`, error: fault },
+      'no reflexive address',
+    );
+    if (!known)
+      c.emit('fault', device, undefined, { family: `ipv${family}`, code: fault.code, message: fault.message });
     return before !== undefined;
   }
 }
@@ -143,7 +174,9 @@ async function discoverFamily(c: Controllers, device: DeviceEntry, family: Famil
 async function flushStore(c: Controllers, on: PublishEvents, device: DeviceEntry, store: NamedStore): Promise<void> {
   if (!device.facts || device.mappings.size === 0) return;
   const peers = device.peers.filter((peer) => peer.config.plugins.includes(store.name) && peer.channel && peer.wg);
-  await Promise.all(peers.filter((peer) => !peer.published.has(store.name)).map((peer) => findOwnRecord(c, device, peer, store)));
+  await Promise.all(
+    peers.filter((peer) => !peer.published.has(store.name)).map((peer) => findOwnRecord(c, device, peer, store)),
+  );
   const due = peers.filter((peer) => dueAt(c, device, peer, store.name) <= c.clock.now());
   if (due.length === 0) return;
   const t = nextTime(c.clock.wallNow() / 1000, device.lastT, undefined);
@@ -161,7 +194,10 @@ async function findOwnRecord(c: Controllers, device: DeviceEntry, peer: PeerEntr
     const record = parseRecord(peer.channel.open(sealed));
     if (record.f !== fingerprint(device.facts.publicKey)) return;
     if (device.lastT !== undefined && record.t !== undefined && record.t > device.lastT && device.ownRecordsRead) {
-      c.logger.warn({ device: device.name, peer: peer.name }, 'the store holds a newer record of ours that we did not write: does another host use the same WireGuard key?');
+      c.logger.warn(
+        { device: device.name, peer: peer.name },
+        'the store holds a newer record of ours that we did not write: does another host use the same WireGuard key?',
+      );
     }
     if (record.t !== undefined) device.lastT = Math.max(device.lastT ?? 0, record.t);
     if (record.n !== undefined) device.n = Math.max(device.n, record.n);
@@ -179,19 +215,43 @@ async function findOwnRecord(c: Controllers, device: DeviceEntry, peer: PeerEntr
   }
 }
 
-async function write(c: Controllers, device: DeviceEntry, peer: PeerEntry, store: NamedStore, t: number): Promise<void> {
+async function write(
+  c: Controllers,
+  device: DeviceEntry,
+  peer: PeerEntry,
+  store: NamedStore,
+  t: number,
+): Promise<void> {
   const { facts } = device;
   if (!facts || !peer.channel) return;
   peer.publishing.add(store.name);
   const ipv4 = device.mappings.get(4)?.endpoint;
   const ipv6 = device.mappings.get(6)?.endpoint;
-  const record: EndpointRecord = { ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}), t, n: device.n, f: fingerprint(facts.publicKey) };
+  const record: EndpointRecord = {
+    ...(ipv4 ? { ipv4 } : {}),
+    ...(ipv6 ? { ipv6 } : {}),
+    t,
+    n: device.n,
+    f: fingerprint(facts.publicKey),
+  };
   try {
     const { plain, omitted } = formatRecord(record, store.traits.maxValueBytes);
     await store.set(storeKey(facts.publicKey, peer.publicKey), peer.channel.seal(plain), { signal: c.signal });
-    peer.published.set(store.name, { ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}), t, omitted, at: c.clock.now(), wallAt: c.clock.wallNow() });
+    peer.published.set(store.name, {
+      ...(ipv4 ? { ipv4 } : {}),
+      ...(ipv6 ? { ipv6 } : {}),
+      t,
+      omitted,
+      at: c.clock.now(),
+      wallAt: c.clock.wallNow(),
+    });
     peer.publishRetry.delete(store.name);
-    c.emit('published', device, peer, { store: store.name, t, ...(ipv4 ? { ipv4: formatEndpoint(ipv4) } : {}), ...(ipv6 ? { ipv6: formatEndpoint(ipv6) } : {}) });
+    c.emit('published', device, peer, {
+      store: store.name,
+      t,
+      ...(ipv4 ? { ipv4: formatEndpoint(ipv4) } : {}),
+      ...(ipv6 ? { ipv6: formatEndpoint(ipv6) } : {}),
+    });
   } catch (error) {
     if (c.signal.aborted) return;
     const fault = isStunmeshError(error) ? error : new StunmeshError('ERR_INTERNAL', String(error), { cause: error });
@@ -199,7 +259,10 @@ async function write(c: Controllers, device: DeviceEntry, peer: PeerEntry, store
     const waitMs = Math.max(fault.retryAfterMs ?? 0, Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), MOST_RETRY_MS));
     peer.publishRetry.set(store.name, { at: c.clock.now() + waitMs, failures });
     peer.fault = createFault(fault, c.clock.wallNow());
-    c.logger[failures === 1 ? 'warn' : 'debug']({ device: device.name, peer: peer.name, error: fault }, `cannot publish to store "${store.name}"; trying again`);
+    c.logger[failures === 1 ? 'warn' : 'debug'](
+      { device: device.name, peer: peer.name, error: fault },
+      `cannot publish to store "${store.name}"; trying again`,
+    );
     if (failures === 1) c.emit('fault', device, peer, { code: fault.code, message: fault.message });
   } finally {
     peer.publishing.delete(store.name);
@@ -208,12 +271,15 @@ async function write(c: Controllers, device: DeviceEntry, peer: PeerEntry, store
 
 /** When this peer's record in this store has to be written next; infinite while there is nothing to say. */
 function dueAt(c: Controllers, device: DeviceEntry, peer: PeerEntry, storeName: string): number {
-  if (!device.facts || device.mappings.size === 0 || !peer.channel || !peer.wg || peer.publishing.has(storeName)) return Number.POSITIVE_INFINITY;
+  if (!device.facts || device.mappings.size === 0 || !peer.channel || !peer.wg || peer.publishing.has(storeName))
+    return Number.POSITIVE_INFINITY;
   const retry = peer.publishRetry.get(storeName);
   if (retry) return retry.at;
   const last = peer.published.get(storeName);
   if (!last) return 0;
-  const same = sameEndpoint(last.ipv4, device.mappings.get(4)?.endpoint) && sameEndpoint(last.ipv6, device.mappings.get(6)?.endpoint);
+  const same =
+    sameEndpoint(last.ipv4, device.mappings.get(4)?.endpoint) &&
+    sameEndpoint(last.ipv6, device.mappings.get(6)?.endpoint);
   if (!same) return 0;
   const expiresAfterMs = c.stores.get(storeName)?.traits.expiresAfterMs;
   const rewriteMs = expiresAfterMs === undefined ? REWRITE_MS : Math.min(expiresAfterMs / 3, REWRITE_MS);

@@ -74,9 +74,17 @@ export function createRefresh(c: Controllers, device: DeviceEntry, parts: Refres
     const now = c.clock.now();
     const unsettled = device.peers.filter(isUnsettled);
     const youngest = Math.max(...unsettled.map((peer) => peer.unconnectedSince));
-    const beat = unsettled.length === 0 && device.facts ? CALM_BEAT_MS : Math.min(Math.max(BUSY_BEAT_MS, (now - youngest) * PATIENCE), CALM_BEAT_MS);
+    const beat =
+      unsettled.length === 0 && device.facts
+        ? CALM_BEAT_MS
+        : Math.min(Math.max(BUSY_BEAT_MS, (now - youngest) * PATIENCE), CALM_BEAT_MS);
     const due = [now + (device.facts ? beat : missingBeat(now)), nextRefreshAt];
-    if (device.facts) due.push(device.discovering ? Number.POSITIVE_INFINITY : device.nextDiscoveryAt, publish.nextFlushAt(device), ...unsettled.flatMap((p) => [p.nextReadAt, p.nextKickAt]));
+    if (device.facts)
+      due.push(
+        device.discovering ? Number.POSITIVE_INFINITY : device.nextDiscoveryAt,
+        publish.nextFlushAt(device),
+        ...unsettled.flatMap((p) => [p.nextReadAt, p.nextKickAt]),
+      );
     return Math.max(LEAST_BEAT_MS, Math.min(...due) - now);
   };
 

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { Logger } from '../api/index.js';
 import { formatEndpoint, parseEndpoint } from '../net/index.js';
 import { type Coalesced, createCoalesced } from '../runtime/coalesce.js';
-import { readStateFile, writeStateFile } from '../runtime/state-file.js';
 import type { DeviceEntry } from './peer-table.js';
 
 interface PeerState {
@@ -34,7 +33,8 @@ export function createDeviceState(device: DeviceEntry): DeviceState {
 /** Puts a stored state into the table; what does not fit is passed over, member by member. False: it is no state of ours. */
 export function restoreDeviceState(device: DeviceEntry, value: unknown): boolean {
   if (!isObject(value) || value['version'] !== 1) return false;
-  const whole = (member: unknown): member is number => typeof member === 'number' && Number.isSafeInteger(member) && member >= 0;
+  const whole = (member: unknown): member is number =>
+    typeof member === 'number' && Number.isSafeInteger(member) && member >= 0;
   if (whole(value['t'])) device.lastT = value['t'];
   if (whole(value['n'])) device.n = value['n'];
   const { peers } = value;
@@ -59,14 +59,20 @@ export interface StateKeeper {
   flush(device: DeviceEntry): Promise<void>;
 }
 
+/** How state files are read and replaced (runtime/state-file). */
+export interface StateFiles {
+  read(path: string): Promise<unknown>;
+  write(path: string, value: unknown): Promise<void>;
+}
+
 /** DEVICE.json in `stateDir`. A file that cannot be read or written costs a line in the log and nothing else. */
-export function createStateKeeper(stateDir: string, logger: Logger): StateKeeper {
+export function createStateKeeper(files: StateFiles, stateDir: string, logger: Logger): StateKeeper {
   const jobs = new Map<DeviceEntry, Coalesced>();
   let complained = false;
   const path = (device: DeviceEntry) => join(stateDir, `${device.name}.json`);
   const job = (device: DeviceEntry): Coalesced => {
     const write = async (): Promise<void> => {
-      await writeStateFile(path(device), createDeviceState(device));
+      await files.write(path(device), createDeviceState(device));
       complained = false;
     };
     const known =
@@ -81,7 +87,7 @@ export function createStateKeeper(stateDir: string, logger: Logger): StateKeeper
   return {
     async restore(device) {
       try {
-        const value = await readStateFile(path(device));
+        const value = await files.read(path(device));
         if (value !== undefined && !restoreDeviceState(device, value)) {
           logger.warn({ device: device.name, file: path(device) }, 'state file of another kind ignored');
         }

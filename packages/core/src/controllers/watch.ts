@@ -5,13 +5,19 @@ import type { Controllers } from './context.js';
 import type { DeviceEntry, PeerEntry } from './peer-table.js';
 
 /** Watches all peers' records of a device, in each store that can, until disposed. Never rejects. */
-export async function watchRecords(c: Controllers, device: DeviceEntry, changed: (peer: PeerEntry) => void): Promise<AsyncDisposable> {
+export async function watchRecords(
+  c: Controllers,
+  device: DeviceEntry,
+  changed: (peer: PeerEntry) => void,
+): Promise<AsyncDisposable> {
   const { facts } = device;
   const watches: AsyncDisposable[] = [];
   if (facts) {
     for (const store of c.stores.values()) {
       const keys = new Map(
-        device.peers.filter((p) => p.config.plugins.includes(store.name)).map((p) => [storeKey(p.publicKey, facts.publicKey), p]),
+        device.peers
+          .filter((p) => p.config.plugins.includes(store.name))
+          .map((p) => [storeKey(p.publicKey, facts.publicKey), p]),
       );
       if (keys.size === 0 || !store.watch) continue;
       const options: CallOptions = { signal: c.signal };
@@ -24,13 +30,18 @@ export async function watchRecords(c: Controllers, device: DeviceEntry, changed:
                 const peer = keys.get(key);
                 if (peer) changed(peer);
               },
-              fault: (error) => c.logger.debug({ device: device.name, store: store.name, error }, 'watching suffered; polling goes on'),
+              fault: (error) =>
+                c.logger.debug({ device: device.name, store: store.name, error }, 'watching suffered; polling goes on'),
             },
             options,
           ),
         );
       } catch (error) {
-        if (!c.signal.aborted) c.logger.debug({ device: device.name, store: store.name, error: isStunmeshError(error) ? error.code : 'ERR_INTERNAL' }, 'cannot watch; polling instead');
+        if (!c.signal.aborted)
+          c.logger.debug(
+            { device: device.name, store: store.name, error: isStunmeshError(error) ? error.code : 'ERR_INTERNAL' },
+            'cannot watch; polling instead',
+          );
       }
     }
   }

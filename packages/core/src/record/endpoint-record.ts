@@ -37,7 +37,10 @@ export function refusedEndpoint(endpoint: Endpoint): string | undefined {
 
 /** JSON without spaces whose sealed form fits in `maxValueBytes` characters: what does not fit is left out, last member first.
  * Errors: ERR_RECORD_TOO_LARGE when not even one endpoint fits. */
-export function formatRecord(record: EndpointRecord, maxValueBytes = Number.POSITIVE_INFINITY): { readonly plain: string; readonly omitted: readonly string[] } {
+export function formatRecord(
+  record: EndpointRecord,
+  maxValueBytes = Number.POSITIVE_INFINITY,
+): { readonly plain: string; readonly omitted: readonly string[] } {
   const members: [string, string | number][] = [];
   if (record.ipv4) members.push(['ipv4', formatEndpoint(record.ipv4)]);
   if (record.ipv6) members.push(['ipv6', formatEndpoint(record.ipv6)]);
@@ -48,7 +51,10 @@ export function formatRecord(record: EndpointRecord, maxValueBytes = Number.POSI
     if (sealedLength(plain) <= maxValueBytes) return { plain, omitted };
     const last = members.length > 1 ? members.pop() : undefined;
     if (!last) {
-      throw new StunmeshError('ERR_RECORD_TOO_LARGE', `a record needs ${sealedLength(plain)} characters and the store takes ${maxValueBytes}; use another store`);
+      throw new StunmeshError(
+        'ERR_RECORD_TOO_LARGE',
+        `a record needs ${sealedLength(plain)} characters and the store takes ${maxValueBytes}; use another store`,
+      );
     }
     omitted.push(last[0]);
   }
@@ -89,7 +95,8 @@ function parseObject(plain: string): object {
 
 function readEndpoint(name: 'ipv4' | 'ipv6', value: unknown, problems: string[]): Endpoint | undefined {
   if (value === null || value === '') return undefined;
-  if (typeof value !== 'string') throw new StunmeshError('ERR_RECORD_MALFORMED', `the record's ${name} is not a string`);
+  if (typeof value !== 'string')
+    throw new StunmeshError('ERR_RECORD_MALFORMED', `the record's ${name} is not a string`);
   const family: Family = name === 'ipv4' ? 4 : 6;
   const endpoint = parseEndpoint(value);
   // A link-local zone of another host means nothing here.

@@ -20,7 +20,10 @@ export function isWeakKey(key: PublicKey): boolean {
 /** Computes the shared key once. Errors: ERR_KEY_WEAK. */
 export function createChannel(own: SecretKey, peer: PublicKey): Channel {
   if (isWeakKey(peer)) {
-    throw new StunmeshError('ERR_KEY_WEAK', `the public key ${peer} is of low order: anybody could read what is sealed to it; check the peer's public_key`);
+    throw new StunmeshError(
+      'ERR_KEY_WEAK',
+      `the public key ${peer} is of low order: anybody could read what is sealed to it; check the peer's public_key`,
+    );
   }
   const shared = nacl.box.before(publicKeyBytes(peer), own.expose());
   return {
@@ -32,12 +35,22 @@ export function createChannel(own: SecretKey, peer: PublicKey): Channel {
     open(sealed) {
       const shortest = 2 * (nacl.box.nonceLength + nacl.box.overheadLength);
       if (!HEX.test(sealed) || sealed.length < shortest) {
-        throw new StunmeshError('ERR_RECORD_MALFORMED', `the stored value is not a sealed record: at least ${shortest} hex digits were expected, ${sealed.length} characters found`);
+        throw new StunmeshError(
+          'ERR_RECORD_MALFORMED',
+          `the stored value is not a sealed record: at least ${shortest} hex digits were expected, ${sealed.length} characters found`,
+        );
       }
       const bytes = Uint8Array.from(Buffer.from(sealed, 'hex'));
-      const plain = nacl.box.open.after(bytes.subarray(nacl.box.nonceLength), bytes.subarray(0, nacl.box.nonceLength), shared);
+      const plain = nacl.box.open.after(
+        bytes.subarray(nacl.box.nonceLength),
+        bytes.subarray(0, nacl.box.nonceLength),
+        shared,
+      );
       if (!plain) {
-        throw new StunmeshError('ERR_RECORD_UNOPENED', 'the stored record does not open with our secret key and this public key: it was sealed by or for somebody else, or it is damaged');
+        throw new StunmeshError(
+          'ERR_RECORD_UNOPENED',
+          'the stored record does not open with our secret key and this public key: it was sealed by or for somebody else, or it is damaged',
+        );
       }
       return Buffer.from(plain).toString('utf8');
     },

@@ -18,7 +18,11 @@ export async function takeLock(path: string): Promise<AsyncDisposable> {
     await writeFile(temporary, JSON.stringify(own), { mode: 0o600 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new StunmeshError('ERR_RUN_DIR', `cannot write to ${dirname(path)} (${code}); run as root, or set run_dir to a folder of your own`, { cause: error });
+    throw new StunmeshError(
+      'ERR_RUN_DIR',
+      `cannot write to ${dirname(path)} (${code}); run as root, or set run_dir to a folder of your own`,
+      { cause: error },
+    );
   }
   try {
     await acquire(path, temporary);
@@ -44,12 +48,18 @@ async function acquire(path: string, temporary: string): Promise<void> {
       return;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-        throw new StunmeshError('ERR_RUN_DIR', `cannot create ${path} (${(error as NodeJS.ErrnoException).code})`, { cause: error });
+        throw new StunmeshError('ERR_RUN_DIR', `cannot create ${path} (${(error as NodeJS.ErrnoException).code})`, {
+          cause: error,
+        });
       }
     }
     const holder = await readHolder(path);
     if (holder && (await isAlive(holder))) {
-      throw new StunmeshError('ERR_LOCKED', `another stunmesh (process ${holder.pid}) already serves this device, by ${path}; stop it first`, { details: { pid: holder.pid } });
+      throw new StunmeshError(
+        'ERR_LOCKED',
+        `another stunmesh (process ${holder.pid}) already serves this device, by ${path}; stop it first`,
+        { details: { pid: holder.pid } },
+      );
     }
     // Move the dead lock aside under a name of our own, so that two starters cannot both remove each other's fresh lock.
     const grave = `${temporary}.dead`;
@@ -66,7 +76,9 @@ async function acquire(path: string, temporary: string): Promise<void> {
 async function readHolder(path: string): Promise<Holder | undefined> {
   try {
     const value = JSON.parse(await readFile(path, 'utf8')) as Partial<Holder>;
-    return typeof value.pid === 'number' && typeof value.born === 'string' ? { pid: value.pid, born: value.born } : undefined;
+    return typeof value.pid === 'number' && typeof value.born === 'string'
+      ? { pid: value.pid, born: value.born }
+      : undefined;
   } catch {
     return undefined;
   }

@@ -11,7 +11,11 @@ export async function readStateFile(path: string): Promise<unknown> {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT') return undefined;
-    throw new StunmeshError('ERR_STATE', `cannot read the state file ${path} (${code}); the daemon goes on without it`, { cause: error });
+    throw new StunmeshError(
+      'ERR_STATE',
+      `cannot read the state file ${path} (${code}); the daemon goes on without it`,
+      { cause: error },
+    );
   }
   try {
     return JSON.parse(text);
@@ -36,6 +40,10 @@ export async function writeStateFile(path: string, value: unknown): Promise<void
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     const { code } = error as NodeJS.ErrnoException;
-    throw new StunmeshError('ERR_STATE', `cannot write the state file ${path} (${code}); make its folder writable or set state_dir to one that is`, { cause: error });
+    throw new StunmeshError(
+      'ERR_STATE',
+      `cannot write the state file ${path} (${code}); make its folder writable or set state_dir to one that is`,
+      { cause: error },
+    );
   }
 }

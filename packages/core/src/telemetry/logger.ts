@@ -13,20 +13,39 @@ export interface LoggerOptions {
 }
 
 /** Paths whose values never reach the log, whatever a caller hands in (F34). */
-const SECRET_PATHS = ['secretKey', 'privateKey', 'presharedKey', 'token', 'password', 'secret', 'value', 'sealed'].flatMap((name) => [name, `*.${name}`]);
+const SECRET_PATHS = [
+  'secretKey',
+  'privateKey',
+  'presharedKey',
+  'token',
+  'password',
+  'secret',
+  'value',
+  'sealed',
+].flatMap((name) => [name, `*.${name}`]);
 
-const NAMES: Readonly<Record<number, string>> = { 10: 'TRACE', 20: 'DEBUG', 30: 'INFO', 40: 'WARN', 50: 'ERROR', 60: 'FATAL' };
+const NAMES: Readonly<Record<number, string>> = {
+  10: 'TRACE',
+  20: 'DEBUG',
+  30: 'INFO',
+  40: 'WARN',
+  50: 'ERROR',
+  60: 'FATAL',
+};
 const COLOURS: Readonly<Record<number, string>> = { 10: '90', 20: '90', 30: '32', 40: '33', 50: '31', 60: '31' };
 
 export function createLogger(options: LoggerOptions): Logger {
-  const lines = options.format === 'json' ? options.write : (line: string) => options.write(formatLine(line, options.colour));
+  const lines =
+    options.format === 'json' ? options.write : (line: string) => options.write(formatLine(line, options.colour));
   const root = pino(
     {
       level: options.level,
       base: null,
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       redact: { paths: SECRET_PATHS, censor: '[secret]' },
-      serializers: { error: (error: unknown) => describeError(error, options.level === 'debug' || options.level === 'trace') },
+      serializers: {
+        error: (error: unknown) => describeError(error, options.level === 'debug' || options.level === 'trace'),
+      },
     },
     { write: lines },
   );
@@ -57,10 +76,16 @@ export function describeError(error: unknown, withStack = false): LogFields {
 
 /** `12:00:01 INFO  wg0/site-b connected  endpoint=192.0.2.1:51820`. */
 function formatLine(json: string, colour: boolean): string {
-  const { level, time, msg, device, peer, error, ...rest } = JSON.parse(json) as Record<string, unknown> & { level: number; time: string };
-  const paint = (code: string | undefined, text: string) => (colour && code !== undefined ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const { level, time, msg, device, peer, error, ...rest } = JSON.parse(json) as Record<string, unknown> & {
+    level: number;
+    time: string;
+  };
+  const paint = (code: string | undefined, text: string) =>
+    colour && code !== undefined ? `\u001b[${code}m${text}\u001b[0m` : text;
   const subject = [device, peer].filter((part) => part !== undefined).join('/');
-  const fields = Object.entries(rest).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  const fields = Object.entries(rest).map(
+    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
   const { code, message, stack } = (error ?? {}) as { code?: string; message?: string; stack?: string };
   const parts = [
     paint('90', time.slice(11, 19)),
@@ -70,6 +95,9 @@ function formatLine(json: string, colour: boolean): string {
     message === undefined ? '' : `: ${message} [${code}]`,
     fields.length > 0 ? paint('90', fields.join(' ')) : '',
   ];
-  const text = parts.filter((part) => part !== '').join(' ').replace(' : ', ': ');
+  const text = parts
+    .filter((part) => part !== '')
+    .join(' ')
+    .replace(' : ', ': ');
   return `${text}\n${stack === undefined ? '' : `${stack}\n`}`;
 }

@@ -204,7 +204,12 @@ test('F34 no key and no sealed record in log, events or snapshot, also when ever
   main.failure = new Error('down');
   await h.engine.refresh();
   await h.advance(20_000);
-  const text = [h.logger.text(), JSON.stringify(h.events), JSON.stringify(h.snapshot()), inspect(h.device, { depth: 10 })].join('\n');
+  const text = [
+    h.logger.text(),
+    JSON.stringify(h.events),
+    JSON.stringify(h.snapshot()),
+    inspect(h.device, { depth: 10 }),
+  ].join('\n');
   for (const pair of [h.own, ...h.far.map((f) => f.keys)]) {
     const bytes = Buffer.from(pair.secretKey.expose());
     assert.equal(text.includes(bytes.toString('base64')), false);

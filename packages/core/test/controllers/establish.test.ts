@@ -79,7 +79,10 @@ test('F18 both families of the record are punched, one is set', async () => {
   await h.peer().publish({ ipv4: farEndpoint(0), ipv6: '[2001:db8:f::1]:7', t: T });
   await h.advance(300);
   assert.deepEqual(new Set(h.only('punch').map((s) => s.to)), new Set([farEndpoint(0), '[2001:db8:f::1]:7']));
-  assert.deepEqual(h.only('set').map((s) => s.to), [farEndpoint(0)]);
+  assert.deepEqual(
+    h.only('set').map((s) => s.to),
+    [farEndpoint(0)],
+  );
 });
 
 test('F18 a packet that cannot be sent is a lost one: the attempt goes on and the next one comes', async () => {
@@ -116,8 +119,17 @@ test('F18b in the pause the peer is renewed with the endpoint, and connects with
   h.peer().answersAt = farEndpoint(0);
   await h.start();
   await h.advance(1_000);
-  assert.deepEqual(kinds(h.only('punch', 'set', 'kick', 'renew')).slice(0, 5), ['punch', 'set', 'kick', 'renew', 'kick']);
-  assert.deepEqual(h.only('renew').map((s) => s.to), [farEndpoint(0)]);
+  assert.deepEqual(kinds(h.only('punch', 'set', 'kick', 'renew')).slice(0, 5), [
+    'punch',
+    'set',
+    'kick',
+    'renew',
+    'kick',
+  ]);
+  assert.deepEqual(
+    h.only('renew').map((s) => s.to),
+    [farEndpoint(0)],
+  );
   assert.equal(h.entry().phase, 'connected');
   const peer = h.wg.peer('wg0', h.peer().keys.publicKey);
   assert.deepEqual(peer?.allowedIps, ['10.99.1.1/32'], 'with all that it had');
@@ -219,7 +231,10 @@ test('F18 an IPv6 address is kicked only where a route by the device exists', as
     await h.peer().publish({ ipv4: farEndpoint(0), t: T });
     await h.start();
     await h.advance(500);
-    assert.equal(h.only('kick').some((s) => s.to === 'fd00::2'), routed);
+    assert.equal(
+      h.only('kick').some((s) => s.to === 'fd00::2'),
+      routed,
+    );
     assert.equal(h.only('keepalive').length > 0, !routed);
   }
 });
@@ -239,10 +254,16 @@ test('F18c our mapping changed: every peer is punched, connected ones kicked, an
   assert.ok(published > 0);
   const before = steps.slice(0, published);
   for (const index of [0, 1, 2]) {
-    assert.ok(before.some((s) => s.what === 'punch' && s.to === farEndpoint(index)), `peer ${index} punched`);
+    assert.ok(
+      before.some((s) => s.what === 'punch' && s.to === farEndpoint(index)),
+      `peer ${index} punched`,
+    );
   }
   for (const index of [0, 1]) {
-    assert.ok(before.some((s) => s.what === 'kick' && s.to === `10.99.1.${index + 1}`), `peer ${index} kicked`);
+    assert.ok(
+      before.some((s) => s.what === 'kick' && s.to === `10.99.1.${index + 1}`),
+      `peer ${index} kicked`,
+    );
   }
   assert.deepEqual(h.only('set'), [], 'no tunnel that works is written to');
 });

@@ -8,7 +8,15 @@ import { createEngine, type Engine } from '#src/controllers/engine.js';
 import { createDeviceEntry, type DeviceEntry, type PeerEntry } from '#src/controllers/peer-table.js';
 import { createDeviceState, restoreDeviceState } from '#src/controllers/state.js';
 import { guardStore } from '#src/host/guarded-store.js';
-import { contains, encodeEcho, formatEndpoint, parseAddress, parseEcho, parseEndpoint, parsePrefix } from '#src/net/index.js';
+import {
+  contains,
+  encodeEcho,
+  formatEndpoint,
+  parseAddress,
+  parseEcho,
+  parseEndpoint,
+  parsePrefix,
+} from '#src/net/index.js';
 import {
   createFakeCapture,
   createFakeClock,
@@ -75,7 +83,11 @@ export interface Harness {
   readonly far: readonly FarSide[];
   readonly stores: ReadonlyMap<string, MemoryStore>;
   readonly steps: Step[];
-  readonly events: { readonly event: string; readonly peer?: string; readonly data: Readonly<Record<string, unknown>> }[];
+  readonly events: {
+    readonly event: string;
+    readonly peer?: string;
+    readonly data: Readonly<Record<string, unknown>>;
+  }[];
   /** How often the state was to be kept. */
   readonly saves: number;
   /** What discovery finds, by family; an error: it fails. */
@@ -188,7 +200,8 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     if (target) enterTunnel({ wg, clock, device: name, target, reply: () => answerEcho(capture, name, packet, to) });
   };
   wg.onWrite((call) => {
-    if (call.method === 'setPeerEndpoints') for (const e of call.endpoints?.values() ?? []) step('set', formatEndpoint(e));
+    if (call.method === 'setPeerEndpoints')
+      for (const e of call.endpoints?.values() ?? []) step('set', formatEndpoint(e));
     else if (call.method === 'renewPeer') step('renew', call.endpoint ? formatEndpoint(call.endpoint) : '');
     else step('keepalive', String(call.keepaliveSeconds));
   });

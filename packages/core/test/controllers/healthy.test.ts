@@ -22,7 +22,9 @@ test('F16 the record of a connected peer changes at every refresh: nothing is se
   await h.connect();
   h.forget();
   for (let round = 1; round <= 10; round += 1) {
-    await h.peer().publish({ ipv4: `198.51.100.77:${10_000 + round}`, t: Math.floor(h.clock.wallNow() / 1000), n: 1 + round });
+    await h
+      .peer()
+      .publish({ ipv4: `198.51.100.77:${10_000 + round}`, t: Math.floor(h.clock.wallNow() / 1000), n: 1 + round });
     await h.live(REFRESH_MS);
   }
   assert.deepEqual(h.only('set', 'renew', 'keepalive'), []);

@@ -87,7 +87,7 @@ test('F20 the same without a fingerprint: what equals the endpoint that we publi
   assert.equal(h.entry().fault, undefined);
 });
 
-test('F20 a record with the fingerprint of a third party is refused, one with the peer\'s own is not, whatever it names', async () => {
+test("F20 a record with the fingerprint of a third party is refused, one with the peer's own is not, whatever it names", async () => {
   const h = createHarness();
   await h.peer().publish({ ipv4: farEndpoint(0), t: T, f: '00112233' });
   await h.start();
@@ -173,7 +173,12 @@ test('F21 our own t grows strictly: at every write, with the clock in 1970, acro
     { wallStart: WALL_START + 60_000, keepState: true },
   ];
   for (const [life, { wallStart, keepState }] of lives.entries()) {
-    const h = createHarness({ refreshIntervalMs: 60_000, wallStart, ...(stored ? { stored } : {}), ...(keepState && state ? { state } : {}) });
+    const h = createHarness({
+      refreshIntervalMs: 60_000,
+      wallStart,
+      ...(stored ? { stored } : {}),
+      ...(keepState && state ? { state } : {}),
+    });
     h.mappings.set(4, `203.0.113.9:${42_000 + life * 10}`);
     await h.start();
     await h.advance(2_000);

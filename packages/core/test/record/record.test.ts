@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import nacl from 'tweetnacl';
-import { hasCode, isStunmeshError, parsePublicKey, type PublicKey, SecretKey } from '#src/api/index.js';
+import { hasCode, isStunmeshError, type PublicKey, parsePublicKey, SecretKey } from '#src/api/index.js';
 import { parseEndpoint } from '#src/net/index.js';
 import { fingerprint, formatRecord, parseRecord, sealedLength } from '#src/record/endpoint-record.js';
 import { createChannel, isWeakKey } from '#src/record/seal.js';
@@ -100,7 +100,10 @@ test('F22 low-order and all-zero peer keys are refused', () => {
   for (const hex of low) {
     const weak = key(Buffer.from(hex, 'hex').toString('base64'));
     assert.equal(isWeakKey(weak), true, hex);
-    assert.throws(() => createChannel(new SecretKey(alice.secretKey), weak), (e) => hasCode(e, 'ERR_KEY_WEAK'));
+    assert.throws(
+      () => createChannel(new SecretKey(alice.secretKey), weak),
+      (e) => hasCode(e, 'ERR_KEY_WEAK'),
+    );
   }
   assert.equal(isWeakKey(publicText(bob)), false);
 });
@@ -109,7 +112,11 @@ test('reading is lenient in names and strict in types', () => {
   const parsed = parseRecord('{"IPV4":"192.0.2.7:1","iPv6":null,"other":[1],"t":"5","n":-1,"f":"ABCDEF01"}');
   assert.deepEqual(parsed, { ipv4: endpoint('192.0.2.7:1'), problems: [] });
   for (const plain of ['', 'null', '[]', '3', '{"ipv4":1}', '{"ipv6":{}}', '{"ipv4":"192.0.2.7:1"'])
-    assert.throws(() => parseRecord(plain), (e) => hasCode(e, 'ERR_RECORD_MALFORMED'), plain);
+    assert.throws(
+      () => parseRecord(plain),
+      (e) => hasCode(e, 'ERR_RECORD_MALFORMED'),
+      plain,
+    );
 });
 
 test('F19 an endpoint that can be nobody is left out and named, the other family stays', () => {
@@ -145,7 +152,10 @@ test('members that do not fit are left out, last first, and said', () => {
   assert.ok(sealedLength(tight.plain) <= 290);
   assert.deepEqual(formatRecord(record, 255).omitted, ['f', 'n', 't']);
   assert.deepEqual(formatRecord(record, 250).omitted, ['f', 'n', 't', 'ipv6']);
-  assert.throws(() => formatRecord(record, 100), (e) => hasCode(e, 'ERR_RECORD_TOO_LARGE'));
+  assert.throws(
+    () => formatRecord(record, 100),
+    (e) => hasCode(e, 'ERR_RECORD_TOO_LARGE'),
+  );
 });
 
 test('records survive format and parse, and any text gives a value or a typed error', () => {
@@ -154,7 +164,8 @@ test('records survive format and parse, and any text gives a value or a typed er
       const text = `${address}:${port}`;
       const parsed = parseRecord(JSON.stringify({ ipv4: text, t }));
       assert.equal(parsed.t, t);
-      if (parsed.problems.length === 0) assert.equal(formatRecord({ ...parsed }).plain, JSON.stringify({ ipv4: text, t }));
+      if (parsed.problems.length === 0)
+        assert.equal(formatRecord({ ...parsed }).plain, JSON.stringify({ ipv4: text, t }));
     }),
   );
   fc.assert(

@@ -1,0 +1,113 @@
+/** What the log shows, in both formats, and what it never shows (F34). */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SecretKey, StunmeshError } from '#src/api/index.js';
+import { createLogger, describeError, type LoggerOptions } from '#src/telemetry/logger.js';
+
+function open(options: Partial<LoggerOptions> = {}) {
+  const lines: string[] = [];
+  const logger = createLogger({
+    level: 'info',
+    format: 'console',
+    colour: false,
+    write: (line) => lines.push(line),
+    ...options,
+  });
+  return { logger, lines, text: () => lines.join('') };
+}
+
+const failure = new StunmeshError('ERR_STORE_UNAVAILABLE', 'store "main" is down');
+
+test('a console line: time, level, device/peer, sentence, fields', () => {
+  const { logger, lines } = open();
+  logger.info({ device: 'wg0', peer: 'site-b', endpoint: '192.0.2.1:51820', rttMs: 3 }, 'connected');
+  assert.match(lines[0] ?? '', /^\d\d:\d\d:\d\d INFO {2}wg0\/site-b connected endpoint=192\.0\.2\.1:51820 rttMs=3\n$/);
+});
+
+test('a console line of a failure ends in its sentence and code', () => {
+  const { logger, lines } = open();
+  logger.warn({ device: 'wg0', error: failure }, 'cannot publish');
+  assert.match(lines[0] ?? '', /^\S+ WARN {2}wg0 cannot publish: store "main" is down \[ERR_STORE_UNAVAILABLE\]\n$/);
+});
+
+test('a JSON line is one object with level, time, msg and the fields', () => {
+  const { logger, lines } = open({ format: 'json' });
+  logger.child({ device: 'wg0' }).error({ error: failure }, 'cannot publish');
+  const line = JSON.parse(lines[0] ?? '') as Record<string, unknown>;
+  assert.equal(lines[0]?.endsWith('\n'), true);
+  assert.equal(line['msg'], 'cannot publish');
+  assert.equal(line['device'], 'wg0');
+  assert.deepEqual(line['error'], { code: 'ERR_STORE_UNAVAILABLE', message: 'store "main" is down' });
+  assert.ok(Number.isFinite(Date.parse(String(line['time']))));
+  assert.equal(line['pid'], undefined);
+});
+
+for (const format of ['console', 'json'] as const) {
+  test(`no stack below debug, one at debug (${format})`, () => {
+    for (const level of ['info', 'warn'] as const) {
+      const quiet = open({ format, level });
+      quiet.logger.warn({ error: failure }, 'x');
+      quiet.logger.error({ error: new TypeError('oops') }, 'x');
+      assert.doesNotMatch(quiet.text(), /at .*logger\.test/);
+      assert.match(quiet.text(), /oops/);
+    }
+    const loud = open({ format, level: 'debug' });
+    loud.logger.warn({ error: failure }, 'x');
+    assert.match(loud.text(), /at .*logger\.test/);
+  });
+
+  test(`F34 whatever is handed in under a secret's name is not shown, nor is a secret key under any (${format})`, () => {
+    const { logger, text } = open({ format });
+    const key = new SecretKey(new Uint8Array(32).fill(7));
+    const secret = 'hunter2-hunter2';
+    for (const name of ['secretKey', 'privateKey', 'presharedKey', 'token', 'password', 'secret', 'value', 'sealed']) {
+      logger.warn({ [name]: secret, nested: { [name]: secret, fine: 'fine' } }, 'x');
+      logger.child({ [name]: secret }).warn({}, 'child');
+    }
+    logger.warn({ key, peers: [{ key }] }, 'x');
+    const shown = text();
+    assert.equal(shown.includes(secret), false, shown);
+    for (const encoding of ['base64', 'hex'] as const) {
+      assert.equal(shown.includes(Buffer.from(key.expose()).toString(encoding)), false);
+    }
+    assert.ok(shown.includes('[secret]') && shown.includes('fine'));
+  });
+}
+
+test('levels: below the chosen one nothing is written, silent writes nothing', () => {
+  const { logger, lines } = open({ level: 'warn' });
+  logger.info({}, 'a');
+  logger.debug({}, 'b');
+  logger.trace({}, 'c');
+  assert.equal(lines.length, 0);
+  logger.warn({}, 'd');
+  assert.equal(lines.length, 1);
+  const silent = open({ level: 'silent' });
+  silent.logger.error({}, 'e');
+  assert.equal(silent.lines.length, 0);
+});
+
+test('colour only where asked for', () => {
+  const plain = open();
+  const coloured = open({ colour: true });
+  for (const { logger } of [plain, coloured]) logger.warn({ a: 1 }, 'x');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what is looked for
+  assert.doesNotMatch(plain.text(), /\u001b/);
+  assert.ok(coloured.text().includes('\u001b[33m'));
+});
+
+test('what is no error is described too, and a foreign one counts as internal', () => {
+  assert.deepEqual(describeError('gone'), { message: 'gone' });
+  assert.deepEqual(describeError(new Error('odd')), { code: 'ERR_INTERNAL', message: 'odd' });
+  assert.deepEqual(describeError(Object.assign(new Error('no file'), { code: 'ENOENT' })), {
+    code: 'ENOENT',
+    message: 'no file',
+  });
+  assert.equal(typeof describeError(failure, true)['stack'], 'string');
+});
+
+test('a log line is one line, whatever a peer or a store says', () => {
+  const { logger, lines } = open();
+  logger.warn({ device: 'wg0', error: new StunmeshError('ERR_STORE_REJECTED', 'first\nsecond'), note: 'a\nb' }, 'x');
+  assert.equal((lines[0] ?? '').split('\n').length, 2, JSON.stringify(lines[0]));
+});

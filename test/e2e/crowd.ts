@@ -80,8 +80,11 @@ async function play(player: Host, host: Host, phantoms: readonly KeyPair[]): Pro
       if (!crowd.running) throw new Error(crowd.stderr);
       return crowd.stdout.startsWith('ready');
     },
-    { what: `${phantoms.length} handshakes`, deadlineMs: 60_000 },
+    { what: `${phantoms.length} answers to handshakes`, deadlineMs: 60_000 },
   );
+  const done = async (): Promise<boolean> =>
+    (await host.deviceState()).peers.filter((peer) => peer.latestHandshakeAt > 0).length >= phantoms.length;
+  await until(done, { what: `${phantoms.length} handshakes` });
 }
 
 async function countRefreshes({ daemon, refreshes, tookMs }: Crowd): Promise<void> {

@@ -65,7 +65,7 @@ labTest('F14 200 connected peers, shell plugin: every refresh is whole, over 5 o
   const crowd = await gather(lab, { count: COUNT, connected: true, plugin: shell(lab), refreshInterval: '3s' });
   await afterRefreshes(crowd, 1, 30_000);
   const before = await residentBytes(crowd.daemon.pid);
-  await expectCurrent(crowd, 4, 30_000);
+  await expectCurrent(crowd, 3, 30_000);
   const after = await residentBytes(crowd.daemon.pid);
   assert.ok(after < before + 20 * MIB, `RSS ${Math.round(before / MIB)} MiB, then ${Math.round(after / MIB)} MiB`);
   await expectNoFailures(crowd);

@@ -73,8 +73,16 @@ prepare() {
 with_tree() {
   local top=$1
   shift
-  PATH="$PATH:/usr/sbin:/sbin:$top/usr/bin:$top/usr/sbin:$top/bin:$top/sbin" \
-    LD_LIBRARY_PATH="$top/usr/lib/x86_64-linux-gnu:$top/lib/x86_64-linux-gnu:$top/usr/lib/x86_64-linux-gnu/pulseaudio" "$@"
+  tree_environment "$top"
+  env "${environment[@]}" "$@"
+}
+
+tree_environment() {
+  local libraries=x86_64-linux-gnu
+  environment=(
+    "PATH=$PATH:/usr/sbin:/sbin:$1/usr/bin:$1/usr/sbin:$1/bin:$1/sbin"
+    "LD_LIBRARY_PATH=$1/usr/lib/$libraries:$1/lib/$libraries:$1/usr/lib/$libraries/pulseaudio"
+  )
 }
 
 # The guest's first process: mounts the shared folders, lays the overlay, hands over to the second stage.
@@ -182,7 +190,9 @@ firmware=()
 for folder in "$tree/usr/share/qemu" "$tree/usr/share/seabios" /usr/share/seabios; do [ -d "$folder" ] && firmware+=(-L "$folder"); done
 accel=${VM_ACCEL:-tcg}
 [ "$accel" = tcg ] && accel=tcg,thread=multi
-with_tree "$tree" timeout --foreground -k 5 "${VM_TIMEOUT:-300}" qemu-system-x86_64 "${firmware[@]}" \
+tree_environment "$tree"
+# Started plainly, not by a function: the process that is signalled has to be timeout itself, which passes the signal on.
+env "${environment[@]}" timeout --foreground -k 5 "${VM_TIMEOUT:-300}" qemu-system-x86_64 "${firmware[@]}" \
   -machine q35 -accel "$accel" -cpu max -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-1024}" \
   -nodefaults -no-user-config -display none -no-reboot -serial "file:$console" -device virtio-rng-pci \
   -kernel "$tree/boot/vmlinuz-$kernel" -initrd "$tree/first.gz" \

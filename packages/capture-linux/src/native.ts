@@ -1,5 +1,6 @@
 /** The one file that loads native code: system calls on sockets, as stunmesh_capture.node has them. */
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StunmeshError } from '@stunmesh/core/api';
 
@@ -88,19 +89,25 @@ export function loadNative(path?: string): Native {
     throw new StunmeshError(
       'ERR_CAPTURE_ADDON',
       `the addon of @stunmesh/capture-linux cannot be loaded (${reason}). With a C compiler installed, build it by ` +
-        `"node ${PACKAGE_FOLDER}native/build.mjs --strict", which runs: ${buildLine()}`,
+        `"node ${PACKAGE_FOLDER}native/build.mjs --strict", which runs: ${buildLine(require)}`,
       { cause },
     );
   }
 }
 
 /** The one cc line, as build.mjs runs it. */
-function buildLine(): string {
-  const file = (name: string) => `${PACKAGE_FOLDER}${name}`;
-  return (
-    `cc -O2 -shared -fPIC -pthread -fvisibility=hidden -I ${file('node_modules/node-api-headers/include')} ` +
-    `-I ${file('node_modules/@stunmesh/core/native')} ${file('native/capture.c')} -o ${file('build/Release/stunmesh_capture.node')}`
-  );
+function buildLine(require: NodeJS.Require): string {
+  const beside = (name: string, folder: string) => {
+    try {
+      return path.join(path.dirname(require.resolve(name)), folder);
+    } catch {
+      return path.join(path.dirname(path.dirname(process.execPath)), 'include', 'node');
+    }
+  };
+  const headers = [beside('node-api-headers', 'include'), beside('@stunmesh/core/package.json', 'native')];
+  const source = path.join(PACKAGE_FOLDER, 'native', 'capture.c');
+  const target = path.join(PACKAGE_FOLDER, 'build', 'Release', 'stunmesh_capture.node');
+  return `cc -O2 -shared -fPIC -pthread -fvisibility=hidden ${headers.map((h) => `-I ${h}`).join(' ')} ${source} -o ${target}`;
 }
 
 export function isSystemError(error: unknown): error is SystemError {

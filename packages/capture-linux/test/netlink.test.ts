@@ -20,8 +20,8 @@ const bytes = (hex: string) => Uint8Array.from(Buffer.from(hex.replaceAll(/\s/g,
 const hex = (data: Uint8Array) => Buffer.from(data).toString('hex');
 
 test('requests are laid out as netlink(7) and rtnetlink(7) say', options, () => {
-  assert.equal(hex(addressDumpRequest()), '18000000160001030000000000000000' + '0000000000000000');
-  assert.equal(hex(linkDumpRequest()), '28000000120001030000000000000000' + '00'.repeat(16) + '08001d0008000000');
+  assert.equal(hex(addressDumpRequest()), '180000001600010300000000000000000000000000000000');
+  assert.equal(hex(linkDumpRequest()), `28000000120001030000000000000000${'00'.repeat(16)}08001d0008000000`);
   assert.equal(
     hex(routeRequest(Uint8Array.of(192, 0, 2, 1), 0xca6c, 7)),
     '340000001a0001000000000000000000' +

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { StunmeshError } from '@stunmesh/core/api';
-import type { Scratch } from './scratch.js';
+import type { Pipe, Scratch } from './scratch.js';
 
 export interface LaunchOptions {
   readonly command: string;
@@ -33,12 +33,12 @@ export interface Launched {
 /** Errors: ERR_EXEC_SPAWN. */
 export async function launch(options: LaunchOptions): Promise<Launched> {
   const { command, scratch } = options;
-  const out = await scratch.takePipe();
-  const err = await scratch.takePipe();
-  const forChild = [out, err].flatMap((pipe) => (pipe ? [pipe.writeFd] : []));
+  const pipes: (Pipe | undefined)[] = [];
+  let stdin: number | undefined;
   try {
-    const stdin = scratch.inputFd(options.input);
-    forChild.push(stdin);
+    while (pipes.length < 2) pipes.push(await scratch.takePipe());
+    const [out, err] = pipes;
+    stdin = scratch.inputFd(options.input);
     const child = spawnChild(options, [stdin, out?.writeFd ?? 'pipe', err?.writeFd ?? 'pipe']);
     // A spawn that fails says why in an event of the next turn.
     const failed = new Promise<never>((_resolve, reject) => {
@@ -64,11 +64,11 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
       },
     };
   } catch (error) {
-    out?.release(true);
-    err?.release(true);
+    for (const pipe of pipes) pipe?.release(true);
     throw error;
   } finally {
-    for (const fd of forChild) closeSync(fd);
+    for (const pipe of pipes) if (pipe) closeSync(pipe.writeFd);
+    if (stdin !== undefined) closeSync(stdin);
   }
 }
 

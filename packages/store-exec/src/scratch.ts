@@ -1,15 +1,16 @@
-/** A private temporary folder with named pipes, so that children get pipes and files instead of the sockets that Node would give them:
- * on Linux nobody can open /dev/stdin, /dev/stdout or /dev/stderr when it is a socket, and shell plugins live by `. /dev/stdin`. */
-import { closeSync, constants, mkdtempSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+/** Files and named pipes for children, instead of the sockets that Node would give them: on Linux nobody can open /dev/stdin,
+ * /dev/stdout or /dev/stderr when it is a socket, and shell plugins live by `. /dev/stdin`. */
+import { closeSync, constants, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { StunmeshError } from '@stunmesh/core/api';
+import { createScratchFolder } from './scratch-folder.js';
 
 const { O_RDONLY, O_WRONLY, O_NONBLOCK } = constants;
 
 /** The host runs eight calls at once, and each has two pipes. */
 const BATCH = 16;
+/** How often a pipe is looked for before a call does without. */
+const TRIES = 4;
 
 export interface Pipe {
   /** For the child; ours is to be closed once it has started. */
@@ -28,39 +29,48 @@ export interface Scratch extends Disposable {
 
 /** `makeFifos` creates named pipes at these paths (mkfifo(1)). Touches nothing until it is used. */
 export function createScratch(makeFifos: (paths: readonly string[]) => Promise<void>): Scratch {
-  let folder: string | undefined;
   let serial = 0;
-  const free: string[] = [];
-  let making: Promise<boolean> | undefined;
-
-  const remove = (): void => {
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-    folder = undefined;
-    process.off('exit', remove);
-  };
-
-  const folderPath = (): string => {
-    if (folder === undefined) {
-      folder = makeFolder();
-      process.on('exit', remove);
-    }
-    return folder;
-  };
+  let free: string[] = [];
+  let making: Promise<void> | undefined;
+  const folder = createScratchFolder(() => {
+    free = [];
+  });
 
   const nextPath = (): string => {
     serial += 1;
-    return join(folderPath(), String(serial));
+    return join(folder.path(), String(serial));
   };
 
-  const makeBatch = async (): Promise<boolean> => {
+  const makeBatch = async (): Promise<void> => {
     const paths = Array.from({ length: BATCH }, nextPath);
     try {
       await makeFifos(paths);
-    } catch {
-      return false;
+      free.push(...paths);
+    } finally {
+      making = undefined;
     }
-    free.push(...paths);
-    return true;
+  };
+
+  const openPipe = (path: string): Pipe => {
+    // Reader first and without waiting, or opening would block until the other end is there.
+    const readFd = openSync(path, O_RDONLY | O_NONBLOCK);
+    let writeFd: number;
+    try {
+      writeFd = openSync(path, O_WRONLY);
+    } catch (error) {
+      closeSync(readFd);
+      throw error;
+    }
+    const reader = new Socket({ fd: readFd, readable: true, writable: false });
+    return {
+      writeFd,
+      reader,
+      release(ended) {
+        reader.destroy();
+        if (ended) free.push(path);
+        else rmSync(path, { force: true });
+      },
+    };
   };
 
   return {
@@ -78,46 +88,23 @@ export function createScratch(makeFifos: (paths: readonly string[]) => Promise<v
     },
 
     async takePipe() {
-      while (free.length === 0) {
-        making ??= makeBatch();
-        const made = await making;
-        // A failure stays: mkfifo does not appear while we run.
-        if (!made) return undefined;
-        if (free.length === 0) making = undefined;
+      for (let attempt = 0; attempt < TRIES; attempt += 1) {
+        folder.path();
+        const path = free.pop();
+        try {
+          if (path !== undefined) return openPipe(path);
+          making ??= makeBatch();
+          await making;
+        } catch (error) {
+          // Somebody cleared this pipe away; another one will do.
+          if (path !== undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') continue;
+          if (path !== undefined) throw error;
+          return undefined;
+        }
       }
-      making = undefined;
-      const path = free.pop() ?? '';
-      // Reader first and without waiting, or opening would block until the other end is there.
-      const readFd = openSync(path, O_RDONLY | O_NONBLOCK);
-      const writeFd = openSync(path, O_WRONLY);
-      const reader = new Socket({ fd: readFd, readable: true, writable: false });
-      return {
-        writeFd,
-        reader,
-        release(ended) {
-          reader.destroy();
-          if (ended) free.push(path);
-          else rmSync(path, { force: true });
-        },
-      };
+      return undefined;
     },
 
-    [Symbol.dispose]: remove,
+    [Symbol.dispose]: () => folder[Symbol.dispose](),
   };
-}
-
-function makeFolder(): string {
-  const places = [...new Set([tmpdir(), '/tmp', '/dev/shm', '/run'])];
-  for (const place of places) {
-    try {
-      return mkdtempSync(join(place, 'stunmesh-exec-'));
-    } catch {
-      // The next one.
-    }
-  }
-  throw new StunmeshError(
-    'ERR_EXEC_SPAWN',
-    `none of ${places.join(', ')} can be written, and a plugin's input has to stand somewhere; set TMPDIR to a folder that can`,
-    { retry: 'later' },
-  );
 }

@@ -12,10 +12,11 @@ import {
   exists,
   failure,
   free,
+  gone,
   KEY,
+  nap,
   open,
   plugin,
-  processesWith,
   scratch,
   script,
   until,
@@ -52,7 +53,7 @@ test('a shell plugin reads its request by `. /dev/stdin`, and /dev/stdout and /d
 });
 
 test('F31 a hung plugin ends with the deadline, and one beside it is not delayed', async (t) => {
-  const hung = await plugin(t, 'exec', 'exec sleep 977');
+  const hung = await plugin(t, 'exec', `exec sleep ${nap(7)}`);
   const good = await plugin(t, 'exec', `echo '{"success":true,"value":"ab"}'`);
   await good.get(KEY, free);
   let over = 0;
@@ -67,7 +68,7 @@ test('F31 a hung plugin ends with the deadline, and one beside it is not delayed
     for (const error of await Promise.all(calls)) assert.equal(error.code, 'ERR_DEADLINE');
   });
   assert.ok(ms < SOON_MS, `${ms} ms`);
-  if (linux) assert.deepEqual(await processesWith('sleep\x00977'), []);
+  if (linux) await gone(nap(7));
 });
 
 test('F31 a plugin that ignores SIGTERM is killed, its whole group with it', async (t) => {
@@ -75,23 +76,23 @@ test('F31 a plugin that ignores SIGTERM is killed, its whole group with it', asy
   const store = await plugin(
     t,
     'shell',
-    `trap '' TERM\nsh -c "trap '' TERM; sleep 978; sleep 978" &\nsleep 978\nsleep 978`,
+    `trap '' TERM\nsh -c "trap '' TERM; sleep ${nap(8)}; sleep ${nap(8)}" &\nsleep ${nap(8)}\nsleep ${nap(8)}`,
   );
   const ms = await timed(async () => {
     const error = await failure(within(300, (signal) => store.get(KEY, { signal })));
     assert.equal(error.code, 'ERR_DEADLINE');
   });
   assert.ok(ms < SOON_MS, `${ms} ms`);
-  assert.deepEqual(await processesWith('sleep\x00978'), []);
+  await gone(nap(8));
   assert.deepEqual(await zombies(), []);
 });
 
 test('F31 a grandchild that holds stdout delays nothing and is ended', async (t) => {
   if (!linux) return t.skip('needs /proc');
-  const store = await plugin(t, 'shell', 'sleep 979 &\necho abcd');
+  const store = await plugin(t, 'shell', `sleep ${nap(9)} &\necho abcd`);
   const ms = await timed(async () => assert.equal(await store.get(KEY, free), 'abcd'));
   assert.ok(ms < SOON_MS, `${ms} ms`);
-  assert.deepEqual(await processesWith('sleep\x00979'), []);
+  await gone(nap(9));
   assert.deepEqual(await zombies(), []);
 });
 
@@ -253,20 +254,20 @@ test('the environment: inherited but for NODE_*, LD_* and NOTIFY_SOCKET, or empt
 
 test('close ends what is under way, waits for it, and refuses what comes after', async (t) => {
   const folder = await scratch(t);
-  const store = await plugin(t, 'shell', `: >${folder}/$$\nsleep 976`);
+  const store = await plugin(t, 'shell', `: >${folder}/$$\nsleep ${nap(6)}`);
   const calls = [failure(store.get(KEY, free)), failure(store.set(KEY, VALUE, free))];
   await until(async () => (await readdir(folder)).length === 2);
   const ms = await timed(async () => store[Symbol.asyncDispose]());
   assert.ok(ms < SOON_MS, `${ms} ms`);
   for (const error of await Promise.all(calls)) assert.equal(error.code, 'ERR_CLOSED');
-  if (linux) assert.deepEqual(await processesWith('sleep\x00976'), []);
+  if (linux) await gone(nap(6));
   assert.equal((await failure(store.get(KEY, free))).code, 'ERR_CLOSED');
 });
 
 test('F41 children die with a parent that exits in the middle of a call', async (t) => {
   if (!linux) return t.skip('needs /proc');
   const mark = join(await scratch(t), 'mark');
-  const path = await script(t, `#!/bin/sh\n: >${mark}\nsleep 975\n`);
+  const path = await script(t, `#!/bin/sh\n: >${mark}\nsleep ${nap(5)}\n`);
   const url = new URL('../dist/index.js', import.meta.url).href;
   const testing = import.meta.resolve('@stunmesh/core/testing');
   const folder = await scratch(t);
@@ -285,7 +286,7 @@ test('F41 children die with a parent that exits in the middle of a call', async 
   child.stdin.write('now');
   const status = await exited;
   assert.equal(status, 7);
-  assert.deepEqual(await processesWith('sleep\x00975'), []);
+  await gone(nap(5));
   assert.deepEqual(await readdir(folder), [], 'the temporary folder was left');
 });
 
@@ -294,7 +295,7 @@ test('F31 300 calls, good and bad, leave no process, zombie or descriptor behind
   const bodies = {
     good: `. /dev/stdin\necho abcd`,
     garbage: 'echo garbage; exit 3',
-    background: 'sleep 974 >/dev/null 2>&1 &\necho abcd',
+    background: `sleep ${nap(4)} >/dev/null 2>&1 &\necho abcd`,
   };
   const stores = await Promise.all(Object.values(bodies).map((body) => plugin(t, 'shell', body)));
   const missing = await open(t, { type: 'exec', command: '/no/such/program' });
@@ -312,7 +313,7 @@ test('F31 300 calls, good and bad, leave no process, zombie or descriptor behind
   await round(75);
   assert.ok((await descriptors()) <= before, `${before} descriptors became ${await descriptors()}`);
   assert.deepEqual(await zombies(), []);
-  assert.deepEqual(await processesWith('sleep\x00974'), []);
+  await gone(nap(4));
 });
 
 test('without mkfifo output comes through what Node gives, and without a temporary folder the remedy is named', async (t) => {

@@ -62,15 +62,18 @@ export const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** Processes whose command line holds `mark`, zombies included. Linux only. */
-export async function processesWith(mark: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const pid of await readdir('/proc')) {
-    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
-    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    if (line.includes(mark)) found.push(`${pid} ${line.replaceAll('\0', ' ')}`);
-  }
-  return found;
+/** A length of sleep that no other run of these tests uses; `kind` tells the tests of this run apart. */
+export const nap = (kind: number): string => `${1_000_000 + process.pid}.${kind}`;
+
+/** Resolves once no process sleeps for `time` any more (one that was killed needs a moment to vanish). Linux only. */
+export async function gone(time: string): Promise<void> {
+  await until(async () => {
+    for (const pid of await readdir('/proc')) {
+      const line = /^\d+$/.test(pid) ? await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '') : '';
+      if (line.includes(`sleep\0${time}`)) return false;
+    }
+    return true;
+  });
 }
 
 /** Our own children that ended and were not waited for. Linux only. */

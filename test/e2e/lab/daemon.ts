@@ -1,4 +1,5 @@
 /** A running stunmesh daemon of the laboratory: its snapshot, its log, and its end. */
+import { writeFile } from 'node:fs/promises';
 import {
   type ControlEvent,
   type DeviceSnapshot,
@@ -86,6 +87,12 @@ export class Daemon implements AsyncDisposable {
 
   events(onEvent: (event: ControlEvent) => void): Promise<EventStream> {
     return openEvents(this.socketPath, onEvent);
+  }
+
+  /** Has it read its configuration again, after `config` took the file's place. */
+  async reload(config: Readonly<Record<string, unknown>> | string): Promise<void> {
+    await writeFile(this.configFile, typeof config === 'string' ? config : `${JSON.stringify(config, undefined, 1)}\n`);
+    this.process.signal('SIGHUP');
   }
 
   /** Ends it by SIGTERM; its exit code, null where a signal ended it. Killed after `limitMs` (default 5 s). */

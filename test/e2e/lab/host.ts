@@ -84,7 +84,11 @@ export class Host {
       logFile: join(this.#lab.dir, this.name, 'wireguard-go.log'),
     });
     await uapiReady(this.device);
-    const lines = ['set=1', `private_key=${this.keys.secret.toString('hex')}`, `listen_port=${this.plan.listenPort}`];
+    const lines = [
+      'set=1',
+      `private_key=${this.keys.secret.toString('hex')}`,
+      `listen_port=${spec.listenPort ?? this.plan.listenPort}`,
+    ];
     for (const peer of this.#lab.hosts.values()) {
       if (peer === this || peer.plan.spec.wireguard === false) continue;
       if (options.peers !== undefined && !options.peers.includes(peer.name)) continue;
@@ -166,6 +170,21 @@ export class Host {
     await must(outer.namespace, ['sh', '-s'], { input: moveScript(outer, this.publicAddress, next) });
     this.publicAddress = next;
     return next;
+  }
+
+  /** It joins another network: its link goes down and comes back with another address and gateway, behind a NAT with another
+   * public address that knows none of its connections. For port-restricted and symmetric NATs, which forward no fixed address. */
+  async joinOtherNetwork(): Promise<void> {
+    const [router] = this.plan.routers;
+    if (router === undefined || this.plan.routers.length > 1) throw new Error(`${this.name} needs one NAT to leave`);
+    await must(this.namespace, ['ip', 'link', 'set', 'eth0', 'down']);
+    await this.move();
+    const network = `172.${15 + this.#moves}.${this.plan.index}`;
+    const behind = [`addr flush dev lan`, `addr add ${network}.1/24 dev lan`];
+    await must(router.namespace, ['ip', '-batch', '-'], { input: `${behind.join('\n')}\n` });
+    const own = ['addr flush dev eth0 scope global', `addr add ${network}.2/24 dev eth0`, 'link set dev eth0 up'];
+    own.push(`route add default via ${network}.1`);
+    await must(this.namespace, ['ip', '-batch', '-'], { input: `${own.join('\n')}\n` });
   }
 
   /** All routers before it forget their connections, as after a reboot. */

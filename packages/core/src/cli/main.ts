@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command `stunmesh`: parses, calls, prints. */
+import './small-heap.js';
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.js';
 import { normaliseArguments } from './arguments.js';

@@ -44,8 +44,8 @@ export interface WireGuardHarness {
   setup(): Promise<WireGuardSubject | { readonly skipped: string }>;
 }
 
-/** How often a counter is read before a case gives up; each reading takes a millisecond or more. */
-const READINGS = 400;
+/** How long a counter is read before a case gives up; less than the 5 s between two handshakes. */
+const PATIENCE_MS = 4_000;
 
 const four = (address: string, port: number): Endpoint => ({ family: 4, address, port });
 const six = (address: string, port: number): Endpoint => ({ family: 6, address, port });
@@ -245,17 +245,20 @@ export function wireGuardCases(harness: WireGuardHarness): readonly ConformanceC
       await control.setPeerEndpoints(device, new Map([[peer.publicKey, endpoint]]), options);
       const [address = ''] = (peer.allowedIps[0] ?? '').split('/');
       const txAfter = async (more: (tx: number) => boolean) => {
-        for (let i = 0; i < READINGS; i += 1) {
+        const end = performance.now() + PATIENCE_MS;
+        for (;;) {
           const { txBytes } = await peerOf(subject, peer.publicKey);
-          if (more(txBytes)) return txBytes;
+          if (more(txBytes) || performance.now() > end) return txBytes;
         }
-        return (await peerOf(subject, peer.publicKey)).txBytes;
       };
+      const begun = performance.now();
       await kick(address);
       const first = await txAfter((tx) => tx > 0);
       assert.ok(first > 0, 'the first kick makes a handshake initiation');
       await kick(address);
-      assert.equal((await peerOf(subject, peer.publicKey)).txBytes, first, 'a second kick falls into the pause');
+      const second = (await peerOf(subject, peer.publicKey)).txBytes;
+      // A machine that stalled for the whole pause proves nothing here.
+      if (performance.now() - begun < PATIENCE_MS) assert.equal(second, first, 'a second kick falls into the pause');
       await control.renewPeer(device, peer.publicKey, endpoint, options);
       assert.equal((await peerOf(subject, peer.publicKey)).txBytes, 0, 'the renewed peer starts afresh');
       await kick(address);

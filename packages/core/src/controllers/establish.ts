@@ -79,7 +79,10 @@ export function createEstablish(c: Controllers, parts: EstablishParts): Establis
 
   const act = (device: DeviceEntry, peer: PeerEntry, before: RemoteRecord | undefined, record: ParsedRecord): void => {
     peer.renewalsLeft = QUICK_ATTEMPTS;
-    if (isUnsettled(peer)) return hurry(device, peer);
+    if (isUnsettled(peer)) {
+      hurry(device, peer);
+      return;
+    }
     // While connected only what is newer than the record that proved itself says anything (F21).
     if (freshness(record.t, peer.floor, c.clock.wallNow() / 1000) === 'old') return;
     const { endpoint } = peer.wg ?? {};

@@ -27,7 +27,13 @@ export interface PingMonitors {
 export function createPingMonitors(c: Controllers, echoes: Echoes, on: PingMonitorEvents): PingMonitors {
   const running = new Map<PeerEntry, { readonly config: PeerConfig; readonly stop: AbortController }>();
   const ended = new Set<Promise<void>>();
-  c.signal.addEventListener('abort', () => running.forEach(({ stop }) => stop.abort(c.signal.reason)), { once: true });
+  c.signal.addEventListener(
+    'abort',
+    () => {
+      for (const { stop } of running.values()) stop.abort(c.signal.reason);
+    },
+    { once: true },
+  );
   return {
     follow(device) {
       for (const [peer, { config, stop }] of running) {

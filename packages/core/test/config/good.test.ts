@@ -122,6 +122,8 @@ test('the same configuration as JSON and as YAML with every further key is the s
   const yaml = await loadConfig({ file: fixturePath('full.yaml'), env: {}, cwd: '/', platform: 'freebsd' });
   const json = await loadConfig({ file: fixturePath('full.json'), env: {}, cwd: '/', platform: 'freebsd' });
   assert.deepEqual({ ...json.config, file: '' }, { ...yaml.config, file: '' });
+  assert.deepEqual(yaml.warnings, []);
+  assert.equal(yaml.config.mappingCheckMs, 0);
   const { capture, runDir, stateDir, renew, plugins, interfaces } = yaml.config;
   assert.deepEqual(
     { capture, runDir, stateDir, renew },

@@ -16,7 +16,7 @@ const bySocket = () => createControl({ backend: createUapiBackend({ clock, dir: 
 const CONTROLS = [
   { name: 'wg(8), wireguard-go', letter: 'a', open: () => byTool('wg'), skip: labMissing() },
   { name: 'userspace socket', letter: 'b', open: bySocket, skip: labMissing() },
-  // The kernel's own devices, where it has them: on other hosts this file runs in the VM (CONTRIBUTING.md).
+  // The kernel's own devices, where it has them; the file runs as it is in a virtual machine with such a kernel.
   ...(kernelMissing() ? [] : [{ name: 'wg(8), kernel', letter: 'c', open: byTool, skip: undefined }]),
 ];
 

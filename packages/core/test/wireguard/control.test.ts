@@ -69,8 +69,13 @@ function open(around?: (apply: (w: readonly PeerWrite[]) => void, w: readonly Pe
       else apply(list);
     },
   };
-  const control = createControl({ backend, clock: createFakeClock() });
-  return { control, writes, now: () => reading };
+  const asked: string[] = [];
+  const realName = async (name: string) => {
+    asked.push(name);
+    return name;
+  };
+  const control = createControl({ backend, clock: createFakeClock(), realName });
+  return { control, asked, writes, now: () => reading };
 }
 
 test('F17 endpoints of absent peers are not written, and those of present ones with update-only', async () => {
@@ -168,12 +173,13 @@ test('F18b a peer that cannot be put back is named, its preshared key is not (F3
 });
 
 test('names that are a path, an option or too long are refused before any I/O', async () => {
-  const { control } = open();
+  const { control, asked } = open();
   for (const name of ['', '..', '../wg0', '-h', 'a b', 'a:1', 'abcdefghijklmnop', 'wg\n0', 'wg\0'])
     await assert.rejects(control.device(name, options), (error: unknown) => {
       assert.ok(hasCode(error, 'ERR_WG_DEVICE_NOT_FOUND'), name);
       return (error as StunmeshError).retry === 'never';
     });
+  assert.deepEqual(asked, [], 'no file of such a name was looked for');
   for (const name of ['wg0', 'utun12', 'wg-home_1.2', 'abcdefghijklmno']) await control.device(name, options);
 });
 

@@ -217,6 +217,7 @@ function hostOf(options: DaemonOptions, loaded: LoadedConfig): ReturnType<typeof
     logger: options.logger,
     configDir: join(loaded.config.file, '..'),
     explain: loaded.explain,
+    checkSettings: loaded.checkSettings,
     ...(options.preloaded ? { preloaded: options.preloaded } : {}),
   });
 }

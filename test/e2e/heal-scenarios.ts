@@ -167,7 +167,7 @@ export function deadPeer(intervalMs: number, timeoutMs: number, of: 'global' | '
       using log = await keepEvents(daemonA);
       const startedAt = Date.now();
       await b.blockUdp(b.plan.listenPort);
-      return phaseWithin(log, 'b', ['suspect'], limitMs, startedAt);
+      return await phaseWithin(log, 'b', ['suspect'], limitMs, startedAt);
     },
   };
 }
@@ -184,7 +184,7 @@ const PREFER_IPV6: DaemonOptions = {
 
 /** IPv6 reaches the STUN servers, and nobody beyond them. */
 export async function cutIpv6(lab: Lab): Promise<void> {
-  const input = 'table ip6 cut { chain through { type filter hook forward priority 0; policy drop; } }\n';
+  const input = 'table ip6 cut {\nchain through { type filter hook forward priority 0; policy drop;\n}\n}\n';
   await must(lab.publicNamespace, ['nft', '-f', '-'], { input });
 }
 

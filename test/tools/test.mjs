@@ -2,6 +2,8 @@
  * `npm test [-- FILTER…]`: set-up, types, lint, then all tests, with one line of numbers at the end.
  * FILTER is `unit`, `e2e`, or a part of a test file's path. REQUIRE=all in the environment: a skipped test is a failure.
  */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { run as runTests } from 'node:test';
@@ -32,6 +34,10 @@ const began = performance.now();
 const before = namespaces();
 const mark = `${process.pid}-${Date.now()}`;
 process.env[RUN_MARK] = mark;
+// Short, since sockets live below it and their paths may have 108 characters.
+const temporary = mkdtempSync(join(tmpdir(), 'st-'));
+process.env['TMPDIR'] = temporary;
+process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));
 
 const { typeErrors, nativeErrors } = await setUp();
 const files = testFiles().filter(({ source }) => wanted(source));
@@ -57,6 +63,8 @@ for (const { pid, command } of survivingProcesses(mark)) {
 }
 const abandoned = abandonedNamespaces(before);
 if (abandoned.length > 0) reporter.addFailure('network namespaces were left behind', abandoned.join('\n'));
+
+for (const name of readdirSync(temporary)) reporter.notes.push(`left in the temporary folder: ${name}`);
 
 process.exitCode = reporter.finish({ skipsFail }) ? 0 : 1;
 

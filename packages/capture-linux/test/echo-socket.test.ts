@@ -106,11 +106,11 @@ if (inNamespace(import.meta.url)) {
       await echo.replies.at(0, 'a neighbour is within one hop');
       const hops = family === 4 ? 'ip ttl' : 'ip6 hoplimit';
       nft(`table inet t { chain out { type filter hook output priority 0; ${hops} { 1, 7 } drop; }; }`);
+      await echo.ping(NEIGHBOUR[family], 2, 8);
       for (const ttl of [1, 7])
-        await assert.rejects(echo.ping(NEIGHBOUR[family], 2, ttl), (error) => hasCode(error, 'ERR_CAPTURE_BLOCKED'));
-      await echo.ping(NEIGHBOUR[family], 3, 8);
+        await assert.rejects(echo.ping(NEIGHBOUR[family], 3, ttl), (error) => hasCode(error, 'ERR_CAPTURE_BLOCKED'));
       await echo.ping(NEIGHBOUR[family], 4);
-      assert.equal((await echo.replies.at(1, 'with TTL 8')).sequence, 3);
+      assert.equal((await echo.replies.at(1, 'with TTL 8')).sequence, 2);
       assert.equal((await echo.replies.at(2, 'without a TTL')).sequence, 4);
       await assert.rejects(echo.ping(NEIGHBOUR[family], 5, 0), (error) => hasCode(error, 'ERR_CAPTURE_SEND'));
     });

@@ -1,13 +1,15 @@
 /** Between its birth and its filter a raw socket hears everything: what a capture makes of packets that come just then. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import type { StunMessageEvent } from '@stunmesh/core/api';
+import type { NetworkEvent, StunMessageEvent } from '@stunmesh/core/api';
 import { createInbox, type Inbox } from '@stunmesh/core/conformance';
 import { createDeviceWatch } from '#src/device-watch.js';
 import { openEchoSocket } from '#src/echo-socket.js';
 import { loadNative, type Native } from '#src/native.js';
+import { linkDumpRequest, MESSAGE } from '#src/netlink.js';
 import { encodeSockaddr } from '#src/sockaddr.js';
 import { openStunSocket } from '#src/stun-socket.js';
+import { watchNetwork } from '#src/watch.js';
 import { cannotRun, inNamespace, run } from './namespace.js';
 
 const PORT = 51820;
@@ -107,6 +109,34 @@ if (inNamespace(import.meta.url)) {
     sendReply(9);
     assert.deepEqual(await heard.at(0, 'the reply by lo'), { device: 'lo', sequence: 9 });
     assert.equal(heard.items.length, 1);
+  });
+
+  test('news that another process sends to the netlink socket are not believed', options, async () => {
+    const real = loadNative();
+    let address = new Uint8Array();
+    const native: Native = {
+      ...real,
+      start(socket, size, listener) {
+        address = Uint8Array.from(real.localAddress(socket));
+        real.start(socket, size, listener);
+      },
+    };
+    const inbox = createInbox<NetworkEvent>(5000);
+    await using _watch = watchNetwork(native, {
+      onChange: (event) => inbox.push(event),
+      onFault: (error) => assert.fail(error),
+    });
+    const { AF_NETLINK, SOCK_RAW, NETLINK_ROUTE } = native.constants;
+    const forger = real.open(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+    // Its groups are not an address to send to.
+    address.fill(0, 8);
+    const forged = linkDumpRequest();
+    forged[4] = MESSAGE.newLink;
+    forged[20] = 77;
+    real.send(forger, forged, address);
+    real.close(forger);
+    run('ip link add real8 type bridge');
+    assert.deepEqual(await inbox.at(0, 'the real event'), { kind: 'link', interface: 'real8' });
   });
 
   test('a reader that fails ends the socket with ERR_CAPTURE_LOST, once', options, async () => {

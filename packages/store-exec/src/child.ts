@@ -2,7 +2,7 @@
 import { type Clock, StunmeshError } from '@stunmesh/core/api';
 import { type Exit, type LaunchOptions, launch } from './launch.js';
 import { gatherOutput, MAX_OUTPUT } from './output.js';
-import { disownGroup, endGroup, ownGroup } from './process-group.js';
+import { endGroup, ownGroup } from './process-group.js';
 
 /** How long output may still come once the child itself has ended, in milliseconds: a helper in its pipeline may be the last to write. */
 const DRAIN_MS = 250;
@@ -23,7 +23,7 @@ export async function runChild(options: ChildOptions): Promise<Finished> {
   const { clock, signal } = options;
   signal.throwIfAborted();
   const child = await launch(options);
-  ownGroup(child.pid);
+  const disown = ownGroup(child.pid);
   const enough = new AbortController();
   let ending: Promise<void> | undefined;
   const end = (): void => {
@@ -51,6 +51,6 @@ export async function runChild(options: ChildOptions): Promise<Finished> {
     signal.removeEventListener('abort', end);
     // Somebody outside the group may hold the pipes; nobody waits for him.
     child.release(stdout.ended, stderr.ended);
-    disownGroup(child.pid);
+    disown();
   }
 }

@@ -3,10 +3,11 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StunmeshError } from '@stunmesh/core/api';
+import { atExit } from './exit-hook.js';
 
 const PREFIX = 'stunmesh-exec-';
 /** A folder in use changes with every call. One that stood still for so long, and whose process is gone, was left by a crash. */
-const LEFTOVER_MS = 60 * 60_000;
+const LEFTOVER_MS = 10 * 60_000;
 
 export interface ScratchFolder extends Disposable {
   /** The folder, mode 0700. `onNew` runs first when it had to be made. Errors: ERR_EXEC_SPAWN. */
@@ -15,8 +16,10 @@ export interface ScratchFolder extends Disposable {
 
 export function createScratchFolder(onNew: () => void): ScratchFolder {
   let folder: string | undefined;
+  let forget: (() => void) | undefined;
   const remove = (): void => {
-    process.off('exit', remove);
+    forget?.();
+    forget = undefined;
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
     folder = undefined;
   };
@@ -26,7 +29,7 @@ export function createScratchFolder(onNew: () => void): ScratchFolder {
       if (folder !== undefined && existsSync(folder)) return folder;
       remove();
       folder = makeFolder();
-      process.on('exit', remove);
+      forget = atExit(remove);
       onNew();
       return folder;
     },

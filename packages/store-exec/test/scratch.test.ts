@@ -94,3 +94,15 @@ test('folders that killed processes left are removed when they are old, others a
     assert.equal((await stat(join(folder, own))).mode & 0o777, 0o700);
   });
 });
+
+test('twenty stores at once hang on one exit listener, and leave none', async (t) => {
+  const before = process.listenerCount('exit');
+  const stores = await Promise.all(Array.from({ length: 20 }, () => plugin(t, 'shell', 'echo abcd')));
+  assert.deepEqual(
+    new Set(await Promise.all(stores.map((store) => store.get(KEY, { signal: new AbortController().signal })))),
+    new Set(['abcd']),
+  );
+  assert.equal(process.listenerCount('exit'), before + 1);
+  await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
+  assert.equal(process.listenerCount('exit'), before);
+});

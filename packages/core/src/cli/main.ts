@@ -24,6 +24,7 @@ const program = new Command('stunmesh')
   .version(VERSION, '--version', 'print the version')
   .enablePositionalOptions()
   .showSuggestionAfterError()
+  .showHelpAfterError()
   .exitOverride();
 addRunCommand(program, context);
 addStatusCommand(program, context);

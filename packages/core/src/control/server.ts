@@ -57,7 +57,8 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
     // Left behind by a crash: the lock says that nobody serves it.
     await rm(path, { force: true });
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
+      // It stays: an accept that fails later (no descriptors left) must not end the daemon.
+      server.on('error', reject);
       server.listen(path, resolve);
     });
     await chmod(path, 0o600);
@@ -87,7 +88,9 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
 }
 
 function send(socket: Socket, message: object): void {
-  socket.write(`${JSON.stringify(message)}\n`);
+  // Who asks on and on without reading the answers costs memory too.
+  if (socket.writableLength > MAX_BACKLOG_BYTES) socket.destroy();
+  else socket.write(`${JSON.stringify(message)}\n`);
 }
 
 function parseOp(line: string): unknown {

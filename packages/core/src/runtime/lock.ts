@@ -65,9 +65,13 @@ async function acquire(path: string, temporary: string): Promise<void> {
     const grave = `${temporary}.dead`;
     try {
       await rename(path, grave);
+      // Another starter may have taken it between our look and the move: it gets it back.
+      const buried = await readHolder(grave);
+      if (buried && (await isAlive(buried))) await link(grave, path);
       await unlink(grave);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'EEXIST') throw error;
     }
   }
   throw new StunmeshError('ERR_LOCKED', `${path} is being taken by another process; try again`);

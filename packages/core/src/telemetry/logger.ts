@@ -98,6 +98,8 @@ function formatLine(json: string, colour: boolean): string {
   const text = parts
     .filter((part) => part !== '')
     .join(' ')
-    .replace(' : ', ': ');
+    .replace(' : ', ': ')
+    // What a sentence or a field brings along on further lines is set in, so that it cannot pass for a line of ours.
+    .replace(/\r?\n|\r/g, '\n  ');
   return `${text}\n${stack === undefined ? '' : `${stack}\n`}`;
 }

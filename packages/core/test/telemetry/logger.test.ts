@@ -91,8 +91,7 @@ test('colour only where asked for', () => {
   const plain = open();
   const coloured = open({ colour: true });
   for (const { logger } of [plain, coloured]) logger.warn({ a: 1 }, 'x');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what is looked for
-  assert.doesNotMatch(plain.text(), /\u001b/);
+  assert.equal(plain.text().includes('\u001b'), false);
   assert.ok(coloured.text().includes('\u001b[33m'));
 });
 
@@ -106,8 +105,11 @@ test('what is no error is described too, and a foreign one counts as internal', 
   assert.equal(typeof describeError(failure, true)['stack'], 'string');
 });
 
-test('a log line is one line, whatever a peer or a store says', () => {
+test('what comes with line breaks is set in: it cannot pass for a line of ours', () => {
   const { logger, lines } = open();
-  logger.warn({ device: 'wg0', error: new StunmeshError('ERR_STORE_REJECTED', 'first\nsecond'), note: 'a\nb' }, 'x');
-  assert.equal((lines[0] ?? '').split('\n').length, 2, JSON.stringify(lines[0]));
+  logger.warn({ device: 'wg0', error: new StunmeshError('ERR_STORE_REJECTED', 'first\n12:00:00 INFO forged'), note: 'a\rb' }, 'x');
+  const [first, ...more] = (lines[0] ?? '').trimEnd().split(/[\r\n]/);
+  assert.match(first ?? '', /^\d\d:/);
+  assert.equal(more.length, 2);
+  for (const line of more) assert.match(line, /^ {2}/);
 });

@@ -2,7 +2,7 @@
  * `npm test [-- FILTER…]`: set-up, types, lint, then all tests, with one line of numbers at the end.
  * FILTER is `unit`, `e2e`, or a part of a test file's path. REQUIRE=all in the environment: a skipped test is a failure.
  */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -36,6 +36,8 @@ const mark = `${process.pid}-${Date.now()}`;
 process.env[RUN_MARK] = mark;
 // Short, since sockets live below it and their paths may have 108 characters.
 const temporary = mkdtempSync(join(tmpdir(), 'st-'));
+// As open as /tmp: some tests change to another user.
+chmodSync(temporary, 0o1777);
 process.env['TMPDIR'] = temporary;
 process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));
 

@@ -10,6 +10,9 @@ const MAX_REQUEST_CHARS = 4_096;
 /** A listener that does not read is dropped before it costs memory. */
 const MAX_BACKLOG_BYTES = 1_048_576;
 
+/** Less than the 104 (BSD) and 108 (Linux) of sockaddr_un, unix(4) and unix(7). */
+const MAX_PATH_BYTES = 100;
+
 export interface ControlServer extends AsyncDisposable {
   publish(event: ControlEvent): void;
 }
@@ -54,6 +57,8 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
 
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    // Node would bind to as much of the name as the system's 108 bytes hold.
+    if (Buffer.byteLength(path) > MAX_PATH_BYTES) throw Object.assign(new Error('too long'), { code: 'ENAMETOOLONG' });
     // Left behind by a crash: the lock says that nobody serves it.
     await rm(path, { force: true });
     await new Promise<void>((resolve, reject) => {
@@ -63,6 +68,8 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
     });
     await chmod(path, 0o600);
   } catch (error) {
+    // Open or not: a listening socket would keep the process.
+    server.close();
     const { code } = error as NodeJS.ErrnoException;
     throw new StunmeshError(
       'ERR_RUN_DIR',

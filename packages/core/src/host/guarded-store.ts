@@ -4,6 +4,7 @@ import { raceAbort } from './call-queue.js';
 import { mapStoreError } from './error-mapping.js';
 import { createBatch } from './guarded-batch.js';
 import { createCaller, type StoreCounters } from './guarded-call.js';
+import { createGather } from './guarded-gather.js';
 import { guardListener } from './guarded-watch.js';
 import { checkKey, checkResult, checkValue } from './store-input.js';
 
@@ -109,6 +110,22 @@ export function guardStore(options: GuardOptions): GuardedStore {
     return closing;
   };
 
+  const batch = createBatch({ label, store, caller, get, set, traits: () => traits });
+  const getTogether = createGather<undefined, string | undefined>({
+    one: (key, _, o) => get(key, o),
+    many: (inputs, o) => batch.getMany([...inputs.keys()], o),
+    outcome: (entry) => entry as string | undefined,
+    check: (key) => void checkKey(key, label),
+  });
+  const setTogether = createGather<string, void>({
+    one: set,
+    many: (inputs, o) => batch.setMany(inputs, o),
+    outcome: () => undefined,
+    check: (key, value) => {
+      checkValue(value, traits, `${label}: set ${checkKey(key, label)}`);
+    },
+  });
+
   return {
     name,
     get traits() {
@@ -117,10 +134,10 @@ export function guardStore(options: GuardOptions): GuardedStore {
     get counters() {
       return { ...caller.counters };
     },
-    get,
-    set,
+    get: store.getMany ? (key, o) => getTogether(key, undefined, o) : get,
+    set: store.setMany ? setTogether : set,
     ...(store.delete ? { delete: remove } : {}),
-    ...createBatch({ label, store, caller, get, set, traits: () => traits }),
+    ...batch,
     ...(store.watch ? { watch } : {}),
     ...(store.describe ? { describe } : {}),
     close,

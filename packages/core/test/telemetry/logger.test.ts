@@ -107,7 +107,10 @@ test('what is no error is described too, and a foreign one counts as internal', 
 
 test('what comes with line breaks is set in: it cannot pass for a line of ours', () => {
   const { logger, lines } = open();
-  logger.warn({ device: 'wg0', error: new StunmeshError('ERR_STORE_REJECTED', 'first\n12:00:00 INFO forged'), note: 'a\rb' }, 'x');
+  logger.warn(
+    { device: 'wg0', error: new StunmeshError('ERR_STORE_REJECTED', 'first\n12:00:00 INFO forged'), note: 'a\rb' },
+    'x',
+  );
   const [first, ...more] = (lines[0] ?? '').trimEnd().split(/[\r\n]/);
   assert.match(first ?? '', /^\d\d:/);
   assert.equal(more.length, 2);

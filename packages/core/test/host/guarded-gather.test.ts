@@ -25,11 +25,12 @@ function openCounted() {
     },
     async getMany(keys) {
       calls.push(`getMany ${keys.length}`);
-      return new Map(
-        keys.flatMap((k) =>
-          k === refused ? [[k, error] as const] : values.has(k) ? [[k, values.get(k) ?? ''] as const] : [],
-        ),
-      );
+      const found = new Map<string, string | StunmeshError>();
+      for (const k of keys) {
+        const value = k === refused ? error : values.get(k);
+        if (value !== undefined) found.set(k, value);
+      }
+      return found;
     },
     async setMany(records) {
       calls.push(`setMany ${records.size}`);

@@ -110,7 +110,7 @@ export const NAT_MOVES_UNSEEN = recovery({
   seenBy: 'counters',
 });
 
-export const PORT_FREED = (blockedMs: number): Scenario => ({
+export const portFreed = (blockedMs: number): Scenario => ({
   name: `UDP port blocked at one NAT for ${blockedMs / 1000} s, then freed`,
   spec: PAIR,
   targetMs: 5000,
@@ -268,5 +268,5 @@ export const LONG: readonly Scenario[] = [
   secondLater('watch', 60_000),
   secondLater('polling', 60_000),
   NAT_MOVES_UNSEEN,
-  PORT_FREED(60_000),
+  portFreed(60_000),
 ];

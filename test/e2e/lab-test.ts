@@ -11,8 +11,13 @@ export function skipReason(): string | false {
 }
 
 /** Runs `body` in the laboratory of `spec`; where it fails, the daemons' logs follow. */
-export function labTest(name: string, spec: LabSpec, body: (lab: Lab, t: TestContext) => Promise<void>): void {
-  test(name, { skip: skipReason(), timeout: 90_000 }, async (t) => {
+export function labTest(
+  name: string,
+  spec: LabSpec,
+  body: (lab: Lab, t: TestContext) => Promise<void>,
+  timeoutMs = 90_000,
+): void {
+  test(name, { skip: skipReason(), timeout: timeoutMs }, async (t) => {
     await using lab = await openLab(spec);
     try {
       await body(lab, t);

@@ -6,6 +6,9 @@ import { type Lab, REPOSITORY } from './lab/index.js';
 import { labTest } from './lab-test.js';
 
 const COUNT = 200;
+const REFRESHES = 100;
+/** A loaded machine takes several times as long as a quiet one. */
+const LIMIT_MS = 240_000;
 const MIB = 1024 * 1024;
 
 const file = (lab: Lab) => ({ type: 'builtin', name: 'file', path: lab.storeDir });
@@ -47,29 +50,39 @@ labTest(
   'F14 200 connected peers, file store: every refresh is whole; memory is flat over 100 of them',
   CROWD_SPEC,
   async (lab) => {
-    const crowd = await gather(lab, { count: COUNT, connected: true, plugin: file(lab), refreshInterval: '400ms' });
+    const crowd = await gather(lab, { count: COUNT, connected: true, plugin: file(lab), refreshInterval: '250ms' });
     await expectAllConnected(crowd);
     await expectCurrent(crowd, 3, 15_000);
     const samples: number[] = [];
-    for (let i = 0; i < 100; i += 1) {
+    const first = crowd.refreshes.ended;
+    while (crowd.refreshes.ended < first + REFRESHES) {
       await afterRefreshes(crowd, 1, 10_000);
       samples.push(await residentBytes(crowd.daemon.pid));
     }
-    const [early, late] = [Math.min(...samples.slice(20, 50)), Math.min(...samples.slice(70))];
+    const third = Math.floor(samples.length / 3);
+    const [early, late] = [Math.min(...samples.slice(third, 2 * third)), Math.min(...samples.slice(2 * third))];
     assert.ok(late < early + 6 * MIB, `RSS ${Math.round(early / MIB)} MiB, then ${Math.round(late / MIB)} MiB`);
     await expectNoFailures(crowd);
   },
+  LIMIT_MS,
 );
 
-labTest('F14 200 connected peers, shell plugin: every refresh is whole, over 5 of them', CROWD_SPEC, async (lab) => {
-  const crowd = await gather(lab, { count: COUNT, connected: true, plugin: shell(lab), refreshInterval: '3s' });
-  await afterRefreshes(crowd, 1, 30_000);
-  const before = await residentBytes(crowd.daemon.pid);
-  await expectCurrent(crowd, 3, 30_000);
-  const after = await residentBytes(crowd.daemon.pid);
-  assert.ok(after < before + 20 * MIB, `RSS ${Math.round(before / MIB)} MiB, then ${Math.round(after / MIB)} MiB`);
-  await expectNoFailures(crowd);
-});
+labTest(
+  'F14 200 connected peers, shell plugin: every refresh is whole, over 5 of them',
+  CROWD_SPEC,
+  async (lab) => {
+    const crowd = await gather(lab, { count: COUNT, connected: true, plugin: shell(lab), refreshInterval: '3s' });
+    await expectAllConnected(crowd);
+    // The first round makes the heap as large as writing all needs.
+    await expectCurrent(crowd, 1, 60_000);
+    const before = await residentBytes(crowd.daemon.pid);
+    await expectCurrent(crowd, 4, 60_000);
+    const after = await residentBytes(crowd.daemon.pid);
+    assert.ok(after < before + 20 * MIB, `RSS ${Math.round(before / MIB)} MiB, then ${Math.round(after / MIB)} MiB`);
+    await expectNoFailures(crowd);
+  },
+  LIMIT_MS,
+);
 
 labTest(
   'F14 200 peers out of reach: all are tried, records are current, and the daemon still answers at once',
@@ -83,13 +96,14 @@ labTest(
           ? seen
           : undefined;
       },
-      { what: 'all peers to be tried', deadlineMs: 20_000 },
+      { what: 'all peers to be tried', deadlineMs: 60_000 },
     );
     assert.equal(peers.length, COUNT);
     assert.deepEqual(await stale(crowd), []);
     const askedAt = performance.now();
     await crowd.daemon.status();
     assert.ok(performance.now() - askedAt < 1000, `status took ${Math.round(performance.now() - askedAt)} ms`);
-    await expectCurrent(crowd, 1, 20_000);
+    await expectCurrent(crowd, 1, 60_000);
   },
+  LIMIT_MS,
 );

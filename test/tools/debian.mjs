@@ -3,12 +3,12 @@ import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import process from 'node:process';
 import { run } from './run.mjs';
-import { bold, say, seconds, yellow } from './say.mjs';
+import { bold, dim, say, seconds, yellow } from './say.mjs';
 
 /**
  * Each entry: a program that has to be in PATH (or a file that has to exist) and the package that brings it.
- * None of these packages starts a service.
- * @type {readonly { needs: string, package: string, for: string }[]}
+ * None of these packages starts a service. `tests`: only tests need it.
+ * @type {readonly { needs: string, package: string, for: string, tests?: boolean }[]}
  */
 const NEEDED = [
   { needs: 'cc', package: 'gcc', for: 'compiling the native addon' },
@@ -21,6 +21,9 @@ const NEEDED = [
   { needs: 'ping', package: 'iputils-ping', for: 'the proof' },
   { needs: 'wg', package: 'wireguard-tools', for: 'WireGuard' },
   { needs: 'wireguard-go', package: 'wireguard-go', for: 'WireGuard without a kernel module' },
+  { needs: '/etc/protocols', package: 'netbase', for: 'names of protocols in packet filters', tests: true },
+  { needs: 'pgrep', package: 'procps', for: 'finding processes that should be gone', tests: true },
+  { needs: 'python3', package: 'python3', for: 'the example of an exec plugin', tests: true },
 ];
 
 const isRoot = process.getuid?.() === 0;
@@ -41,17 +44,25 @@ function isExecutable(path) {
   }
 }
 
-/** @returns {typeof NEEDED} */
-export function missingParts() {
-  return NEEDED.filter(({ needs }) => (needs.startsWith('/') ? !existsSync(needs) : !findProgram(needs)));
+/** What is not there. @param {boolean} forTests whether what only tests need counts */
+function missingParts(forTests) {
+  const missing = NEEDED.filter(({ needs }) => (needs.startsWith('/') ? !existsSync(needs) : !findProgram(needs)));
+  return missing.filter(({ tests }) => forTests || !tests);
+}
+
+/** @param {readonly { package: string }[]} parts */
+function packagesOf(parts) {
+  return [...new Set(parts.map((part) => part.package))];
 }
 
 /**
  * Installs what is missing, or says how to. Never fatal: tests that miss a part skip and say so.
+ * @param {{ forTests: boolean }} options
  * @returns {Promise<string[]>} the packages that are still missing
  */
-export async function installMissing() {
-  const packages = [...new Set(missingParts().map((part) => part.package))];
+export async function installMissing({ forTests }) {
+  const parts = missingParts(forTests);
+  const packages = packagesOf(parts);
   if (packages.length === 0) return [];
   const line = `apt-get install --no-install-recommends ${packages.join(' ')}`;
   if (!findProgram('apt-get')) {
@@ -62,7 +73,11 @@ export async function installMissing() {
     say(yellow(`missing: ${packages.join(', ')}. Not root, so nothing is installed; run:  sudo ${line}`));
     return packages;
   }
-  say(`installing Debian packages: ${bold(packages.join(' '))} …`);
+  say('installing Debian packages, which start no services:');
+  for (const name of packages) {
+    const uses = parts.filter((part) => part.package === name).map((part) => part.for);
+    say(`  ${bold(name.padEnd(16))} ${dim([...new Set(uses)].join(', '))}`);
+  }
   await refreshPackageLists();
   const args = ['install', '-y', '-q', '--no-install-recommends', ...packages];
   let result = await run('apt-get', args, { env: quiet() });
@@ -73,7 +88,7 @@ export async function installMissing() {
   }
   if (result.code === 0) say(`  done in ${seconds(result.ms)}`);
   else say(yellow(`  apt-get failed:\n${result.output.trim().split('\n').slice(-8).join('\n')}`));
-  return [...new Set(missingParts().map((part) => part.package))];
+  return packagesOf(missingParts(forTests));
 }
 
 /** `apt-get update` where the machine has no package lists yet (fresh containers have none), or always when forced. */

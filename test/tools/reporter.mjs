@@ -114,11 +114,14 @@ export class Reporter {
       say(`\n${bold('skipped')}${skipsFail ? red(' (REQUIRE=all: counts as failed)') : ''}`);
       for (const { file, name, reason } of this.skipped) say(`  ${file}: ${name}\n    ${yellow(reason)}`);
     }
-    if (this.notes.length > 0) say(`\n${bold('notes')}`);
-    for (const note of this.notes) say(`  ${note}`);
+    const short = this.notes.filter((note) => !note.includes('\n'));
+    if (short.length > 0) say(`\n${bold('notes')}`);
+    for (const note of new Set(short)) say(`  ${note}`);
     if (this.failed.length > 0) say(`\n${bold('failed')}`);
     for (const { file, name, reason } of this.failed)
       say(`${red('  ✗')} ${file === '' ? '' : `${file}: `}${bold(name)}\n${indent(reason)}\n`);
+    // What a failed test has to add, as a rule the ends of its logs.
+    for (const note of this.notes.filter((note) => note.includes('\n'))) say(`${dim(indent(note))}\n`);
     const slowest = [...this.passed].sort((a, b) => b.ms - a.ms).slice(0, 5);
     if (slowest.length > 0) say(`\n${bold('slowest')}`);
     for (const { file, name, ms } of slowest) say(`  ${seconds(ms).padStart(7)}  ${dim(file)}: ${name}`);

@@ -41,7 +41,7 @@ chmodSync(temporary, 0o1777);
 process.env['TMPDIR'] = temporary;
 process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));
 
-const { typeErrors, nativeErrors } = await setUp();
+const { typeErrors, nativeErrors } = await setUp({ forTests: true });
 const files = testFiles().filter(({ source }) => wanted(source));
 const reporter = new Reporter(files);
 

@@ -60,7 +60,7 @@ export function removeStale() {
 
 /**
  * Compiles everything. Type errors do not stop the emit, so the caller decides whether to go on.
- * @returns {Promise<{ types: import('./run.mjs').Ended, native: import('./run.mjs').Ended }>}
+ * @returns {Promise<{ types: import('./run.mjs').Ended, native: import('./run.mjs').Ended, bundle: import('./run.mjs').Ended }>}
  */
 export async function build() {
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
@@ -71,8 +71,9 @@ export async function build() {
   const native = await run(process.execPath, ['native/build.mjs', '--strict'], {
     cwd: join(ROOT, 'packages/capture-linux'),
   });
-  if (cold) say(`  done in ${seconds(types.ms + native.ms)}`);
-  return { types, native };
+  const bundle = await run(process.execPath, ['bundle.mjs'], { cwd: join(ROOT, 'packages/store-cloudflare') });
+  if (cold) say(`  done in ${seconds(types.ms + native.ms + bundle.ms)}`);
+  return { types, native, bundle };
 }
 
 /**

@@ -28,14 +28,14 @@ const scenarios: Readonly<Record<ScenarioName, () => Promise<void>>> = {
       [...lab.daemonCommand, 'stun-server', '--listen', '203.0.113.1:3478', '--listen', '203.0.113.2:3478'],
       { logFile: join(out, 'stun-server.log') },
     );
-    await until(() => listens(server.pid, 3478), { what: 'the STUN server to listen', deadlineMs: 3000 * SLOW });
+    await until(() => listens(server.pid, 3478), { what: 'the STUN server to listen', deadlineMs: 6000 * SLOW });
     await Promise.all([a.startDaemon(), b.startDaemon()]);
     await expectPing(a, b);
     for (const [host, other] of [
       [a, b],
       [b, a],
     ] as const) {
-      const peer = await host.daemons[0]?.waitForPhase(other.name, ['connected'], { deadlineMs: 3000 * SLOW });
+      const peer = await host.daemons[0]?.waitForPhase(other.name, ['connected'], { deadlineMs: 6000 * SLOW });
       expect(peer?.endpoint === `${other.publicAddress}:51820`, `endpoint ${peer?.endpoint}`);
     }
   },
@@ -104,7 +104,7 @@ async function expectPing(from: Host, to: Host): Promise<void> {
   // firstPing wants answers within 0.2 s, which a computed machine may miss.
   const answered = await until(
     async () => (await from.exec(['ping', '-n', '-c', '1', '-W', '2', to.tunnelAddress])).code === 0,
-    { what: `a ping from ${from.name} to ${to.name}`, deadlineMs: 12_000 * SLOW, pollMs: 100 },
+    { what: `a ping from ${from.name} to ${to.name}`, deadlineMs: 20_000 * SLOW, pollMs: 100 },
   );
   if (answered) process.stdout.write(`# first ping after ${Math.round(performance.now() - began)} ms\n`);
 }

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { missingForLab, REPOSITORY, run } from '../e2e/lab/index.js';
 import { SCENARIOS } from './scenario-names.js';
 
-const LIMIT_SECONDS = 420;
+const LIMIT_SECONDS = 540;
 /** run-in-vm.sh: this machine cannot run it. */
 const CANNOT = 69;
 

@@ -49,21 +49,22 @@ function build() {
   const sources = Math.max(newest(here, /\.(c|h|mjs)$/), newest(core, /\.h$/));
   if (existsSync(target) && statSync(target).mtimeMs >= sources) return;
   if (!strict && hasPrebuild(root)) return;
-  // Warnings stop our own builds only: a compiler of tomorrow may warn of more than today's.
-  const flags = ['-O2', '-shared', '-fPIC', '-pthread', '-Wall', '-Wextra', ...(strict ? ['-Werror'] : [])];
+  // Warnings stop our own builds only: a compiler of tomorrow may warn of more than today's. musl's CMSG_NXTHDR compares signs that differ.
+  const warnings = ['-Wall', '-Wextra', '-Wno-sign-compare', ...(strict ? ['-Werror'] : [])];
+  const flags = ['-O2', '-shared', '-fPIC', '-pthread', ...warnings];
   const line = [...flags, '-fvisibility=hidden', '-I', nodeHeaders(), '-I', core, path.join(here, 'capture.c'), '-o'];
-  const compiler = process.env.CC ?? 'cc';
+  const [compiler, ...prefix] = (process.env.CC || 'cc').split(' ');
   mkdirSync(path.dirname(target), { recursive: true });
   // Renamed into place: a running daemon has the old file mapped.
   const fresh = `${target}.${process.pid}`;
   try {
-    execFileSync(compiler, [...line, fresh], { stdio: ['ignore', 'inherit', 'inherit'] });
+    execFileSync(compiler, [...prefix, ...line, fresh], { stdio: ['ignore', 'inherit', 'inherit'] });
     renameSync(fresh, target);
   } catch (error) {
     rmSync(fresh, { force: true });
     const why = error.code === 'ENOENT' ? `there is no C compiler "${compiler}"` : 'the compiler failed';
     say(`@stunmesh/capture-linux: ${why}. Without its addon stunmesh cannot capture. To build it, run:`);
-    say(`  ${[compiler, ...line, target].join(' ')}`);
+    say(`  ${[compiler, ...prefix, ...line, target].join(' ')}`);
     if (strict) process.exitCode = 1;
   }
 }

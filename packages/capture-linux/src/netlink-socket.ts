@@ -1,6 +1,6 @@
 /** Sockets of netlink(7): a question with its answer, and news until closed. */
 import { openError } from './errors.js';
-import { isSystemError, type Native, type NativeSocket, type SystemError } from './native.js';
+import { isSystemError, type Native, type NativeSocket, type PacketListener, type SystemError } from './native.js';
 import { MESSAGE, type NetlinkMessage, parseNetlink } from './netlink.js';
 import { encodeNetlinkAddress, int32 } from './sockaddr.js';
 
@@ -57,7 +57,7 @@ export function listenNetlink(native: Native, groups: number, on: NewsListener):
     open = false;
     native.close(socket);
   };
-  native.start(socket, BUFFER_BYTES, (error, packet, from) => {
+  const onPacket: PacketListener = (error, packet, from) => {
     if (!open) return;
     if (error?.code === 'ENOBUFS') {
       empty(native, socket);
@@ -67,7 +67,13 @@ export function listenNetlink(native: Native, groups: number, on: NewsListener):
       close();
       on.fault(error);
     } else if (isKernel(from)) on.news(parseNetlink(packet));
-  });
+  };
+  try {
+    native.start(socket, BUFFER_BYTES, onPacket);
+  } catch (error) {
+    close();
+    throw openError(error, 'a netlink socket');
+  }
   return { close };
 }
 

@@ -185,6 +185,8 @@ if (inNamespace(import.meta.url)) {
     assert.equal(count()[1], (before[1] ?? 0) + 3, 'a thread for each socket, and one for the watch');
     await a[Symbol.asyncDispose]();
     await b[Symbol.asyncDispose]();
+    // A thread that was joined stays in /proc for a moment.
+    for (let i = 0; i < 1000 && count()[1] !== before[1]; i += 1) await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(count(), before);
   });
 }

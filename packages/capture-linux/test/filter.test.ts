@@ -77,6 +77,19 @@ if (inNamespace(import.meta.url)) {
     assert.equal((await inbox.at(0, 'the one response to this port')).message[8], 4);
   });
 
+  test('F3 a response whose IP header has options is heard, by the length that its header says', options, async () => {
+    const native = loadNative();
+    const inbox = createInbox<StunMessageEvent>(5000);
+    await using _socket = await open(native, inbox);
+    const { AF_INET, SOCK_DGRAM, IPPROTO_IP } = native.constants;
+    const sender = native.open(AF_INET, SOCK_DGRAM, 0);
+    // IP_OPTIONS of ip(7): eleven times "no operation", and the end of the list.
+    native.setOption(sender, IPPROTO_IP, 4, Uint8Array.of(...new Array<number>(11).fill(1), 0));
+    native.send(sender, response(5), encodeSockaddr('127.0.0.1', PORT));
+    native.close(sender);
+    assert.deepEqual((await inbox.at(0, 'the response')).message, response(5));
+  });
+
   test('F30 echo replies that came before the socket was bound to its device are thrown away', options, async () => {
     run('ip link add wg7 type veth peer name wg7x');
     const real = loadNative();
@@ -109,6 +122,49 @@ if (inNamespace(import.meta.url)) {
     sendReply(9);
     assert.deepEqual(await heard.at(0, 'the reply by lo'), { device: 'lo', sequence: 9 });
     assert.equal(heard.items.length, 1);
+  });
+
+  test('when a reader cannot be started the error says so, and nothing stays open', options, async () => {
+    const real = loadNative();
+    const openSockets = new Set<unknown>();
+    const native: Native = {
+      ...real,
+      open(domain, type, protocol) {
+        const socket = real.open(domain, type, protocol);
+        openSockets.add(socket);
+        return socket;
+      },
+      start() {
+        throw Object.assign(new Error('pipe: EMFILE'), { code: 'EMFILE', errno: -24, syscall: 'pipe' });
+      },
+      close(socket) {
+        openSockets.delete(socket);
+        real.close(socket);
+      },
+    };
+    const openings = [
+      () => open(native, createInbox(1)),
+      () => watchNetwork(native, { onChange: () => {}, onFault: () => {} }),
+      () =>
+        openEchoSocket(native, createDeviceWatch(native), {
+          family: 6,
+          device: 'lo',
+          onPacket: () => {},
+          onFault: () => {},
+        }),
+      // The watch over devices works, the echo socket's own reader does not.
+      () =>
+        openEchoSocket(native, createDeviceWatch(real), {
+          family: 4,
+          device: 'lo',
+          onPacket: () => {},
+          onFault: () => {},
+        }),
+    ];
+    for (const opening of openings) {
+      assert.throws(opening, { code: 'ERR_CAPTURE_OPEN', message: /EMFILE/ });
+      assert.equal(openSockets.size, 0);
+    }
   });
 
   test('news that another process sends to the netlink socket are not believed', options, async () => {

@@ -1,6 +1,7 @@
 /** What the addon leaves behind: nothing, however its process or worker ends. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { release } from 'node:os';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { cannotRun, inNamespace, run } from './namespace.js';
@@ -11,8 +12,8 @@ const LIVES = fileURLToPath(new URL('lives.js', import.meta.url));
 /** With a small young generation, which otherwise grows by itself and hides what is lost. */
 const FLAGS = ['--expose-gc', '--max-semi-space-size=1'];
 
-function live(name: string, argument = '') {
-  return spawnSync(process.execPath, [...FLAGS, LIVES, name, argument], { encoding: 'utf8', timeout: 100_000 });
+function live(name: string, argument = '', timeout = 30_000) {
+  return spawnSync(process.execPath, [...FLAGS, LIVES, name, argument], { encoding: 'utf8', timeout });
 }
 
 interface Resources {
@@ -27,7 +28,7 @@ if (inNamespace(import.meta.url)) {
   });
 
   test('two thousand open and close cycles leak neither memory, descriptors nor threads', options, () => {
-    const { stdout, stderr, status } = live('cycles', process.env['STUNMESH_TEST_CYCLES'] ?? '2000');
+    const { stdout, stderr, status } = live('cycles', process.env['STUNMESH_TEST_CYCLES'] ?? '2000', 100_000);
     assert.equal(status, 0, stderr);
     const found = JSON.parse(stdout) as { before: Resources; after: Resources };
     assert.deepEqual(found.after.descriptors, found.before.descriptors);
@@ -88,4 +89,24 @@ if (inNamespace(import.meta.url)) {
       assert.match(line, /^ERR_CAPTURE_PERMISSION: .*root or the capability CAP_NET_RAW/);
     assert.equal(lines[4], 'true');
   });
+
+  const noCapability =
+    cannotRun ??
+    (spawnSync('setpriv', ['--version']).status === 0 ? undefined : 'needs setpriv(1)') ??
+    (markNeedsAdmin() ? 'needs Linux 5.17 or newer, where CAP_NET_RAW is enough for a mark' : false);
+
+  test('CAP_NET_RAW alone is enough, with a firewall mark too', { ...options, skip: noCapability }, () => {
+    const capability = ['--inh-caps=-all,+net_raw', '--ambient-caps=-all,+net_raw'];
+    const user = ['--reuid=65534', '--regid=65534', '--clear-groups'];
+    const { stdout, stderr } = spawnSync('setpriv', [...user, ...capability, process.execPath, LIVES, 'marked'], {
+      encoding: 'utf8',
+      timeout: 30_000,
+    });
+    assert.equal(stdout, 'user 65534 refused \n', stderr);
+  });
+}
+
+function markNeedsAdmin(): boolean {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  return major < 5 || (major === 5 && minor < 17);
 }

@@ -106,6 +106,8 @@ const lives: Record<string, (argument: string) => Promise<void>> = {
     const before = resources();
     for (let round = 0; round < Number(count); round += 1) await oneCycle(round, server);
     await collect();
+    // A thread that was joined stays in /proc for a moment.
+    for (let i = 0; i < 1000 && resources().threads > before.threads; i += 1) await collect();
     // Before stdout is touched, which opens a descriptor of Node's own.
     const after = resources();
     process.stdout.write(`${JSON.stringify({ before, after })}\n`);
@@ -188,7 +190,7 @@ const lives: Record<string, (argument: string) => Promise<void>> = {
       return text;
     });
     process.stdout.write(`${(await Promise.all(ends)).join(' ')}\n`);
-    await collect();
+    for (let i = 0; i < 1000 && resources().threads > 12; i += 1) await collect();
     process.stdout.write(`${JSON.stringify(resources())}\n`);
   },
   async worker(how) {
@@ -203,6 +205,23 @@ const lives: Record<string, (argument: string) => Promise<void>> = {
     await Promise.all([heard.promise, echoed.promise]);
     parentPort?.postMessage('heard');
     if (how === 'exit') process.exit(0);
+  },
+
+  /** Opens everything, with a firewall mark; prints the codes of what was refused. */
+  async marked() {
+    const codes: string[] = [];
+    for (const family of [4, 6] as const) {
+      const stun = { family, localPort: PORT, excludeDevice: '', firewallMark: 5, signal: never };
+      await capture.openStunSocket({ ...stun, onMessage: () => {}, onFault: () => {} }).then(
+        (socket) => socket[Symbol.asyncDispose](),
+        (error) => codes.push(error.code),
+      );
+      await openEcho(capture, family, () => {}).then(
+        (socket) => socket[Symbol.asyncDispose](),
+        (error) => codes.push(error.code),
+      );
+    }
+    process.stdout.write(`user ${process.getuid?.()} refused ${codes.join(' ')}\n`);
   },
 
   /** Opens what an unprivileged user may not; prints the codes. */

@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { type CaptureModule, type Clock, type Logger, type NetInterface, StunmeshError } from './api/index.js';
+import { type CaptureModule, type Clock, hasCode, type Logger, type NetInterface, StunmeshError } from './api/index.js';
 import type { Config, InterfaceConfig, LoadedConfig } from './config/index.js';
 import { type ControlServer, openControlServer } from './control/server.js';
 import { type ControlEvent, createSnapshot, type Snapshot } from './control/snapshot.js';
@@ -23,6 +23,7 @@ import { createEndpointWriter, openWireGuardControl } from './wireguard/index.js
 
 /** Interfaces are listed at most this often, however many peers ask. */
 const INTERFACES_MS = 1_000;
+const CHECK_MS = 2_000;
 
 export interface DaemonOptions {
   readonly loaded: LoadedConfig;
@@ -131,6 +132,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
 
   const capture = await hostOf(options, options.loaded).loadCapture(config.capture);
+  await checkPrivileges(capture, clock);
   const control = rollback.use(openWireGuardControl({ logger, clock }));
   const writer = rollback.use(createEndpointWriter({ control, clock }));
   const state = createStateKeeper({ read: readStateFile, write: writeStateFile }, config.stateDir, logger);
@@ -188,6 +190,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         for (const peer of affected) for (const plugin of fresh.keys()) forgetStore(peer, plugin);
         if (reconfigureDevice(device.entry, entryConfig, clock.now()) || affected.length > 0)
           device.engine.reconfigured();
+        else device.engine.retimed();
       }
       for (const entryConfig of config.interfaces.values()) {
         if (running.has(entryConfig.name)) continue;
@@ -209,6 +212,27 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       return stopped;
     },
   };
+}
+
+/** Opens and closes a raw socket: what it needs is missed now rather than at the first discovery (F39). Errors: ERR_CAPTURE_PERMISSION. */
+async function checkPrivileges(capture: CaptureModule, clock: Clock): Promise<void> {
+  using deadline = clock.deadline(CHECK_MS);
+  try {
+    const nothing = () => undefined;
+    const options = {
+      localPort: 1,
+      excludeDevice: '',
+      firewallMark: 0,
+      signal: deadline.signal,
+      onMessage: nothing,
+      onFault: nothing,
+    };
+    const socket = await capture.openStunSocket({ family: 4, ...options });
+    await socket[Symbol.asyncDispose]();
+  } catch (error) {
+    // Anything else may pass; a discovery that meets it says so.
+    if (hasCode(error, 'ERR_CAPTURE_PERMISSION') || hasCode(error, 'ERR_CAPTURE_ADDON')) throw error;
+  }
 }
 
 function hostOf(options: DaemonOptions, loaded: LoadedConfig): ReturnType<typeof createPluginHost> {

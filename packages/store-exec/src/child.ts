@@ -10,6 +10,8 @@ const DRAIN_MS = 250;
 export interface ChildOptions extends LaunchOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Most that it may print to stdout, in bytes; default MAX_OUTPUT. */
+  readonly maxStdout?: number;
 }
 
 export interface Finished extends Exit {
@@ -20,7 +22,7 @@ export interface Finished extends Exit {
 /** Resolves when the child and its group are gone.
  * Errors: the signal's reason, ERR_EXEC_SPAWN (it did not start), ERR_EXEC_OUTPUT (it printed too much). */
 export async function runChild(options: ChildOptions): Promise<Finished> {
-  const { clock, signal } = options;
+  const { clock, signal, maxStdout = MAX_OUTPUT } = options;
   signal.throwIfAborted();
   const child = await launch(options);
   const disown = ownGroup(child.pid);
@@ -30,7 +32,7 @@ export async function runChild(options: ChildOptions): Promise<Finished> {
     ending ??= endGroup(child.pid, clock);
     enough.abort();
   };
-  const stdout = gatherOutput(child.stdout, end);
+  const stdout = gatherOutput(child.stdout, end, maxStdout);
   const stderr = gatherOutput(child.stderr, end);
   if (signal.aborted) end();
   else signal.addEventListener('abort', end, { once: true });
@@ -44,7 +46,8 @@ export async function runChild(options: ChildOptions): Promise<Finished> {
     signal.throwIfAborted();
     const full = stdout.full ? 'stdout' : stderr.full ? 'stderr' : undefined;
     if (full !== undefined) {
-      throw new StunmeshError('ERR_EXEC_OUTPUT', `printed more than ${MAX_OUTPUT} bytes to ${full} and was ended`);
+      const most = stdout.full ? maxStdout : MAX_OUTPUT;
+      throw new StunmeshError('ERR_EXEC_OUTPUT', `printed more than ${most} bytes to ${full} and was ended`);
     }
     return { ...exit, stdout: stdout.text(), stderr: stderr.text() };
   } finally {

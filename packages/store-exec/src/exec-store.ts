@@ -1,40 +1,22 @@
 /** A store that starts a program for each call and speaks exec protocol 0 or the shell protocol with it. */
 import {
   type CallOptions,
-  type Clock,
   isStunmeshError,
-  type Logger,
   type Store,
   StunmeshError,
 } from '@stunmesh/core/api';
 import { runChild } from './child.js';
-import { childEnvironment } from './environment.js';
+import { type ExecParts, type ExecStoreConfig, launchOptions } from './exec-config.js';
 import { execProtocol } from './exec-protocol.js';
+import { checkInput } from './input.js';
 import { makeFifos } from './fifos.js';
 import { oneLine } from './one-line.js';
 import type { Protocol, Request } from './protocol.js';
 import { createScratch } from './scratch.js';
 import { shellProtocol } from './shell-protocol.js';
 
-export interface ExecStoreConfig {
-  readonly type: 'exec' | 'shell';
-  /** A path, or a name that is looked up in the child's PATH. */
-  readonly command: string;
-  readonly args?: readonly string[];
-  /** Added to the child's environment. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** True: the child's environment is `env` alone. */
-  readonly env_clear?: boolean;
-}
-
-const KEY = /^[0-9a-f]{40}$/;
-const VALUE = /^[0-9a-fA-F]+$/;
-
 /** Starts nothing until it is called (F32). */
-export function createExecStore(
-  config: ExecStoreConfig,
-  parts: { readonly clock: Clock; readonly logger: Logger },
-): Store {
+export function createExecStore(config: ExecStoreConfig, parts: ExecParts): Store {
   const protocol: Protocol = config.type === 'shell' ? shellProtocol : execProtocol;
   const scratch = createScratch(makeFifos);
   const underWay = new Map<AbortController, Promise<unknown>>();
@@ -43,9 +25,7 @@ export function createExecStore(
 
   async function run(request: Request, signal: AbortSignal): Promise<string | undefined> {
     const finished = await runChild({
-      command: config.command,
-      args: config.args ?? [],
-      env: childEnvironment(process.env, config),
+      ...launchOptions(config),
       input: protocol.formatRequest(request),
       scratch,
       clock: parts.clock,
@@ -63,11 +43,7 @@ export function createExecStore(
 
   async function call(request: Request, { signal }: CallOptions): Promise<string | undefined> {
     if (closed) throw new StunmeshError('ERR_CLOSED', `${name}: the store is closed`);
-    // A shell plugin sources what it is given (F37).
-    if (!KEY.test(request.key))
-      throw new StunmeshError('ERR_STORE_INPUT', 'a key has 40 lower-case hexadecimal digits');
-    if (request.action === 'set' && !VALUE.test(request.value))
-      throw new StunmeshError('ERR_STORE_INPUT', 'a value is hexadecimal text');
+    checkInput(request.key, request.action === 'set' ? request.value : undefined);
     signal.throwIfAborted();
     const controller = new AbortController();
     const onAbort = () => controller.abort(signal.reason);

@@ -1,11 +1,14 @@
-/** Store module "exec": a program in any language keeps the records, one process a call; serves `type: exec` and `type: shell`. */
-import type { StoreModule, StoreTraits } from '@stunmesh/core/api';
-import { createExecStore, type ExecStoreConfig } from './exec-store.js';
+/** Store module "exec": a program in any language keeps the records, one process a call or one for all; serves `type: exec` and `type: shell`. */
+import { type Store, type StoreComponents, type StoreModule, type StoreTraits, StunmeshError } from '@stunmesh/core/api';
+import type { ExecStoreConfig } from './exec-config.js';
+import { createExecStore } from './exec-store.js';
+import { MAX_VALUE } from './messages.js';
+import { createPluginStore } from './plugin-store.js';
 
-export type { ExecStoreConfig } from './exec-store.js';
+export type { ExecStoreConfig } from './exec-config.js';
 
 /** A value and the JSON around it stay well below the 64 KiB that a child may print; each call costs a process. */
-const TRAITS: StoreTraits = { maxValueBytes: 32_768, minPollMs: 1000 };
+const TRAITS: StoreTraits = { maxValueBytes: MAX_VALUE, minPollMs: 1000 };
 
 const execStoreModule: StoreModule<ExecStoreConfig> = {
   kind: 'store',
@@ -17,6 +20,7 @@ const execStoreModule: StoreModule<ExecStoreConfig> = {
     required: ['type', 'command'],
     properties: {
       type: { type: 'string', enum: ['exec', 'shell'], description: 'The protocol: JSON, or lines for a shell.' },
+      protocol: { type: 'integer', enum: [0, 1], description: 'The exec protocol that the program speaks.' },
       command: { type: 'string', minLength: 1, description: 'The program, by path or by name in PATH.' },
       args: { type: 'array', items: { type: 'string' }, description: 'Its arguments.' },
       env: {
@@ -28,7 +32,13 @@ const execStoreModule: StoreModule<ExecStoreConfig> = {
     },
   },
   traits: () => TRAITS,
-  open: async (config, { clock, logger }) => createExecStore(config, { clock, logger }),
+  open: async (config, components) => openStore(config, components),
 };
+
+function openStore(config: ExecStoreConfig, { clock, logger }: StoreComponents): Store {
+  if (config.protocol !== 1) return createExecStore(config, { clock, logger });
+  if (config.type === 'exec') return createPluginStore(config, { clock, logger, random: Math.random });
+  throw new StunmeshError('ERR_CONFIG_INVALID', '"protocol: 1" is for type: exec; the shell protocol has no versions');
+}
 
 export default execStoreModule;

@@ -1,7 +1,7 @@
 /** Starts a child in a process group of its own, with a file as its input and pipes for its output. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { StunmeshError } from '@stunmesh/core/api';
 import type { Pipe, Scratch } from './scratch.js';
 
@@ -9,8 +9,8 @@ export interface LaunchOptions {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Text for stdin; a child that does not read it is no failure. */
-  readonly input: string;
+  /** Text for stdin; a child that does not read it is no failure. Absent: stdin is a pipe that stays open. */
+  readonly input?: string;
   readonly scratch: Scratch;
 }
 
@@ -23,6 +23,8 @@ export interface Exit {
 export interface Launched {
   /** Also the number of its process group. */
   readonly pid: number;
+  /** Only where no input was given. */
+  readonly stdin?: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
   readonly exited: Promise<Exit>;
@@ -38,8 +40,8 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   try {
     while (pipes.length < 2) pipes.push(await scratch.takePipe());
     const [out, err] = pipes;
-    stdin = scratch.inputFd(options.input);
-    const child = spawnChild(options, [stdin, out?.writeFd ?? 'pipe', err?.writeFd ?? 'pipe']);
+    stdin = options.input === undefined ? undefined : scratch.inputFd(options.input);
+    const child = spawnChild(options, [stdin ?? 'pipe', out?.writeFd ?? 'pipe', err?.writeFd ?? 'pipe']);
     // A spawn that fails says why in an event of the next turn.
     const failed = new Promise<never>((_resolve, reject) => {
       child.once('error', (error: NodeJS.ErrnoException) => reject(spawnError(command, error.code)));
@@ -53,10 +55,12 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     if (child.pid === undefined || !stdout || !stderr) return await failed;
     return {
       pid: child.pid,
+      ...(child.stdin ? { stdin: child.stdin } : {}),
       stdout,
       stderr,
       exited,
       release(stdoutEnded, stderrEnded) {
+        child.stdin?.destroy();
         stdout.destroy();
         stderr.destroy();
         out?.release(stdoutEnded);

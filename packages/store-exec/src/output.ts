@@ -6,7 +6,7 @@ export const MAX_OUTPUT = 65_536;
 
 export interface Output {
   text(): string;
-  /** More than MAX_OUTPUT came. */
+  /** More than the limit came. */
   readonly full: boolean;
   /** The end was read: nobody has the other side open any more. */
   readonly ended: boolean;
@@ -15,13 +15,13 @@ export interface Output {
 }
 
 /** `onFull` is called when the limit is passed; what comes after is thrown away. */
-export function gatherOutput(stream: Readable, onFull: () => void): Output {
+export function gatherOutput(stream: Readable, onFull: () => void, most = MAX_OUTPUT): Output {
   const chunks: Buffer[] = [];
   let length = 0;
   let ended = false;
   stream.on('data', (chunk: Buffer) => {
     length += chunk.length;
-    if (length <= MAX_OUTPUT) chunks.push(chunk);
+    if (length <= most) chunks.push(chunk);
     else onFull();
   });
   // What breaks while the child is being ended says nothing new.
@@ -36,7 +36,7 @@ export function gatherOutput(stream: Readable, onFull: () => void): Output {
   return {
     text: () => Buffer.concat(chunks).toString('utf8'),
     get full() {
-      return length > MAX_OUTPUT;
+      return length > most;
     },
     get ended() {
       return ended;

@@ -1,5 +1,7 @@
 /** `stunmesh` without a command: the daemon, or one round of it with --oneshot. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { StunmeshError } from '../api/errors.js';
+import { suggest } from '../config/suggest.js';
 import type { CliContext } from './context.js';
 
 interface RunOptions {
@@ -28,7 +30,23 @@ export function addRunCommand(program: Command, context: CliContext): void {
     )
     .addOption(new Option('--log-level <level>', 'instead of log.level in the file').choices(LEVELS))
     .addOption(new Option('--log-format <format>', 'instead of log.format in the file').choices(['console', 'json']))
-    .action((options: RunOptions) => run(context, options));
+    // A word that is no command ends up here, as the command without a name takes everything.
+    .allowExcessArguments()
+    .action((options: RunOptions, command: Command) => {
+      refuseWords(command);
+      return run(context, options);
+    });
+}
+
+function refuseWords(command: Command): void {
+  const [word] = command.args;
+  if (word === undefined) return;
+  const names = command.commands.map((sub) => sub.name());
+  const near = suggest(word, names);
+  throw new StunmeshError(
+    'ERR_USAGE',
+    `"${word}" is no command; allowed: ${names.join(', ')}, or none to run the daemon${near === undefined ? '' : `; did you mean "${near}"?`}`,
+  );
 }
 
 function parseSeconds(text: string): number {

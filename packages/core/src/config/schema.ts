@@ -23,6 +23,11 @@ const execPlugin = {
   required: ['type', 'command'],
   properties: {
     type: { type: 'string', enum: ['exec', 'shell'], description: 'exec: JSON on stdin and stdout; shell: variables.' },
+    protocol: {
+      type: 'integer',
+      enum: [0, 1],
+      description: 'Which exec protocol the program speaks; 0 where it is left out (exec only).',
+    },
     command: {
       type: 'string',
       minLength: 1,

@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { StunmeshError } from '../api/index.js';
+import { isStunmeshError, StunmeshError } from '../api/index.js';
 import type { ControlEvent, Snapshot } from './snapshot.js';
 
 /** Paths of the control sockets in a run_dir; empty when there is none. */
@@ -28,6 +28,7 @@ export async function* openStream(
   op: 'snapshot' | 'events',
   signal: AbortSignal,
 ): AsyncGenerator<Snapshot | ControlEvent> {
+  if (signal.aborted) return;
   const socket = createConnection({ path });
   const abort = () => socket.destroy();
   signal.addEventListener('abort', abort, { once: true });
@@ -51,7 +52,8 @@ export async function* openStream(
       }
     }
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (signal.aborted) return;
+    throw isStunmeshError(error) ? error : notRunning(path, error as NodeJS.ErrnoException);
   } finally {
     signal.removeEventListener('abort', abort);
     socket.destroy();

@@ -6,8 +6,12 @@ const HEADINGS = ['PEER', 'PHASE', 'ENDPOINT', 'HANDSHAKE', 'RTT', 'RECORD'];
 /** What an operator can do in each phase that is not well. */
 const ADVICE: Readonly<Partial<Record<PeerSnapshot['phase'], string>>> = {
   waiting: 'no record of the peer yet: start stunmesh there, with the same store and our public key',
+  connecting:
+    'no answer at this endpoint so far: is stunmesh running there, and does its WireGuard have our public key?',
   suspect: 'the tunnel went silent and is being connected again',
 };
+/** A phase that is over sooner needs no advice. */
+const ADVISE_AFTER_MS = 10_000;
 
 /** Lines with a newline each; `wallNow` in milliseconds since 1970. */
 export function formatStatus(snapshot: Snapshot, wallNow: number): string {
@@ -58,7 +62,8 @@ function remarks(peer: PeerSnapshot): readonly string[] {
   if (peer.published && peer.published.omitted.length > 0)
     lines.push(`our record leaves out ${peer.published.omitted.join(', ')}: the store takes no more`);
   if (peer.lastError) lines.push(`! ${peer.lastError.message} [${peer.lastError.code}]`);
-  else if (peer.present && ADVICE[peer.phase] !== undefined) lines.push(`! ${ADVICE[peer.phase]}`);
+  else if (peer.present && (peer.phase !== 'connecting' || peer.phaseForMs >= ADVISE_AFTER_MS) && ADVICE[peer.phase])
+    lines.push(`! ${ADVICE[peer.phase]}`);
   return lines;
 }
 

@@ -102,7 +102,6 @@ function apply(c: Controllers, on: BootstrapEvents, entry: DeviceEntry, device: 
   entry.facts = device;
   entry.faults.delete('device');
   if (!before || rekeyed) {
-    entry.ownRecordsRead = false;
     openChannels(c, entry, device, entry.peers);
     c.logger.info(
       { device: entry.name, listenPort: device.listenPort, publicKey: device.publicKey },

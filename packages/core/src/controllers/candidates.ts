@@ -5,8 +5,8 @@ import { sameEndpoint } from '../net/index.js';
 import type { EndpointRecord } from '../record/endpoint-record.js';
 import { freshness } from '../record/freshness.js';
 
-/** How long one candidate is tried; where both families are wanted they take turns by these slots of the wall clock,
- * so that both sides try the same one at the same time. */
+/** How long one candidate is tried; where both families are wanted, and each had its first turn, they alternate by these slots of
+ * the wall clock, so that both sides try the same one at the same time. */
 export const DWELL_MS = 6_000;
 /** The same where a session is alive: an answer comes without a handshake. */
 export const SESSION_DWELL_MS = 3_000;
@@ -63,6 +63,8 @@ function orderFamilies(input: CandidateInput, turn: number): readonly Family[] {
           : [4, 6];
   const usable = wanted.filter((family) => input.families.size === 0 || input.families.has(family));
   if (usable.length < 2 || turn === 0) return usable;
+  // The other one at once, whatever slot it is: waiting for its slot as well would double the time until it is tried at all.
+  if (turn === 1) return usable.toReversed();
   const first: Family = Math.floor(input.wallNow / DWELL_MS) % 2 === 0 ? 4 : 6;
   return first === 4 ? [4, 6] : [6, 4];
 }

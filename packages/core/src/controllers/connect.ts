@@ -16,7 +16,7 @@ const YIELD_MS = 350;
 /** Whoever was heard so recently is in the middle of a handshake. */
 const HANDSHAKE_MS = 1_000;
 /** At most one endpoint change per peer in this time. */
-const WRITE_GAP_MS = 3_000;
+export const WRITE_GAP_MS = 3_000;
 /** A punch: not STUN and not WireGuard, so that the peer's WireGuard drops it. */
 const PUNCH = Uint8Array.of(0);
 const STEP_MS = 5_000;

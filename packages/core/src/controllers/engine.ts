@@ -19,6 +19,8 @@ export interface Engine {
   refresh(): Promise<void>;
   /** The device's configuration was replaced in the table: what is new is taken up, the rest is left alone. */
   reconfigured(): void;
+  /** Intervals of the configuration changed: they count from now on. */
+  retimed(): void;
 }
 
 export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: () => void): Engine {
@@ -38,9 +40,7 @@ export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: 
     device.retryStep = 0;
     peer.renewalsLeft = 3;
     setPhase(c, device, peer, 'suspect');
-    // One look at our address serves all peers that fail together (F15).
-    const lookedAt = Math.max(...[...device.mappings.values()].map((mapping) => mapping.at));
-    if (!device.discovering && c.clock.now() - lookedAt >= 1_000) void publish.refresh(device);
+    void publish.look(device);
     void establish.read(device, peer);
     establish.hurry(device, peer);
     rhythm.wake();
@@ -126,6 +126,12 @@ export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: 
       bootstrap.reopen(device);
       rewatch();
       void rhythm.refresh();
+      rhythm.wake();
+    },
+    retimed() {
+      // Where a peer is unsettled the next discovery is near, and finds the new interval.
+      if (!device.peers.some(isUnsettled))
+        device.nextDiscoveryAt = c.clock.now() + (c.settings().mappingCheckMs || Number.POSITIVE_INFINITY);
       rhythm.wake();
     },
   };

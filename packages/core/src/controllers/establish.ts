@@ -8,7 +8,7 @@ import { type Coalesced, createCoalesced } from '../runtime/coalesce.js';
 import { acceptRecord } from './acceptance.js';
 import { setPhase } from './bootstrap.js';
 import { candidates, DWELL_MS, SESSION_DWELL_MS } from './candidates.js';
-import type { Connector } from './connect.js';
+import { type Connector, WRITE_GAP_MS } from './connect.js';
 import type { Controllers, NamedStore } from './context.js';
 import { hasSession, onRecordChange } from './health.js';
 import { createFault, type DeviceEntry, isUnsettled, type PeerEntry, type RemoteRecord } from './peer-table.js';
@@ -205,13 +205,24 @@ async function connectOnce(c: Controllers, connector: Connector, device: DeviceE
   const now = c.clock.now();
   const quick = peer.quickAttempts > 0;
   if (quick) peer.quickAttempts -= 1;
-  peer.nextKickAt =
-    now + (quick && peer.quickAttempts > 0 ? QUICK_GAP_MS : patience(c, peer, ATTEMPT_GAP_MS, MOST_GAP_MS));
+  const gapMs = patience(c, peer, ATTEMPT_GAP_MS, MOST_GAP_MS);
+  peer.nextKickAt = now + (quick && peer.quickAttempts > 0 ? QUICK_GAP_MS : gapMs);
   if (!isUnsettled(peer)) return;
   const endpoints = candidatesOf(c, device, peer);
   if (endpoints.length === 0) return;
+  // While attempts come often the next candidate need not wait for one.
+  if (endpoints.length > 1 && gapMs === ATTEMPT_GAP_MS)
+    peer.nextKickAt = Math.min(
+      peer.nextKickAt,
+      Math.max(turnEndsAt(peer, now), (peer.lastWrite?.at ?? 0) + WRITE_GAP_MS),
+    );
   await connector.attempt(device, peer, endpoints);
   if (isUnsettled(peer)) setPhase(c, device, peer, 'connecting');
+}
+
+/** When the next candidate has its turn; monotonic milliseconds. */
+function turnEndsAt({ tryingSince, dwellMs }: PeerEntry, now: number): number {
+  return tryingSince + dwellMs * (Math.floor((now - tryingSince) / dwellMs) + 1);
 }
 
 function candidatesOf(c: Controllers, device: DeviceEntry, peer: PeerEntry): readonly Endpoint[] {

@@ -114,8 +114,6 @@ export interface DeviceEntry {
   /** Our own counter and last time, as published (see record/freshness). */
   n: number;
   lastT: number | undefined;
-  /** Whether our own records in the stores were read once. */
-  ownRecordsRead: boolean;
 }
 
 export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceEntry {
@@ -133,7 +131,6 @@ export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceE
     retryStep: 0,
     n: 0,
     lastT: undefined,
-    ownRecordsRead: false,
   };
 }
 

@@ -13,14 +13,13 @@ const REWRITE_MS = 3_600_000;
 const FIRST_RETRY_MS = 1_000;
 const MOST_RETRY_MS = 60_000;
 const MOST_DISCOVERY_GAP_MS = 30_000;
-const SHARED_MS = 1_000;
 const RETRY_GAP_MS = 2_000;
 const RETRY_STEP_MS = 5_000;
 
 export interface Publish {
   /** A new discovery, then records where they changed. Never rejects. */
   refresh(device: DeviceEntry): Promise<void>;
-  /** The same, unless a discovery began within the last second: peers that fail together share one (F15). */
+  /** The same, unless a discovery began within the last two seconds: peers that fail together share one (F15). */
   look(device: DeviceEntry): Promise<void>;
   /** Writes what is due (changed, failed before, or old) from the mappings at hand. Never rejects. */
   flush(device: DeviceEntry): Promise<void>;
@@ -48,10 +47,8 @@ export function createPublish(c: Controllers, on: PublishEvents): Publish {
     // Each store has a job of its own, so that a hung one keeps no other waiting (F13).
     await Promise.all(
       [...names].map((name) => {
-        const store = c.stores.get(name);
-        if (!store) return undefined;
         const key = `${device.name}\n${name}`;
-        const job = flushes.get(key) ?? createCoalesced(() => flushStore(c, on, device, store), logInternal(c, device));
+        const job = flushes.get(key) ?? createCoalesced(() => flushStore(c, on, device, name), logInternal(c, device));
         flushes.set(key, job);
         return job.trigger();
       }),
@@ -85,7 +82,7 @@ export function createPublish(c: Controllers, on: PublishEvents): Publish {
   return {
     refresh: trigger,
     async look(device) {
-      if (c.clock.now() - device.discoveredAt >= SHARED_MS) await trigger(device);
+      if (c.clock.now() - device.discoveredAt >= RETRY_GAP_MS) await trigger(device);
     },
     flush,
     nextFlushAt: (device) =>
@@ -171,12 +168,14 @@ async function discoverFamily(c: Controllers, device: DeviceEntry, family: Famil
   }
 }
 
-async function flushStore(c: Controllers, on: PublishEvents, device: DeviceEntry, store: NamedStore): Promise<void> {
-  if (!device.facts || device.mappings.size === 0) return;
+async function flushStore(c: Controllers, on: PublishEvents, device: DeviceEntry, name: string): Promise<void> {
+  // Looked up each time: a reload may have put another store under the name.
+  const store = c.stores.get(name);
+  if (!store || !device.facts || device.mappings.size === 0) return;
   const peers = device.peers.filter((peer) => peer.config.plugins.includes(store.name) && peer.channel && peer.wg);
-  await Promise.all(
-    peers.filter((peer) => !peer.published.has(store.name)).map((peer) => findOwnRecord(c, device, peer, store)),
-  );
+  const unknown = peers.filter((peer) => !peer.published.has(store.name));
+  const knownT = device.lastT;
+  await Promise.all(unknown.map((peer) => findOwnRecord(c, device, peer, store, knownT)));
   const due = peers.filter((peer) => dueAt(c, device, peer, store.name) <= c.clock.now());
   if (due.length === 0) return;
   const t = nextTime(c.clock.wallNow() / 1000, device.lastT, undefined);
@@ -186,14 +185,21 @@ async function flushStore(c: Controllers, on: PublishEvents, device: DeviceEntry
 }
 
 /** What the store already holds of ours: spares a write, and tells the last `t` after a lost state file. */
-async function findOwnRecord(c: Controllers, device: DeviceEntry, peer: PeerEntry, store: NamedStore): Promise<void> {
+async function findOwnRecord(
+  c: Controllers,
+  device: DeviceEntry,
+  peer: PeerEntry,
+  store: NamedStore,
+  /** The last `t` that this host remembers having used. */
+  knownT: number | undefined,
+): Promise<void> {
   if (!device.facts || !peer.channel) return;
   try {
     const sealed = await store.get(storeKey(device.facts.publicKey, peer.publicKey), { signal: c.signal });
     if (sealed === undefined) return;
     const record = parseRecord(peer.channel.open(sealed));
     if (record.f !== fingerprint(device.facts.publicKey)) return;
-    if (device.lastT !== undefined && record.t !== undefined && record.t > device.lastT && device.ownRecordsRead) {
+    if (knownT !== undefined && record.t !== undefined && record.t > knownT) {
       c.logger.warn(
         { device: device.name, peer: peer.name },
         'the store holds a newer record of ours that we did not write: does another host use the same WireGuard key?',
@@ -237,6 +243,8 @@ async function write(
   try {
     const { plain, omitted } = formatRecord(record, store.traits.maxValueBytes);
     await store.set(storeKey(facts.publicKey, peer.publicKey), peer.channel.seal(plain), { signal: c.signal });
+    // A reload put another store under the name meanwhile: that one has not got it.
+    if (c.stores.get(store.name) !== store) return;
     peer.published.set(store.name, {
       ...(ipv4 ? { ipv4 } : {}),
       ...(ipv6 ? { ipv6 } : {}),

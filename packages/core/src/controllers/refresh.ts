@@ -34,11 +34,13 @@ export interface RefreshParts {
 
 export function createRefresh(c: Controllers, device: DeviceEntry, parts: RefreshParts): Refresh {
   const { bootstrap, publish, establish } = parts;
-  let nextRefreshAt = c.clock.now() + c.settings().refreshIntervalMs;
+  let refreshedAt = c.clock.now();
+  // The interval as it is configured now: a reload may shorten the one that has begun.
+  const nextRefreshAt = (): number => refreshedAt + c.settings().refreshIntervalMs;
   let alarm = new AbortController();
 
   const refresh = async (): Promise<void> => {
-    nextRefreshAt = c.clock.now() + c.settings().refreshIntervalMs;
+    refreshedAt = c.clock.now();
     if (!device.facts) return;
     c.emit('refresh', device, undefined, {});
     await Promise.all([publish.refresh(device), ...device.peers.map((peer) => establish.read(device, peer))]);
@@ -47,7 +49,7 @@ export function createRefresh(c: Controllers, device: DeviceEntry, parts: Refres
 
   const doDue = (): void => {
     const now = c.clock.now();
-    if (now >= nextRefreshAt) void refresh();
+    if (now >= nextRefreshAt()) void refresh();
     if (!device.facts) return;
     if (!device.discovering && now >= device.nextDiscoveryAt) void publish.refresh(device);
     else if (now >= publish.nextFlushAt(device)) void publish.flush(device);
@@ -78,7 +80,7 @@ export function createRefresh(c: Controllers, device: DeviceEntry, parts: Refres
       unsettled.length === 0 && device.facts
         ? CALM_BEAT_MS
         : Math.min(Math.max(BUSY_BEAT_MS, (now - youngest) * PATIENCE), CALM_BEAT_MS);
-    const due = [now + (device.facts ? beat : missingBeat(now)), nextRefreshAt];
+    const due = [now + (device.facts ? beat : missingBeat(now)), nextRefreshAt()];
     if (device.facts)
       due.push(
         device.discovering ? Number.POSITIVE_INFINITY : device.nextDiscoveryAt,

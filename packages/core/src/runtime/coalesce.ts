@@ -8,20 +8,28 @@ export interface Coalesced {
   readonly running: boolean;
 }
 
-/** `run` must not reject; what it throws is given to `onError`. */
+/** `run` begins in the next microtask, so that all who ask in one turn share it; what it throws is given to `onError`. */
 export function createCoalesced(run: () => Promise<void>, onError: (error: unknown) => void): Coalesced {
   let current: Promise<void> | undefined;
+  let begun = false;
   let next: Promise<void> | undefined;
   let stopped = false;
 
-  const start = async (): Promise<void> => {
+  const work = async (): Promise<void> => {
+    await undefined;
+    begun = true;
     try {
-      await run();
+      if (!stopped) await run();
     } catch (error) {
       onError(error);
     } finally {
       current = undefined;
     }
+  };
+  const start = (): Promise<void> => {
+    begun = false;
+    current = work();
+    return current;
   };
 
   return {
@@ -30,16 +38,13 @@ export function createCoalesced(run: () => Promise<void>, onError: (error: unkno
     },
     trigger() {
       if (stopped) return Promise.resolve();
-      if (!current) {
-        current = start();
-        return current;
-      }
+      if (!current) return start();
+      if (!begun) return current;
       next ??= current.then(() => {
         next = undefined;
         if (stopped) return;
         // Somebody may have asked between the end of the run and this turn.
-        current ??= start();
-        return current;
+        return current ?? start();
       });
       return next;
     },

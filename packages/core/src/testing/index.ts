@@ -1,6 +1,7 @@
 /** Doubles for tests of core and of plugins. */
 
 export { createSystemClock } from '../runtime/system-clock.js';
+export * from './bpf-interpreter.js';
 export * from './fake-capture.js';
 export * from './fake-clock.js';
 export * from './fake-wireguard.js';

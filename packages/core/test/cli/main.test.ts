@@ -8,8 +8,10 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openControlServer } from '#src/control/server.js';
 import type { Snapshot } from '#src/control/snapshot.js';
+import { createSystemClock } from '#src/testing/index.js';
 
 const MAIN = fileURLToPath(import.meta.resolve('#src/cli/main.js'));
+const clock = createSystemClock();
 const STACK = /^\s+at .*:\d+:\d+/m;
 
 interface Ran {
@@ -33,11 +35,12 @@ async function stunmesh(
   const cwd = options.cwd ?? (await folder(t));
   const child = spawn(process.execPath, [MAIN, ...args], { cwd, env: { PATH: process.env['PATH'] ?? '', HOME: cwd } });
   t.after(() => child.kill('SIGKILL'));
+  let interrupted = false;
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => {
     stdout += chunk.toString();
-    if (options.until?.test(stdout)) child.kill('SIGINT');
+    if (!interrupted && options.until?.test(stdout)) interrupted = child.kill('SIGINT');
   });
   child.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk.toString();
@@ -206,17 +209,15 @@ test('status --json --watch: a snapshot, then events, until it is interrupted', 
   const publish = async () => {
     for (let at = 0; publishing; at += 1) {
       server.publish({ type: 'event', event: 'phase', at, device: 'wg0', peer: 'b', to: 'connected' });
-      await new Promise((resolve) => setImmediate(resolve));
+      await clock.sleep(5);
     }
   };
   void publish();
   const watched = await stunmesh(t, ['status', '--json', '--watch', '--run-dir', cwd], { until: /"event":"phase"/ });
   publishing = false;
-  const [first, second] = watched.stdout
-    .split('\n')
-    .map((line) => line && (JSON.parse(line.trim()) as Record<string, unknown>));
-  assert.equal(first && first['type'], 'snapshot');
-  assert.equal(second && second['to'], 'connected');
+  const [first, second] = watched.stdout.split('\n').map((line) => JSON.parse(line || '{}') as Record<string, unknown>);
+  assert.equal(first?.['type'], 'snapshot');
+  assert.equal(second?.['to'], 'connected');
   assert.equal(watched.code, 0, watched.stderr);
   assert.equal(watched.stderr, '');
 });

@@ -48,7 +48,16 @@ test('a family in which this host has no address of its own is left out, unless 
   assert.deepEqual(order({ records, families: new Set() }), [A4, A6]);
 });
 
-test('after the first dwell the families take turns by slots of the wall clock, so that both sides try the same one', () => {
+test('the other family has its first turn one dwell after the preferred one, whatever slot that falls into', () => {
+  const records = [record(T, A4, A6)];
+  for (const slot of [0, 1]) {
+    const at = { records, wallNow: WALL + slot * DWELL_MS, tryingForMs: DWELL_MS };
+    assert.equal(order({ ...at, protocol: 'prefer_ipv6' })[0], A4);
+    assert.equal(order({ ...at, protocol: 'prefer_ipv4' })[0], A6);
+  }
+});
+
+test('from the third dwell on the families take turns by slots of the wall clock, so that both sides try the same one', () => {
   const records = [record(T, A4, A6)];
   for (const protocol of ['prefer_ipv4', 'prefer_ipv6'] as const) {
     for (let slot = 0; slot < 4; slot += 1) {

@@ -116,8 +116,12 @@ test('F26 a reading that fails for another reason does not mean that the device 
   const h = createHarness({ keepaliveSeconds: 25 });
   await h.start();
   await h.connect();
+  h.forget();
   h.wg.fail('device', new StunmeshError('ERR_WG_FAILED', 'busy'), 3);
   await h.live(20_000);
+  assert.equal(h.device.faults.get('device')?.code, 'ERR_WG_FAILED');
+  assert.deepEqual(h.events, [], 'nothing happened to the tunnel');
+  assert.deepEqual(h.only('discover', 'get', 'publish', 'set', 'kick'), []);
   assert.equal(h.entry().phase, 'connected');
   await h.live(60_000);
   assert.equal(h.device.faults.size, 0);

@@ -1,20 +1,12 @@
-/** Connecting a peer: order of the steps, renewals, and what is never done (F17, F18, F18b, F18c, F24). */
+/** Connecting a peer: order of the steps, renewals, and what is never done (F17, F18, F18c, F24). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
-import { createHarness, farEndpoint, type Harness, type HarnessOptions, type Step } from './harness.js';
+import { createHarness, farEndpoint, type Step } from './harness.js';
 
 const T = 1_800_000_000;
 const kinds = (steps: readonly Step[]) => steps.map((s) => s.what);
-
-/** A peer with a record that is in WireGuard's pause when the daemon starts, as with a keepalive and no endpoint. */
-async function paused(options: HarnessOptions = {}): Promise<Harness> {
-  const h = createHarness(options);
-  h.wg.kick('wg0', h.peer().keys.publicKey);
-  await h.peer().publish({ ipv4: farEndpoint(0), t: T });
-  return h;
-}
 
 test('F17 a peer that is not on the device is never created, and is picked up when it comes', async () => {
   const h = createHarness({ peers: 2 });
@@ -97,115 +89,6 @@ test('F18 a packet that cannot be sent is a lost one: the attempt goes on and th
   h.capture.fail('openEchoSocket', undefined);
   await h.advance(10_000);
   assert.equal(h.entry().phase, 'connected');
-});
-
-test('F18b no renewal while tx grows: WireGuard is shaking hands already', async () => {
-  const h = createHarness();
-  await h.peer().publish({ ipv4: farEndpoint(0), t: T });
-  const grow = async () => {
-    for (;;) {
-      await h.clock.sleep(100);
-      h.wg.traffic('wg0', h.peer().keys.publicKey, { txBytes: 148 });
-    }
-  };
-  void grow();
-  await h.start();
-  await h.advance(20_000);
-  assert.deepEqual(h.only('renew'), []);
-});
-
-test('F18b in the pause the peer is renewed with the endpoint, and connects within a second', async () => {
-  const h = await paused();
-  h.peer().answersAt = farEndpoint(0);
-  await h.start();
-  await h.advance(1_000);
-  assert.deepEqual(kinds(h.only('punch', 'set', 'kick', 'renew')).slice(0, 5), [
-    'punch',
-    'set',
-    'kick',
-    'renew',
-    'kick',
-  ]);
-  assert.deepEqual(
-    h.only('renew').map((s) => s.to),
-    [farEndpoint(0)],
-  );
-  assert.equal(h.entry().phase, 'connected');
-  const peer = h.wg.peer('wg0', h.peer().keys.publicKey);
-  assert.deepEqual(peer?.allowedIps, ['10.99.1.1/32'], 'with all that it had');
-});
-
-test('F18b `renew: false` is respected', async () => {
-  const h = await paused({ renew: false });
-  await h.start();
-  await h.advance(120_000);
-  assert.deepEqual(h.only('renew'), []);
-  assert.equal(h.entry().renewals, 0);
-});
-
-test('F18b at most three renewals for one record, though the peer stays silent for ten minutes', async () => {
-  const h = await paused();
-  await h.start();
-  await h.advance(600_000);
-  assert.ok(h.only('renew').length >= 1 && h.only('renew').length <= 3, `${h.only('renew').length}`);
-});
-
-test('F18b a peer that knocks for ten minutes and hears nothing is renewed at most three times', async () => {
-  const h = await paused();
-  await h.start();
-  for (let i = 0; i < 120; i += 1) {
-    await h.advance(5_000);
-    h.wg.traffic('wg0', h.peer().keys.publicKey, { rxBytes: 148 });
-  }
-  assert.ok(h.only('renew').length <= 3, `${h.only('renew').length}`);
-});
-
-test('F18b a changed record allows three more', async () => {
-  const h = await paused();
-  await h.start();
-  await h.advance(60_000);
-  const before = h.only('renew').length;
-  h.wg.kick('wg0', h.peer().keys.publicKey);
-  await h.peer().publish({ ipv4: '192.0.2.4:4', t: T + 1 });
-  await h.advance(60_000);
-  const more = h.only('renew').length - before;
-  assert.ok(before <= 3 && more >= 1 && more <= 3, `${before}, ${more}`);
-});
-
-test('F18b whoever was heard within the last second is not renewed: it is in the middle of a handshake', async () => {
-  const h = await paused();
-  const { publicKey } = h.peer().keys;
-  const knock = async () => {
-    for (;;) {
-      await h.clock.sleep(400);
-      h.wg.traffic('wg0', publicKey, { rxBytes: 148 });
-    }
-  };
-  void knock();
-  await h.start();
-  await h.advance(30_000);
-  assert.deepEqual(h.only('renew'), []);
-});
-
-test('F18b a peer with a live session is never renewed', async () => {
-  const h = createHarness({ keepaliveSeconds: 25 });
-  const { publicKey } = h.peer().keys;
-  h.wg.handshake('wg0', publicKey, h.clock.wallNow() - 30_000);
-  h.wg.kick('wg0', publicKey);
-  await h.peer().publish({ ipv4: farEndpoint(0), t: T });
-  await h.start();
-  await h.advance(140_000);
-  assert.deepEqual(h.only('renew'), []);
-});
-
-test('F18b the peer is not renewed again where WireGuard refused it, and nobody else is touched', async () => {
-  const h = await paused({ peers: 2 });
-  h.wg.fail('renewPeer', new StunmeshError('ERR_WG_FAILED', 'too many allowed IPs'), 100);
-  await h.start();
-  await h.connect(1);
-  assert.equal(h.entry(1).phase, 'connected');
-  assert.deepEqual(h.only('renew'), []);
-  assert.equal(h.entry(0).fault?.code, 'ERR_WG_FAILED');
 });
 
 test('F18 a peer without any address inside the tunnel gets its keepalive pulsed and restored', async () => {

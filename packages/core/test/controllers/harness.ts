@@ -1,22 +1,13 @@
 /** The controllers of one device over doubles: a fake clock, WireGuard, network and stores, and far sides that a test plays. */
 import { setMaxListeners } from 'node:events';
 import { type Endpoint, type Family, type StoreTraits, StunmeshError } from '#src/api/index.js';
-import type { InterfaceConfig, InterfaceProtocol, PeerConfig, PeerProtocol } from '#src/config/index.js';
 import { createSnapshot, type Snapshot } from '#src/control/snapshot.js';
 import type { Controllers } from '#src/controllers/context.js';
 import { createEngine, type Engine } from '#src/controllers/engine.js';
 import { createDeviceEntry, type DeviceEntry, type PeerEntry } from '#src/controllers/peer-table.js';
 import { createDeviceState, restoreDeviceState } from '#src/controllers/state.js';
 import { guardStore } from '#src/host/guarded-store.js';
-import {
-  contains,
-  encodeEcho,
-  formatEndpoint,
-  parseAddress,
-  parseEcho,
-  parseEndpoint,
-  parsePrefix,
-} from '#src/net/index.js';
+import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
 import {
   createFakeCapture,
   createFakeClock,
@@ -31,6 +22,15 @@ import {
 } from '#src/testing/index.js';
 import { createEndpointWriter } from '#src/wireguard/writes.js';
 import { createFarSide, type FarSide, type KeyPair, keyPair } from './far-side.js';
+import {
+  answerEcho,
+  type ConfigOptions,
+  covers,
+  enterTunnel,
+  INTERFACES,
+  insideAddress,
+  interfaceConfig,
+} from './surroundings.js';
 
 /** After the day that this code counts as built, so that the clock is believed. */
 export const WALL_START = Date.UTC(2027, 0, 1);
@@ -40,14 +40,11 @@ export const OWN6 = '[2001:db8:9::9]:40000';
 /** How finely `live` plays the far sides' keepalives. */
 const BEAT_MS = 5_000;
 
-export interface HarnessOptions {
+export interface HarnessOptions extends ConfigOptions {
   /** Default 1. */
   readonly peers?: number;
-  readonly protocol?: InterfaceProtocol;
-  readonly peerProtocol?: PeerProtocol;
   /** Store instances by name; all peers use all of them unless `pluginsOf` says otherwise. Default: one, "main". */
   readonly stores?: Readonly<Record<string, Partial<StoreTraits>>>;
-  pluginsOf?(index: number): readonly string[];
   keyOf?(index: number): KeyPair;
   readonly renew?: boolean;
   readonly keepaliveSeconds?: number;
@@ -326,87 +323,4 @@ export function createHarness(options: HarnessOptions = {}): Harness {
   Object.assign(harness, { engine: createEngine(controllers, device, () => (saves += 1)) });
   if (options.present !== false) harness.addDevice();
   return harness;
-}
-
-/** What WireGuard and the far side make of a packet into the tunnel: a handshake without a session, an answer with one. */
-function enterTunnel(o: {
-  readonly wg: FakeWireGuard;
-  readonly clock: FakeClock;
-  readonly device: string;
-  readonly target: FarSide;
-  reply(): void;
-}): void {
-  const { wg, clock, device, target } = o;
-  const key = target.keys.publicKey;
-  const reached = (): boolean => {
-    const endpoint = wg.peer(device, key)?.endpoint;
-    return endpoint !== undefined && formatEndpoint(endpoint) === target.answersAt;
-  };
-  const handshakeAt = wg.peer(device, key)?.latestHandshakeAt;
-  if (handshakeAt === undefined || clock.wallNow() - handshakeAt > 180_000) {
-    if (!wg.kick(device, key) || !reached()) return;
-    wg.handshake(device, key);
-    // WireGuard sends the packet that it kept back once the session is there.
-    if (target.answersEcho) void clock.sleep(20).then(o.reply);
-    return;
-  }
-  wg.traffic(device, key, { txBytes: 64 });
-  if (!reached()) return;
-  void clock.sleep(target.answersEcho ? 20 : 10_000).then(() => {
-    if (!wg.peer(device, key)) return;
-    wg.traffic(device, key, { rxBytes: target.answersEcho ? 64 : 32 });
-    if (target.answersEcho) o.reply();
-  });
-}
-
-function answerEcho(capture: FakeCapture, device: string, packet: Uint8Array, from: string): void {
-  const family: Family = from.includes(':') ? 6 : 4;
-  const echo = parseEcho(family, packet);
-  if (echo) capture.deliverEcho(device, family, encodeEcho(family, { ...echo, kind: 'reply' }), from);
-}
-
-const INTERFACES = [
-  { name: 'lo', index: 1, up: true, loopback: true, addresses: [{ family: 4, address: '127.0.0.1', prefixLength: 8 }] },
-  {
-    name: 'eth0',
-    index: 2,
-    up: true,
-    loopback: false,
-    addresses: [
-      { family: 4, address: '192.168.1.2', prefixLength: 24 },
-      { family: 6, address: '2001:db8:1::2', prefixLength: 64 },
-    ],
-  },
-] as const;
-
-function insideAddress(index: number): string {
-  return `10.99.${1 + Math.floor(index / 250)}.${1 + (index % 250)}/32`;
-}
-
-function covers(allowedIps: readonly string[], address: string): boolean {
-  const bytes = parseAddress(address);
-  return allowedIps.some((text) => {
-    const prefix = parsePrefix(text);
-    return prefix !== undefined && bytes !== undefined && contains(prefix, bytes);
-  });
-}
-
-function interfaceConfig(options: HarnessOptions, far: readonly FarSide[], stores: readonly string[]): InterfaceConfig {
-  const peers = far.map((side, index): [string, PeerConfig] => [
-    side.name,
-    {
-      name: side.name,
-      publicKey: side.keys.publicKey,
-      plugins: options.pluginsOf?.(index) ?? stores,
-      protocol: options.peerProtocol ?? 'ipv4',
-      ping: { enabled: false, intervalMs: 1_000, timeoutMs: 1_000 },
-    },
-  ]);
-  return {
-    name: 'wg0',
-    protocol: options.protocol ?? 'ipv4',
-    peers: new Map(peers),
-    listenInterfaces: [],
-    listenDefaultRoute: false,
-  };
 }

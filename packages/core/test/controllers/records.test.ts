@@ -68,6 +68,7 @@ test('F20 our own record copied into the place of the peer is refused', async ()
   await h.advance(70_000);
   assert.deepEqual(sets(h), []);
   assert.equal(h.entry().fault?.code, 'ERR_RECORD_REFLECTED');
+  assert.match(h.entry().fault?.message ?? '', /one of our own/);
 });
 
 test('F20 the same without a fingerprint: what equals the endpoint that we publish now is refused', async () => {

@@ -24,6 +24,7 @@ function job() {
 test('F14 fifty triggers during a run lead to exactly one more', async () => {
   const { coalesced, seen, end } = job();
   void coalesced.trigger();
+  await settle();
   const others = Array.from({ length: 50 }, () => coalesced.trigger());
   await settle();
   assert.equal(seen.runs, 1);
@@ -39,6 +40,7 @@ test('F14 fifty triggers during a run lead to exactly one more', async () => {
 test('a trigger resolves when a run that began after it has ended, and not before', async () => {
   const { coalesced, end } = job();
   void coalesced.trigger();
+  await settle();
   let done = false;
   void coalesced.trigger().then(() => {
     done = true;
@@ -96,6 +98,7 @@ test('what a run throws is reported, and the next one runs', async () => {
 test('stop waits for the run under way, drops the one that was asked for, and refuses more', async () => {
   const { coalesced, seen, end } = job();
   void coalesced.trigger();
+  await settle();
   void coalesced.trigger();
   let stopped = false;
   const stopping = coalesced.stop().then(() => {

@@ -1,0 +1,172 @@
+/** A store over a plugin of exec protocol 1. */
+import {
+  type CallOptions,
+  isStunmeshError,
+  type Store,
+  StunmeshError,
+  type WatchListener,
+} from '@stunmesh/core/api';
+import { inTurns } from './abortable.js';
+import type { ExecParts, ExecStoreConfig } from './exec-config.js';
+import { checkInput } from './input.js';
+import { type Description, MAX_VALUE, readErrors, readValue, readValues } from './messages.js';
+import { oneLine } from './one-line.js';
+import { createPluginLink } from './plugin-link.js';
+
+/** Most keys of one getMany or setMany. */
+export const MOST_KEYS = 1000;
+/** Most single requests at once in place of a getMany or setMany: of a session, and of processes. */
+const AT_ONCE = { session: 64, single: 8 } as const;
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Starts nothing until it is called (F32). getMany, setMany and watch are there until the plugin has said that it has none. */
+export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { random(): number }): Store {
+  const name = oneLine(config.command);
+  const link = createPluginLink(config, {
+    ...parts,
+    learnt(description) {
+      // A process for each key: then the host's own calls are better, as each key has a time limit of its own.
+      if (!description.session && !description.many) {
+        delete store.getMany;
+        delete store.setMany;
+      }
+    },
+  });
+
+  /** Every error begins with the program's name. */
+  const named = async <T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> => {
+    try {
+      return await run();
+    } catch (error) {
+      if (signal.aborted || !isStunmeshError(error)) throw error;
+      throw withName(error);
+    }
+  };
+  const withName = (error: StunmeshError): StunmeshError => {
+    const { code, message, retry, retryAfterMs, details } = error;
+    return new StunmeshError(code, `${name}: ${message}`, {
+      retry,
+      details,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  };
+
+  const get = (key: string, { signal }: CallOptions): Promise<string | undefined> =>
+    named(signal, async () => {
+      checkInput(key);
+      return readValue((await link.ask({ action: 'get', key }, signal))['value']);
+    });
+
+  /** Why this plugin does not take this value; undefined: it does. */
+  const misfit = (value: string, { traits: { maxValueBytes = MAX_VALUE } }: Description): StunmeshError | undefined =>
+    value.length <= maxValueBytes
+      ? undefined
+      : new StunmeshError(
+          'ERR_STORE_TOO_LARGE',
+          `the value has ${value.length} characters, the plugin keeps at most ${maxValueBytes}`,
+        );
+
+  const set = (key: string, value: string, { signal }: CallOptions): Promise<void> =>
+    named(signal, async () => {
+      checkInput(key, value);
+      const refusal = misfit(value, await link.description(signal));
+      if (refusal) throw refusal;
+      await link.ask({ action: 'set', key, value }, signal);
+    });
+
+  /** Asks in batches, or key by key where the plugin has no word for several. `into` holds what each key came to. */
+  const several = async <T>(
+    keys: readonly string[],
+    signal: AbortSignal,
+    batch: (keys: readonly string[]) => Promise<ReadonlyMap<string, T | StunmeshError>>,
+    single: (key: string) => Promise<T | undefined>,
+  ): Promise<Map<string, T | StunmeshError>> => {
+    const { many, session } = await link.description(signal);
+    const into = new Map<string, T | StunmeshError>();
+    const failed = (key: string, error: unknown): void => {
+      if (signal.aborted) return;
+      into.set(key, isStunmeshError(error) ? withName(error) : new StunmeshError('ERR_STORE_INTERNAL', 'failed'));
+    };
+    if (many) {
+      for (let from = 0; from < keys.length; from += MOST_KEYS) {
+        const part = keys.slice(from, from + MOST_KEYS);
+        try {
+          for (const [key, found] of await batch(part))
+            into.set(key, isStunmeshError(found) ? withName(found) : found);
+        } catch (error) {
+          for (const key of part) failed(key, error);
+        }
+      }
+    } else {
+      await inTurns(keys, session ? AT_ONCE.session : AT_ONCE.single, async (key) => {
+        try {
+          const found = await single(key);
+          if (found !== undefined) into.set(key, found);
+        } catch (error) {
+          failed(key, error);
+        }
+      });
+    }
+    signal.throwIfAborted();
+    return into;
+  };
+
+  const store: Mutable<Store> = {
+    get,
+    set,
+    getMany: (keys, options) =>
+      named(options.signal, () => {
+        for (const key of keys) checkInput(key);
+        return several<string>(
+          keys,
+          options.signal,
+          async (part) => readValues(await link.ask({ action: 'getMany', keys: part }, options.signal), part),
+          async (key) => readValue((await link.ask({ action: 'get', key }, options.signal))['value']),
+        );
+      }),
+    setMany: (records, options) =>
+      named(options.signal, async () => {
+        for (const [key, value] of records) checkInput(key, value);
+        const value = (key: string): string => records.get(key) ?? '';
+        const description = await link.description(options.signal);
+        const refused = new Map<string, StunmeshError>();
+        for (const [key, text] of records) {
+          const refusal = misfit(text, description);
+          if (refusal) refused.set(key, withName(refusal));
+        }
+        const failures = await several<never>(
+          [...records.keys()].filter((key) => !refused.has(key)),
+          options.signal,
+          async (part) => {
+            const values = Object.fromEntries(part.map((key) => [key, value(key)]));
+            return readErrors(await link.ask({ action: 'setMany', values }, options.signal), part);
+          },
+          async (key) => {
+            await link.ask({ action: 'set', key, value: value(key) }, options.signal);
+            return undefined;
+          },
+        );
+        return new Map([...refused, ...failures]);
+      }),
+    delete: (key, { signal }) =>
+      named(signal, async () => {
+        checkInput(key);
+        if (!(await link.description(signal)).delete)
+          throw new StunmeshError('ERR_STORE_DENIED', 'the plugin has no delete');
+        await link.ask({ action: 'delete', key }, signal);
+      }),
+    watch: (keys, on: WatchListener, { signal }) =>
+      named(signal, () => {
+        for (const key of keys) checkInput(key);
+        const listener: WatchListener = {
+          change: (key, value) => (value === undefined ? on.change(key) : on.change(key, value)),
+          fault: (error) => on.fault(withName(error)),
+        };
+        return link.watch(keys, listener, signal);
+      }),
+    describe: ({ signal }) => named(signal, async () => (await link.description(signal)).traits),
+    [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
+  };
+  return store;
+}

@@ -1,0 +1,45 @@
+/** The first ping, and the first one after each kind of change, comes within seconds. */
+import {
+  DEVICE_RECREATED,
+  deadPeer,
+  HOST_MOVES,
+  IPV6_DEAD_AT_START,
+  IPV6_DIES,
+  NAT_MOVES,
+  natForgets,
+  PEER_RESTARTED,
+  portFreed,
+  type Scenario,
+  secondLater,
+  withoutRenewal,
+} from './heal-scenarios.js';
+import { within } from './healing.js';
+import { labTest } from './lab-test.js';
+
+/** Rule of the field first, where one covers it. */
+const SCENARIOS: readonly (readonly [string, Scenario])[] = [
+  ['F18 ', withoutRenewal(25)],
+  ['F23 ', secondLater('watch', 3000)],
+  ['F23 ', secondLater('polling', 3000)],
+  ['', NAT_MOVES],
+  ['F27 ', HOST_MOVES],
+  ['F16 ', natForgets('port-restricted')],
+  ['F16 ', natForgets('symmetric')],
+  ['', portFreed(8000)],
+  ['F28 ', deadPeer(1000, 1000, 'global')],
+  ['F28 ', deadPeer(2000, 2000)],
+  ['F28 ', deadPeer(1000, 3000)],
+  ['F28 ', deadPeer(5000, 1000)],
+  ['', IPV6_DEAD_AT_START],
+  ['', IPV6_DIES],
+  ['F26 ', DEVICE_RECREATED],
+  ['F26 ', PEER_RESTARTED],
+];
+
+for (const [rule, scenario] of SCENARIOS) {
+  labTest(`${rule}${scenario.name}: within ${scenario.limitMs / 1000} s`, scenario.spec, async (lab, t) => {
+    const tookMs = await scenario.measure(lab, scenario.limitMs);
+    t.diagnostic(`${tookMs} ms; target ${scenario.targetMs} ms`);
+    within(tookMs, scenario.limitMs, scenario.name);
+  });
+}

@@ -8,7 +8,7 @@ import capture from '#src/index.js';
 import { cannotRun, type FarSide, nft, openFarSide, run } from './namespace.js';
 
 export const PORT = 51820;
-const FAR_PORT = 3478;
+export const FAR_PORT = 3478;
 export const four = (address: string, port = FAR_PORT): Endpoint => ({ family: 4, address, port });
 export const six = (address: string, port = FAR_PORT): Endpoint => ({ family: 6, address, port });
 /** Reachable by both links; the main table says wan. */

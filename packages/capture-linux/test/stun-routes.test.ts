@@ -5,7 +5,7 @@ import { hasCode } from '@stunmesh/core/api';
 import { internetChecksum, parseAddress, parseIpv4, parseUdp, pseudoHeaderSum } from '@stunmesh/core/net';
 import capture from '#src/index.js';
 import { inNamespace, nft, run } from './namespace.js';
-import { ANYWHERE, ANYWHERE6, four, options, PORT, six, useStunLab } from './stun-lab.js';
+import { ANYWHERE, ANYWHERE6, FAR_PORT, four, options, PORT, six, useStunLab } from './stun-lab.js';
 
 if (inNamespace(import.meta.url)) {
   const lab = useStunLab();

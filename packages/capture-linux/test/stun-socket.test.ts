@@ -122,7 +122,7 @@ if (inNamespace(import.meta.url)) {
     await using socket = await lab.open({ family: 6 });
     await lab.far.run('ip address add fe80::2/64 dev wan nodad');
     run('ip address add fe80::1/64 dev wan nodad');
-    const to: Endpoint = { ...six('fe80::2', FAR_PORT), zone: 'wan' };
+    const to: Endpoint = { ...six('fe80::2'), zone: 'wan' };
     await socket.send(Uint8Array.of(0x55, 0xaa), to);
     for (let seen = await lab.far.seen(); ; seen = await lab.far.seen()) {
       const datagram = seen.family === 6 ? parseUdp(seen.packet) : undefined;

@@ -38,7 +38,7 @@ export function createPluginLink(
   const scratch = createScratch(makeFifos);
   const launching = { ...launchOptions(config), scratch, clock, logger };
   const closing = new AbortController();
-  const underWay = new Set<Promise<unknown>>();
+  const underWay = new Map<AbortController, Promise<unknown>>();
   const watchers = createWatchers();
   let known: Description | undefined;
   let asking: Promise<Description> | undefined;
@@ -91,17 +91,14 @@ export function createPluginLink(
     closing.signal.throwIfAborted();
     const controller = new AbortController();
     const onAbort = () => controller.abort(signal.reason);
-    const onClose = () => controller.abort(closing.signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
-    closing.signal.addEventListener('abort', onClose, { once: true });
     const running = work(controller.signal);
-    underWay.add(running);
+    underWay.set(controller, running);
     try {
       return await running;
     } finally {
-      underWay.delete(running);
+      underWay.delete(controller);
       signal.removeEventListener('abort', onAbort);
-      closing.signal.removeEventListener('abort', onClose);
     }
   };
 
@@ -165,8 +162,9 @@ export function createPluginLink(
     },
     async [Symbol.asyncDispose]() {
       closing.abort(new StunmeshError('ERR_CLOSED', 'the store is closed'));
+      for (const controller of underWay.keys()) controller.abort(closing.signal.reason);
       await keeper.close();
-      await Promise.allSettled(underWay);
+      await Promise.allSettled(underWay.values());
       scratch[Symbol.dispose]();
     },
   };

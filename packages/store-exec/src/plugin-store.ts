@@ -1,4 +1,5 @@
 /** A store over a plugin of exec protocol 1. */
+import { setMaxListeners } from 'node:events';
 import {
   type CallOptions,
   isStunmeshError,
@@ -75,41 +76,50 @@ export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { 
       await link.ask({ action: 'set', key, value }, signal);
     });
 
-  /** Asks in batches, or key by key where the plugin has no word for several. `into` holds what each key came to. */
+  /** Asks in batches, or key by key where the plugin has no word for several; the map has what each key came to. */
   const several = async <T>(
     keys: readonly string[],
-    signal: AbortSignal,
-    batch: (keys: readonly string[]) => Promise<ReadonlyMap<string, T | StunmeshError>>,
-    single: (key: string) => Promise<T | undefined>,
+    caller: AbortSignal,
+    batch: (keys: readonly string[], signal: AbortSignal) => Promise<ReadonlyMap<string, T | StunmeshError>>,
+    single: (key: string, signal: AbortSignal) => Promise<T | undefined>,
   ): Promise<Map<string, T | StunmeshError>> => {
-    const { many, session } = await link.description(signal);
+    const { many, session } = await link.description(caller);
     const into = new Map<string, T | StunmeshError>();
     const failed = (key: string, error: unknown): void => {
-      if (signal.aborted) return;
       into.set(key, isStunmeshError(error) ? withName(error) : new StunmeshError('ERR_STORE_INTERNAL', 'failed'));
     };
-    if (many) {
-      for (let from = 0; from < keys.length; from += MOST_KEYS) {
-        const part = keys.slice(from, from + MOST_KEYS);
-        try {
-          for (const [key, found] of await batch(part))
-            into.set(key, isStunmeshError(found) ? withName(found) : found);
-        } catch (error) {
-          for (const key of part) failed(key, error);
+    // Each call listens to the end of all, and they are more than Node thinks right.
+    const all = new AbortController();
+    setMaxListeners(0, all.signal);
+    const onAbort = () => all.abort(caller.reason);
+    caller.addEventListener('abort', onAbort, { once: true });
+    try {
+      caller.throwIfAborted();
+      if (many) {
+        for (let from = 0; from < keys.length; from += MOST_KEYS) {
+          const part = keys.slice(from, from + MOST_KEYS);
+          try {
+            for (const [key, found] of await batch(part, all.signal))
+              into.set(key, isStunmeshError(found) ? withName(found) : found);
+          } catch (error) {
+            for (const key of part) failed(key, error);
+          }
         }
+      } else {
+        await inTurns(keys, session ? AT_ONCE.session : AT_ONCE.single, async (key) => {
+          try {
+            const found = await single(key, all.signal);
+            if (found !== undefined) into.set(key, found);
+          } catch (error) {
+            failed(key, error);
+          }
+        });
       }
-    } else {
-      await inTurns(keys, session ? AT_ONCE.session : AT_ONCE.single, async (key) => {
-        try {
-          const found = await single(key);
-          if (found !== undefined) into.set(key, found);
-        } catch (error) {
-          failed(key, error);
-        }
-      });
+      caller.throwIfAborted();
+      return into;
+    } finally {
+      caller.removeEventListener('abort', onAbort);
     }
-    signal.throwIfAborted();
-    return into;
   };
 
   const store: Mutable<Store> = {
@@ -121,8 +131,8 @@ export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { 
         return several<string>(
           keys,
           options.signal,
-          async (part) => readValues(await link.ask({ action: 'getMany', keys: part }, options.signal), part),
-          async (key) => readValue((await link.ask({ action: 'get', key }, options.signal))['value']),
+          async (part, signal) => readValues(await link.ask({ action: 'getMany', keys: part }, signal), part),
+          async (key, signal) => readValue((await link.ask({ action: 'get', key }, signal))['value']),
         );
       }),
     setMany: (records, options) =>
@@ -138,12 +148,12 @@ export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { 
         const failures = await several<never>(
           [...records.keys()].filter((key) => !refused.has(key)),
           options.signal,
-          async (part) => {
+          async (part, signal) => {
             const values = Object.fromEntries(part.map((key) => [key, value(key)]));
-            return readErrors(await link.ask({ action: 'setMany', values }, options.signal), part);
+            return readErrors(await link.ask({ action: 'setMany', values }, signal), part);
           },
-          async (key) => {
-            await link.ask({ action: 'set', key, value: value(key) }, options.signal);
+          async (key, signal) => {
+            await link.ask({ action: 'set', key, value: value(key) }, signal);
             return undefined;
           },
         );

@@ -25,7 +25,8 @@ const execPlugin = {
     type: { type: 'string', enum: ['exec', 'shell'], description: 'exec: JSON on stdin and stdout; shell: variables.' },
     protocol: {
       type: 'integer',
-      enum: [0, 1],
+      minimum: 0,
+      maximum: 1,
       description: 'Which exec protocol the program speaks; 0 where it is left out (exec only).',
     },
     command: {

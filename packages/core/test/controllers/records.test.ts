@@ -218,3 +218,22 @@ test('F21 floor and proven endpoint outlive a restart', async () => {
   assert.equal(second.entry().floor, first.entry().floor);
   assert.deepEqual(second.entry().proven, first.entry().proven);
 });
+
+test('a record of ours that is newer than we remember warns of a second host with our key; a lost state file does not', async () => {
+  const first = createHarness({ peers: 2 });
+  await first.start();
+  await first.advance(2_000);
+  await first.stop();
+  const stored = first.stores.get('main')?.records ?? new Map();
+  const state = first.state() as { t: number };
+  const warned = async (options: HarnessOptions): Promise<boolean> => {
+    const h = createHarness({ peers: 2, stored, wallStart: WALL_START + 10_000, ...options });
+    await h.start();
+    await h.advance(2_000);
+    await h.stop();
+    return h.logger.text().includes('does another host use the same WireGuard key?');
+  };
+  assert.equal(await warned({ state: { ...state, t: state.t - 100 } }), true);
+  assert.equal(await warned({ state }), false);
+  assert.equal(await warned({}), false);
+});

@@ -1,12 +1,12 @@
 /** What most tests here begin with: the stand-in API, and a store over it. */
 import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
-import type { Clock, Store, StunmeshError } from '@stunmesh/core/api';
+import type { CallOptions, Clock, Store, StunmeshError } from '@stunmesh/core/api';
 import { createMemoryLogger, createSystemClock, type MemoryLogger } from '@stunmesh/core/testing';
 import cloudflareStore, { type CloudflareStoreConfig } from '#src/index.js';
 import { type ApiServer, startApiServer, TOKEN, ZONE } from './api-server.js';
 
-export const free = { signal: new AbortController().signal };
+export const free: CallOptions = { signal: new AbortController().signal };
 export const SUBDOMAIN = 'wg';
 
 export const newKey = (): string => randomBytes(20).toString('hex');

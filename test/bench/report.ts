@@ -24,6 +24,12 @@ export class Report {
     );
   }
 
+  /** A part that could not be measured is a target missed. */
+  missing(what: string, why: string): void {
+    this.#missed += 1;
+    process.stdout.write(`${what.padEnd(62)}  MISSED: ${why.slice(0, 300)}\n`);
+  }
+
   row({ what, values, unit, target, note }: Row): void {
     const worst = Math.max(...values);
     // A run that gave no number at all counts as the worst there is.

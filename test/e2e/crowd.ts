@@ -62,7 +62,7 @@ export async function gather(lab: Lab, options: CrowdOptions): Promise<Crowd> {
   const { refreshInterval } = options;
   const config = daemonConfig(host, lab, { plugins, refreshInterval, extra });
   const daemon = await host.startDaemon({ config });
-  await daemon.waitFor(() => true, { what: 'the daemon', deadlineMs: 15_000 });
+  await daemon.waitFor(() => true, { what: 'the daemon', deadlineMs: 60_000 });
   const crowd: Crowd = { host, daemon, phantoms, folder, refreshes: { begun: 0, ended: -1 }, tookMs: [] };
   await countRefreshes(crowd);
   return crowd;

@@ -246,11 +246,50 @@ export const PEER_RESTARTED: Scenario = {
   },
 };
 
+/** From the start of the daemon that was not there when the other side moved: its tunnel has a session, and leads nowhere. */
+export const MOVED_MEANWHILE: Scenario = {
+  name: "daemon started after the peer's NAT moved, ping every 1 s",
+  spec: PAIR,
+  targetMs: 4000,
+  limitMs: 10_000,
+  async measure(lab, limitMs) {
+    const options = pinging(pair(lab), '1s');
+    const { a, b, daemonA } = await settledPair(lab, options);
+    await daemonA.stop();
+    await b.move();
+    // Long enough for b to have found out and published.
+    await sleep(4000);
+    const startedAt = performance.now();
+    await a.startDaemon(options);
+    return pingsAgain(a, b, limitMs, startedAt);
+  },
+};
+
+export const BOTH_MOVE = recovery({
+  name: 'both NATs move at the same time, ping every 1 s',
+  spec: PAIR,
+  targetMs: 5000,
+  limitMs: 15_000,
+  options: (lab) => pinging(pair(lab), '1s'),
+  change: async ({ a, b }) => void (await Promise.all([a.move(), b.move()])),
+});
+
+export const PORT_CHANGES = recovery({
+  name: 'WireGuard gets another listen port, ping every 1 s',
+  spec: PAIR,
+  targetMs: 4000,
+  limitMs: 12_000,
+  options: (lab) => pinging(pair(lab), '1s'),
+  change: async ({ b }) => void (await must(b.namespace, ['wg', 'set', b.device, 'listen-port', '40123'])),
+});
+
 export const ALL: readonly Scenario[] = [
   ...[0, 5, 25].map(withoutRenewal),
   secondLater('watch', 3000),
   secondLater('polling', 3000),
   NAT_MOVES,
+  BOTH_MOVE,
+  MOVED_MEANWHILE,
   HOST_MOVES,
   natForgets('port-restricted'),
   natForgets('symmetric'),
@@ -261,6 +300,7 @@ export const ALL: readonly Scenario[] = [
   IPV6_DEAD_AT_START,
   IPV6_DIES,
   DEVICE_RECREATED,
+  PORT_CHANGES,
   PEER_RESTARTED,
 ];
 /** Rows that take a minute each. */

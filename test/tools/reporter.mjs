@@ -1,42 +1,47 @@
 /** Gathers the events of node:test runs and prints them tersely: failures in full, skips with their reasons, the slowest few. */
-import { relative } from 'node:path';
 import { inspect } from 'node:util';
 import { bold, dim, green, red, say, seconds, yellow } from './say.mjs';
-import { ROOT } from './workspace.mjs';
 
 /** @typedef {{ file: string, name: string, ms: number }} Seen */
 
-/** One reporter serves a whole run, however many groups of files it has. */
+/** One reporter serves a whole run, however many files it has. */
 export class Reporter {
   /** @type {Seen[]} */ passed = [];
   /** @type {(Seen & { reason: string })[]} */ failed = [];
   /** @type {(Seen & { reason: string })[]} */ skipped = [];
   /** @type {string[]} */ notes = [];
-  /** @type {Map<string, string>} compiled file to source */ #sources;
-  /** @type {Map<string, string[]>} names of the tests that enclose the present one, by file */ #path = new Map();
-  /** @type {Map<string, string>} what a file printed */ #output = new Map();
-  /** @type {Set<string>} files that reported a test */ #spoke = new Set();
-  /** @type {Set<string>} files that run now */ #running = new Set();
-
-  /** @param {readonly { source: string, compiled: string }[]} files */
-  constructor(files) {
-    this.#sources = new Map(files.map(({ source, compiled }) => [compiled, source]));
-  }
 
   /**
-   * Follows one run to its end.
+   * Follows the run of one file to its end. Events name the file in which a test was declared, which may be a helper's;
+   * so each file is followed by itself.
+   * @param {string} file the test's source, as it is to be called
    * @param {AsyncIterable<{ type: string, data: any }>} events
    * @param {{ live: boolean }} options live: print each top-level test as it ends
    */
-  async follow(events, { live }) {
+  async follow(file, events, { live }) {
+    /** @type {string[]} names of the tests that enclose the present one */
+    const path = [];
+    let output = '';
+    let tests = 0;
     for await (const { type, data } of events) {
-      if (type === 'test:stdout' || type === 'test:stderr') this.#keepOutput(data);
+      if (type === 'test:stdout' || type === 'test:stderr') output = `${output}${data.message}`.slice(-4000);
       // The runner's own totals come as diagnostics too, without a file.
-      else if (type === 'test:diagnostic' && data.file) this.notes.push(`${this.#source(data.file)}: ${data.message}`);
-      else if (type === 'test:dequeue' && isWholeFile(data)) this.#running.add(data.name);
-      else if (type === 'test:complete' && isWholeFile(data)) this.#running.delete(data.name);
-      else if (type === 'test:start') this.#enter(data);
-      else if (type === 'test:pass' || type === 'test:fail') this.#take(type === 'test:pass', data, live);
+      else if (type === 'test:diagnostic' && data.file) this.notes.push(`${file}: ${data.message}`);
+      else if (type === 'test:start') path.splice(data.nesting, Number.POSITIVE_INFINITY, data.name);
+      else if (type === 'test:pass' || type === 'test:fail') {
+        const passed = type === 'test:pass';
+        const name = [...path.slice(0, data.nesting), data.name].join(' > ');
+        const seen = { file, name, ms: data.details?.duration_ms ?? 0 };
+        if (isWholeFile(data)) this.#takeFile(passed, seen, data.details?.error, { tests, output });
+        else {
+          tests += 1;
+          this.#take(passed, seen, data);
+          if (live && data.nesting === 0) {
+            const sign = data.skip !== undefined ? yellow('skip') : passed ? green('pass') : red('FAIL');
+            say(`${sign} ${name} ${dim(seconds(seen.ms))}`);
+          }
+        }
+      }
     }
   }
 
@@ -46,62 +51,27 @@ export class Reporter {
     say(`${red('FAIL')} ${name}`);
   }
 
-  /** @param {{ file?: string, message: string }} data */
-  #keepOutput({ file = '', message }) {
-    this.#output.set(file, `${this.#output.get(file) ?? ''}${message}`.slice(-4000));
+  /**
+   * The runner reports a file itself only when its process failed, or when there was no test in it.
+   * @param {boolean} passed @param {Seen} seen @param {any} error @param {{ tests: number, output: string }} known
+   */
+  #takeFile(passed, seen, error, { tests, output }) {
+    const printed = output.trim() === '' ? '' : `\nit printed:\n${output.trim()}`;
+    if (passed && tests === 0) this.failed.push({ ...seen, name: 'whole file', reason: 'no test in it' });
+    else if (!passed && error?.failureType !== 'subtestsFailed')
+      this.failed.push({ ...seen, name: 'whole file', reason: `${explain(error)}${printed}` });
   }
 
-  /** @param {{ file?: string, name: string, nesting: number }} data */
-  #enter({ file = '', name, nesting }) {
-    const path = this.#path.get(file) ?? [];
-    path.length = nesting;
-    path.push(name);
-    this.#path.set(file, path);
-  }
-
-  /** @param {boolean} passed @param {any} data @param {boolean} live */
-  #take(passed, data, live) {
-    const file = this.#source(data.file ?? data.name);
-    const path = (this.#path.get(data.file ?? '') ?? []).slice(0, data.nesting);
-    const seen = { file, name: [...path, data.name].join(' > '), ms: data.details?.duration_ms ?? 0 };
-    const error = data.details?.error;
-    if (isWholeFile(data)) {
-      // The runner reports a file itself only when its process failed, or when there was no test in it.
-      if (passed && !this.#spoke.has(file)) this.failed.push({ ...seen, name: 'whole file', reason: 'no test in it' });
-      else if (!passed && error?.failureType !== 'subtestsFailed')
-        this.failed.push({ ...seen, name: 'whole file', reason: `${explain(error)}${this.#said(data.file)}` });
-      return;
-    }
-    this.#spoke.add(file);
-    if (data.details?.type === 'suite' && passed) return;
-    if (data.skip !== undefined || data.todo !== undefined) {
-      const reason = [data.skip, data.todo].find((text) => typeof text === 'string' && text !== '');
+  /** @param {boolean} passed @param {Seen} seen @param {any} data */
+  #take(passed, seen, { details, skip, todo }) {
+    if (details?.type === 'suite' && passed) return;
+    if (skip !== undefined || todo !== undefined) {
+      const reason = [skip, todo].find((text) => typeof text === 'string' && text !== '');
       this.skipped.push({ ...seen, reason: reason ?? 'no reason given' });
     } else if (passed) this.passed.push(seen);
     // A parent that fails only because of its children has nothing of its own to tell.
-    else if (error?.failureType !== 'subtestsFailed') this.failed.push({ ...seen, reason: explain(error) });
-    if (live && data.nesting === 0) {
-      const sign = data.skip !== undefined ? yellow('skip') : passed ? green('pass') : red('FAIL');
-      say(`${sign} ${seen.name} ${dim(seconds(seen.ms))}`);
-    }
-  }
-
-  /**
-   * The test file behind an event. A test that a helper declares comes with the helper's path; while a single file runs
-   * it can only be that one's.
-   * @param {string} path absolute; source maps may have turned it into the source already
-   */
-  #source(path) {
-    const known = this.#sources.get(relative(ROOT, path)) ?? relative(ROOT, path);
-    const [only] = this.#running;
-    if (known.endsWith('.test.ts') || only === undefined || this.#running.size > 1) return known;
-    return this.#sources.get(relative(ROOT, only)) ?? known;
-  }
-
-  /** @param {string} file */
-  #said(file) {
-    const output = this.#output.get(file)?.trim();
-    return output ? `\nit printed:\n${output}` : '';
+    else if (details?.error?.failureType !== 'subtestsFailed')
+      this.failed.push({ ...seen, reason: explain(details?.error) });
   }
 
   /**

@@ -20,9 +20,9 @@ async function report(
     const script = `
       import { run } from 'node:test';
       import { Reporter } from ${JSON.stringify(join(ROOT, 'test/tools/reporter.mjs'))};
-      const reporter = new Reporter([]);
+      const reporter = new Reporter();
       const files = ${JSON.stringify(Object.keys(files).map((name) => join(folder, name)))};
-      if (files.length > 0) await reporter.follow(run({ files }), { live: false });
+      for (const file of files) await reporter.follow(file, run({ files: [file] }), { live: false });
       process.exitCode = reporter.finish({ skipsFail: ${skipsFail} }) ? 0 : 1;`;
     // A file, not -e: the runner hands its own arguments down to the files' processes.
     const driver = join(folder, 'driver.mjs');

@@ -15,6 +15,8 @@ import { setUp } from './setup.mjs';
 import { ROOT, testFiles } from './workspace.mjs';
 
 const LONG = /^test\/(e2e|vm|bench)\//;
+/** Those that measure time or load, or use up both processors: nothing runs beside them. */
+const ALONE = /^test\/(e2e\/(first-ping|scale)\.test|vm\/)/;
 const UNIT_FILE_LIMIT_MS = 120_000;
 const LONG_FILE_LIMIT_MS = 600_000;
 
@@ -43,7 +45,7 @@ process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));
 
 const { typeErrors, nativeErrors } = await setUp({ forTests: true });
 const files = testFiles().filter(({ source }) => wanted(source));
-const reporter = new Reporter(files);
+const reporter = new Reporter();
 
 if (typeErrors) reporter.addFailure('types (tsc -b)', typeErrors);
 if (nativeErrors) reporter.addFailure('native addon (cc)', nativeErrors);
@@ -52,8 +54,15 @@ if (filters.length === 0) {
   await check('unused code', 'knip', ['--no-progress', '--no-config-hints']);
 }
 
-await runGroup('unit tests', { long: false, workers: 2, timeoutMs: UNIT_FILE_LIMIT_MS });
-await runGroup('end-to-end tests', { long: true, workers: 1, timeoutMs: LONG_FILE_LIMIT_MS });
+await runGroup('unit tests', (source) => !LONG.test(source), {
+  live: false,
+  workers: 2,
+  timeoutMs: UNIT_FILE_LIMIT_MS,
+});
+const together = (/** @type {string} */ source) => LONG.test(source) && !ALONE.test(source);
+await runGroup('end-to-end tests', together, { live: true, workers: 2, timeoutMs: LONG_FILE_LIMIT_MS });
+const alone = (/** @type {string} */ source) => ALONE.test(source);
+await runGroup('end-to-end tests with numbers', alone, { live: true, workers: 1, timeoutMs: LONG_FILE_LIMIT_MS });
 
 for (const { pid, command } of survivingProcesses(mark)) {
   reporter.addFailure('a process outlived its test', `pid ${pid}: ${command}`);
@@ -77,17 +86,22 @@ async function check(name, program, args) {
 }
 
 /**
+ * Runs the files that belong to a group, a few at a time.
  * @param {string} title
- * @param {{ long: boolean, workers: number, timeoutMs: number }} options
+ * @param {(source: string) => boolean} belongs
+ * @param {{ live: boolean, workers: number, timeoutMs: number }} options
  */
-async function runGroup(title, { long, workers, timeoutMs }) {
-  const group = files.filter(({ source }) => LONG.test(source) === long);
+async function runGroup(title, belongs, { live, workers, timeoutMs }) {
+  const group = files.filter(({ source }) => belongs(source));
   if (group.length === 0) return;
   say(`${bold(title)}: ${group.length} files, ${seconds(performance.now() - began)} after the start`);
-  const events = runTests({
-    files: group.map(({ compiled }) => join(ROOT, compiled)),
-    concurrency: workers,
-    timeout: timeoutMs,
-  });
-  await reporter.follow(events, { live: long });
+  const work = async () => {
+    for (let file = group.shift(); file; file = group.shift())
+      await reporter.follow(
+        file.source,
+        runTests({ files: [join(ROOT, file.compiled)], concurrency: 1, timeout: timeoutMs }),
+        { live },
+      );
+  };
+  await Promise.all(Array.from({ length: workers }, work));
 }

@@ -1,5 +1,5 @@
 /** A store over the TXT records of a zone: reads by the API or by DNS, writes by the API, both for many peers at once. */
-import { type Clock, type Logger, type Store, StunmeshError } from '@stunmesh/core/api';
+import { type Clock, type Connect, type Logger, type Store, StunmeshError } from '@stunmesh/core/api';
 import { createApiReader } from './api-reader.js';
 import { createBudget } from './budget.js';
 import { createDnsReader } from './dns-reader.js';
@@ -23,13 +23,14 @@ export interface CloudflareStoreOptions {
   readonly resolver: readonly string[] | undefined;
   readonly servers: readonly string[] | undefined;
   readonly clock: Clock;
+  readonly connect?: Connect;
   readonly logger: Logger;
 }
 
 /** A store that makes no call before it is used (F32). */
 export function createCloudflareStore(options: CloudflareStoreOptions): Store {
   const { clock, logger, read } = options;
-  const transport = createTransport(clock);
+  const transport = createTransport(options);
   const api = createZoneApi({ ...options, transport, budget: createBudget(clock) });
   const reader = read === 'dns' ? createDnsReader(options) : createApiReader({ api, clock });
   const writer = createWriter({ api, logger });

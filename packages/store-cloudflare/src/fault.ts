@@ -9,6 +9,8 @@ export interface ApiMessage {
 
 export type FaultReason =
   | { readonly kind: 'network'; readonly errno: string }
+  /** The host could not open a connection, and says why. */
+  | { readonly kind: 'failed'; readonly error: StunmeshError }
   | { readonly kind: 'redirect'; readonly status: number }
   | { readonly kind: 'too-long'; readonly limitBytes: number }
   | { readonly kind: 'garbage'; readonly status: number }
@@ -41,7 +43,7 @@ const FULL = 81_045;
 const USUAL_PAUSE_MS = 60_000;
 const LONGEST_TEXT = 160;
 
-/** The API's own words, if there are any that may be shown: one line, without anything that could be a value or the token. */
+/** The API's own words in brackets, if there are any that may be shown: one line without the token or anything that could be a value. */
 export function quoteMessages(messages: readonly ApiMessage[], token: string): string {
   const first = messages[0];
   if (!first) return '';
@@ -50,7 +52,7 @@ export function quoteMessages(messages: readonly ApiMessage[], token: string): s
     .replace(/[\p{Cc}\s]+/gu, ' ')
     .slice(0, LONGEST_TEXT)
     .trim();
-  return text === '' ? ` (${first.code})` : `: ${text} (${first.code})`;
+  return ` (${[first.code, text].filter((part) => part !== '').join(': ')})`;
 }
 
 /** The error for a fault while `doing` ("listing the records of example.com"). `host` is the API's. */
@@ -69,6 +71,8 @@ export function faultError(
       return error('ERR_STORE_UNAVAILABLE', `${host} cannot be reached (${reason.errno}); check this host's network`, {
         details: { errno: reason.errno },
       });
+    case 'failed':
+      return reason.error;
     case 'redirect':
       return error(
         'ERR_STORE_UNAVAILABLE',
@@ -82,49 +86,43 @@ export function faultError(
         `the answer of ${host} (status ${reason.status}) is not what the API answers; check "api", and proxies on the way`,
       );
     case 'refused':
-      return refusalError(reason, (code, text, more) =>
-        error(code, `${text}${quoteMessages(reason.messages, token)}`, {
-          ...more,
-          details: { ...more?.details, status: reason.status },
-        }),
-      );
+      return refusalError(reason, doing, quoteMessages(reason.messages, token));
   }
 }
 
 function refusalError(
   { status, messages, retryAfterMs }: Extract<FaultReason, { kind: 'refused' }>,
-  error: (
-    code: ErrorCode,
-    text: string,
-    more?: { retryAfterMs?: number; details?: Record<string, string | number> },
-  ) => StunmeshError,
+  doing: string,
+  words: string,
 ): StunmeshError {
-  const codes = new Set(messages.map(({ code }) => code));
-  if (status === 429 || [...codes].some((code) => THROTTLED.has(code))) {
+  const error = (
+    code: ErrorCode,
+    what: string,
+    more: { readonly advice?: string; readonly retryAfterMs?: number | undefined; readonly refusal?: Refusal } = {},
+  ) =>
+    new StunmeshError(code, `${doing}: ${what}${words}${more.advice === undefined ? '' : `; ${more.advice}`}`, {
+      ...(more.retryAfterMs === undefined ? {} : { retryAfterMs: more.retryAfterMs }),
+      details: { status, ...(more.refusal === undefined ? {} : { refusal: more.refusal }) },
+    });
+  const codes = messages.map(({ code }) => code);
+  const says = (pattern: RegExp) => messages.some(({ message }) => pattern.test(message));
+  if (status === 429 || codes.some((code) => THROTTLED.has(code))) {
     return error('ERR_STORE_UNAVAILABLE', 'too many API calls', { retryAfterMs: retryAfterMs ?? USUAL_PAUSE_MS });
   }
-  if (status === 401 || status === 403 || [...codes].some((code) => DENIED.has(code))) {
-    return error('ERR_STORE_DENIED', `Cloudflare does not accept the token; ${PERMISSIONS}`);
+  if (status === 401 || status === 403 || codes.some((code) => DENIED.has(code))) {
+    return error('ERR_STORE_DENIED', 'Cloudflare does not accept the token', { advice: PERMISSIONS });
   }
   if (status >= 500 || status === 408) {
-    return error(
-      'ERR_STORE_UNAVAILABLE',
-      `Cloudflare has a fault of its own (status ${status})`,
-      retryAfterMs === undefined ? {} : { retryAfterMs },
-    );
+    return error('ERR_STORE_UNAVAILABLE', `Cloudflare has a fault of its own, status ${status}`, { retryAfterMs });
   }
-  const says = (pattern: RegExp) => messages.some(({ message }) => pattern.test(message));
-  const about = (refusal: Refusal) => ({ details: { refusal } });
-  if (codes.has(FULL) || says(/\bquota\b/i)) {
-    return error(
-      'ERR_STORE_UNAVAILABLE',
-      'the zone holds as many records as its plan allows; delete some',
-      about('full'),
-    );
+  if (codes.includes(FULL) || says(/\bquota\b/i)) {
+    const what = 'the zone holds as many records as its plan allows';
+    return error('ERR_STORE_UNAVAILABLE', what, { advice: 'delete some', refusal: 'full' });
   }
-  if (codes.has(GONE)) return error('ERR_STORE_UNAVAILABLE', 'the record has just been removed', about('gone'));
-  if (says(/\bquot(es?|ed|ation)\b/i)) return error('ERR_STORE_INTERNAL', 'Cloudflare wants quotes', about('quotes'));
-  return error('ERR_STORE_INTERNAL', `Cloudflare refuses this (status ${status})`, about('other'));
+  if (codes.includes(GONE))
+    return error('ERR_STORE_UNAVAILABLE', 'the record has just been removed', { refusal: 'gone' });
+  const refusal = says(/\bquot(es?|ed|ation)\b/i) ? 'quotes' : 'other';
+  return error('ERR_STORE_INTERNAL', `Cloudflare refuses this, status ${status}`, { refusal });
 }
 
 /** What an error says of single records; undefined: it concerns everything. */

@@ -1,5 +1,5 @@
 /** Store module "cloudflare": records as TXT records of a zone at Cloudflare, in the layout that older programs share. */
-import { Resolver } from 'node:dns';
+import { isIP } from 'node:net';
 import process from 'node:process';
 import { type StoreModule, type StoreTraits, StunmeshError } from '@stunmesh/core/api';
 import { createCloudflareStore, MAX_VALUE } from './cloudflare-store.js';
@@ -72,7 +72,7 @@ const cloudflareStoreModule: StoreModule<CloudflareStoreConfig> = {
     },
   },
   traits: ({ read }) => (read === 'dns' ? DNS_TRAITS : API_TRAITS),
-  async open(config, { clock, logger }) {
+  async open(config, { clock, logger, connect }) {
     const { zone, subdomain = '', ttl, api = API, read = 'api', resolver, servers } = config;
     if (ttl !== undefined && ttl > 1 && ttl < 30) {
       throw new StunmeshError('ERR_CONFIG_INVALID', `ttl ${ttl} is not allowed; write 1 for automatic, or 30 to 86400`);
@@ -89,15 +89,15 @@ const cloudflareStoreModule: StoreModule<CloudflareStoreConfig> = {
       servers,
       clock,
       logger,
+      ...(connect ? { connect } : {}),
     });
   },
 };
 
 function checkServers(key: string, list: readonly string[] | undefined): void {
-  try {
-    if (list) new Resolver().setServers(list);
-  } catch {
-    const text = list?.join(', ') ?? '';
+  for (const text of list ?? []) {
+    const [, six, four = text, port = '53'] = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+    if (isIP(six ?? four) !== 0 && Number(port) > 0 && Number(port) < 65_536) continue;
     throw new StunmeshError(
       'ERR_CONFIG_INVALID',
       `"${key}" takes addresses, such as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:5353; "${text}" is something else`,

@@ -3,12 +3,12 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { type Clock, type Connect, isStunmeshError } from '@stunmesh/core/api';
+import { createAgents } from './agents.js';
 import { type ApiMessage, Fault, parseRetryAfter } from './fault.js';
 
 /** A page of 5,000 records takes about 4 MB. */
 export const LONGEST_BODY = 8 * 1024 * 1024;
-/** The calls of one beat share a connection; an older one may be dead after a change of network, and then hangs. */
-const IDLE_MS = 2_000;
 
 const unzip = promisify(gunzip);
 
@@ -23,10 +23,8 @@ interface Answer {
   readonly body: Buffer;
 }
 
-export function createTransport(options: { wallNow(): number }): Transport {
-  const agentOptions = { keepAlive: true, maxSockets: 4, timeout: IDLE_MS };
-  const plain = new http.Agent(agentOptions);
-  const secure = new https.Agent(agentOptions);
+export function createTransport(options: { readonly clock: Clock; readonly connect?: Connect }): Transport {
+  const agents = createAgents(options.connect);
 
   const exchange = (url: URL, init: RequestInit): Promise<Answer> =>
     new Promise((resolve, reject) => {
@@ -41,14 +39,15 @@ export function createTransport(options: { wallNow(): number }): Transport {
           'accept-encoding': 'gzip',
           ...(body ? { 'content-length': body.length } : {}),
         },
-        agent: tls ? secure : plain,
+        agent: tls ? agents.secure : agents.plain,
       });
       const onAbort = () => request.destroy(signal?.reason);
       signal?.addEventListener('abort', onAbort, { once: true });
       const fail = (error: NodeJS.ErrnoException) => {
         if (signal?.aborted) reject(signal.reason);
-        else
-          reject(error instanceof Fault ? error : new Fault({ kind: 'network', errno: error.code ?? 'unknown error' }));
+        else if (error instanceof Fault) reject(error);
+        else if (isStunmeshError(error)) reject(new Fault({ kind: 'failed', error }));
+        else reject(new Fault({ kind: 'network', errno: error.code ?? 'unknown error' }));
       };
       request.on('close', () => signal?.removeEventListener('abort', onAbort));
       request.on('error', fail);
@@ -71,12 +70,11 @@ export function createTransport(options: { wallNow(): number }): Transport {
   return {
     async fetch(url, init = {}) {
       const answer = await exchange(new URL(String(url)), init);
-      const value = await readEnvelope(answer, options.wallNow());
+      const value = await readEnvelope(answer, options.clock.wallNow());
       return asResponse(answer.status, value);
     },
     [Symbol.dispose]() {
-      plain.destroy();
-      secure.destroy();
+      agents[Symbol.dispose]();
     },
   };
 }
@@ -103,7 +101,7 @@ async function unpack(encoding: string | undefined, body: Buffer, status: number
   try {
     return await unzip(body, { maxOutputLength: LONGEST_BODY });
   } catch (error) {
-    const tooLong = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+    const tooLong = error instanceof RangeError;
     throw new Fault(tooLong ? { kind: 'too-long', limitBytes: LONGEST_BODY } : { kind: 'garbage', status });
   }
 }

@@ -3,7 +3,7 @@
 import { type Clock, isStunmeshError, StunmeshError } from '@stunmesh/core/api';
 import { BaseRecords, BaseZones, createClient } from '#sdk';
 import type { Budget } from './budget.js';
-import { Fault, faultError } from './fault.js';
+import { Fault, faultError, refusalOf } from './fault.js';
 import type { Names } from './names.js';
 import type { Transport } from './transport.js';
 
@@ -118,7 +118,8 @@ export function createZoneApi(options: ZoneApiOptions): ZoneApi {
   function note(error: StunmeshError): StunmeshError {
     if (error.code === 'ERR_STORE_DENIED') session = undefined;
     // The zone may have been removed and added again, and has another id then.
-    if (error.code === 'ERR_STORE_DENIED' || error.details['status'] === 404) zoneId = undefined;
+    const isLost = error.details['status'] === 404 && refusalOf(error) !== 'gone';
+    if (error.code === 'ERR_STORE_DENIED' || isLost) zoneId = undefined;
     if (error.retryAfterMs === undefined) return error;
     const retryAfterMs = budget.pause(error.retryAfterMs);
     return new StunmeshError(error.code, error.message, { retryAfterMs, details: error.details });

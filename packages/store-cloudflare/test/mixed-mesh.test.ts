@@ -88,7 +88,7 @@ test('F36 content that is quoted, split in strings or escaped reads as the value
     `"${value.slice(0, 100)}" "${value.slice(100)}"`,
     `"${value.slice(0, 100)}""${value.slice(100)}"`,
     `${value.slice(0, 100)} ${value.slice(100)}`,
-    `"\\0${value.charCodeAt(0)}${value.slice(1)}"`.replace('\\00', '\\0'),
+    `"\\${String(value.charCodeAt(0)).padStart(3, '0')}${value.slice(1)}"`,
     ` ${value}\n`,
   ];
   const keys = written.map((content) => {

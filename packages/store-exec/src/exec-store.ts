@@ -1,15 +1,10 @@
 /** A store that starts a program for each call and speaks exec protocol 0 or the shell protocol with it. */
-import {
-  type CallOptions,
-  isStunmeshError,
-  type Store,
-  StunmeshError,
-} from '@stunmesh/core/api';
+import { type CallOptions, isStunmeshError, type Store, StunmeshError } from '@stunmesh/core/api';
 import { runChild } from './child.js';
 import { type ExecParts, type ExecStoreConfig, launchOptions } from './exec-config.js';
 import { execProtocol } from './exec-protocol.js';
-import { checkInput } from './input.js';
 import { makeFifos } from './fifos.js';
+import { checkInput } from './input.js';
 import { oneLine } from './one-line.js';
 import type { Protocol, Request } from './protocol.js';
 import { createScratch } from './scratch.js';

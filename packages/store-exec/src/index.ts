@@ -1,16 +1,28 @@
 /** Store module "exec": a program in any language keeps the records, one process a call or one for all; serves `type: exec` and `type: shell`. */
-import { type Store, type StoreComponents, type StoreModule, type StoreTraits, StunmeshError } from '@stunmesh/core/api';
+import {
+  type Store,
+  type StoreComponents,
+  type StoreModule,
+  type StoreTraits,
+  StunmeshError,
+} from '@stunmesh/core/api';
 import type { ExecStoreConfig } from './exec-config.js';
 import { createExecStore } from './exec-store.js';
 import { MAX_VALUE } from './messages.js';
 import { createPluginStore } from './plugin-store.js';
+import { openProbe, type Probe } from './probe.js';
 
 export type { ExecStoreConfig } from './exec-config.js';
 
 /** A value and the JSON around it stay well below the 64 KiB that a child may print; each call costs a process. */
 const TRAITS: StoreTraits = { maxValueBytes: MAX_VALUE, minPollMs: 1000 };
 
-const execStoreModule: StoreModule<ExecStoreConfig> = {
+/** The module, and the bare program behind an instance, which the conformance cases of exec plugins look at. */
+export interface ExecStoreModule extends StoreModule<ExecStoreConfig> {
+  probe(config: ExecStoreConfig, components: Pick<StoreComponents, 'clock'>): Probe;
+}
+
+const execStoreModule: ExecStoreModule = {
   kind: 'store',
   apiVersion: 1,
   name: 'exec',
@@ -33,6 +45,7 @@ const execStoreModule: StoreModule<ExecStoreConfig> = {
   },
   traits: () => TRAITS,
   open: async (config, components) => openStore(config, components),
+  probe: openProbe,
 };
 
 function openStore(config: ExecStoreConfig, { clock, logger }: StoreComponents): Store {

@@ -1,25 +1,28 @@
-/** Requests on their way to a process: one at a time as it takes them, so that what is given up before its turn is never sent. */
+/** Requests on their way to a process: as many as it can take, so that what is given up before its turn is never sent. */
 import type { Writable } from 'node:stream';
 
 export interface Outbox {
   add(id: number, text: string): void;
-  /** Takes back what was not sent yet. */
-  drop(id: number): void;
+  /** The request is answered, or given up: takes it back when it was not sent yet, and makes room for the next. */
+  over(id: number): void;
 }
 
-export function createOutbox(stream: Writable): Outbox {
+/** At most `limit` requests are sent and not over. */
+export function createOutbox(stream: Writable, limit: number): Outbox {
   const waiting = new Map<number, string>();
-  let free = true;
+  const sent = new Set<number>();
+  let flowing = true;
 
   const pump = (): void => {
     for (const [id, text] of waiting) {
-      if (!free) return;
+      if (!flowing || sent.size >= limit) return;
       waiting.delete(id);
-      free = stream.write(text);
+      sent.add(id);
+      flowing = stream.write(text);
     }
   };
   stream.on('drain', () => {
-    free = true;
+    flowing = true;
     pump();
   });
   // A reader that is gone is noticed by its end.
@@ -29,6 +32,9 @@ export function createOutbox(stream: Writable): Outbox {
       waiting.set(id, text);
       pump();
     },
-    drop: (id) => void waiting.delete(id),
+    over(id) {
+      waiting.delete(id);
+      if (sent.delete(id)) pump();
+    },
   };
 }

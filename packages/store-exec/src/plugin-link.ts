@@ -132,7 +132,9 @@ export function createPluginLink(
     async ask(request, signal) {
       const { session } = await description(signal);
       return tracked(signal, async (own) =>
-        session ? expectSuccess(await (await keeper.session(own)).ask(request, own)) : callOnce(launching, request, own),
+        session
+          ? expectSuccess(await (await keeper.session(own)).ask(request, own))
+          : callOnce(launching, request, own),
       );
     },
     async watch(keys, on, signal) {

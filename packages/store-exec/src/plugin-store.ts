@@ -1,23 +1,18 @@
 /** A store over a plugin of exec protocol 1. */
 import { setMaxListeners } from 'node:events';
-import {
-  type CallOptions,
-  isStunmeshError,
-  type Store,
-  StunmeshError,
-  type WatchListener,
-} from '@stunmesh/core/api';
+import { type CallOptions, isStunmeshError, type Store, StunmeshError, type WatchListener } from '@stunmesh/core/api';
 import { inTurns } from './abortable.js';
 import type { ExecParts, ExecStoreConfig } from './exec-config.js';
 import { checkInput } from './input.js';
 import { type Description, MAX_VALUE, readErrors, readValue, readValues } from './messages.js';
 import { oneLine } from './one-line.js';
 import { createPluginLink } from './plugin-link.js';
+import { MOST_IN_FLIGHT } from './session.js';
 
 /** Most keys of one getMany or setMany. */
 export const MOST_KEYS = 1000;
-/** Most single requests at once in place of a getMany or setMany: of a session, and of processes. */
-const AT_ONCE = { session: 64, single: 8 } as const;
+/** Most processes at once in place of a getMany or setMany. */
+const MOST_PROCESSES = 8;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -106,7 +101,7 @@ export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { 
           }
         }
       } else {
-        await inTurns(keys, session ? AT_ONCE.session : AT_ONCE.single, async (key) => {
+        await inTurns(keys, session ? MOST_IN_FLIGHT : MOST_PROCESSES, async (key) => {
           try {
             const found = await single(key, all.signal);
             if (found !== undefined) into.set(key, found);

@@ -18,6 +18,8 @@ import { endGroup, ownGroup } from './process-group.js';
 
 /** What a line may have more for each key of a getMany or setMany, in bytes. */
 export const MANY_KEY_BYTES = 1024;
+/** Most requests that are sent and not answered. */
+export const MOST_IN_FLIGHT = 64;
 /** How long output may still come once the process itself has ended, in milliseconds. */
 const DRAIN_MS = 250;
 /** From the end of its input to SIGTERM, in milliseconds. */
@@ -70,7 +72,7 @@ async function startProcess(options: SessionOptions): Promise<Running> {
   const disown = ownGroup(child.pid);
   const { stdin } = child;
   if (!stdin) throw new StunmeshError('ERR_EXEC_SPAWN', 'got no pipe for its input', { retry: 'later' });
-  const outbox = createOutbox(stdin);
+  const outbox = createOutbox(stdin, MOST_IN_FLIGHT);
   const pending = new Map<number, Pending>();
   const gone = new AbortController();
   let lastId = 0;
@@ -92,7 +94,10 @@ async function startProcess(options: SessionOptions): Promise<Running> {
     heard += 1;
     try {
       const message = parseMessage(text);
-      if (typeof message['event'] === 'string') return options.onEvent(message);
+      if (typeof message['event'] === 'string') {
+        options.onEvent(message);
+        return;
+      }
       const { id } = message;
       if (typeof id !== 'number' || !Number.isInteger(id) || id < 1 || id > lastId)
         throw new StunmeshError('ERR_EXEC_OUTPUT', 'answered without the "id" of a request, which is a number');
@@ -159,7 +164,7 @@ async function startProcess(options: SessionOptions): Promise<Running> {
       return new Promise((resolve, reject) => {
         const settle = (): void => {
           pending.delete(id);
-          outbox.drop(id);
+          outbox.over(id);
           signal.removeEventListener('abort', onAbort);
         };
         const onAbort = (): void => {

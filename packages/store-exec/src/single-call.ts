@@ -15,7 +15,11 @@ export interface SingleCallOptions extends Omit<LaunchOptions, 'input'> {
 }
 
 /** A successful answer. Errors: those of runChild, ERR_EXEC_FAILED, ERR_EXEC_OUTPUT, and what the plugin reports. */
-export async function callOnce(options: SingleCallOptions, request: PluginRequest, signal: AbortSignal): Promise<Message> {
+export async function callOnce(
+  options: SingleCallOptions,
+  request: PluginRequest,
+  signal: AbortSignal,
+): Promise<Message> {
   const keys = request.action === 'getMany' ? request.keys.length : 0;
   const finished = await runChild({
     ...options,

@@ -51,7 +51,9 @@ export function createWatchers(): Watchers {
         change(key, typeof value === 'string' && value !== '' ? value : undefined);
       if (event === 'fault') {
         const { code, message: text, retryAfterMs } = reportedError(message);
-        fault(new StunmeshError(code, text, { retry: 'later', ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }));
+        fault(
+          new StunmeshError(code, text, { retry: 'later', ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }),
+        );
       }
     },
     missed() {

@@ -1,5 +1,6 @@
 /** The commands of a store, on one server and on a Cluster. */
 import type { Cluster, Redis } from 'ioredis';
+import type { HostPort } from './redis-url.js';
 
 export interface WriteOptions {
   readonly ttlMs?: number;
@@ -14,6 +15,8 @@ export interface Written {
 }
 
 export interface Backend {
+  /** The nodes of a Cluster that are known by now. */
+  nodes?(): readonly HostPort[];
   /** The values in the order of the names; null: none. Rejects only as a whole; an Error stands for a name that failed. */
   read(names: readonly string[]): Promise<readonly (string | null | Error)[]>;
   /** In the order of the records; undefined instead of a value: deleted. */
@@ -67,6 +70,8 @@ export function clusterBackend(client: Cluster, prefix: string): Backend {
   };
 
   return {
+    nodes: () => client.nodes('master').map(({ options: { host = 'localhost', port = 6379 } }) => ({ host, port })),
+
     async read(names) {
       const answers = await Promise.all(
         group(names).map((some) =>

@@ -1,5 +1,5 @@
 /** Makes connections to Redis by ioredis, which is told to queue nothing and to repeat nothing: the link above does that. */
-import type { Connect } from '@stunmesh/core/api';
+import type { Clock, Connect } from '@stunmesh/core/api';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Connection } from './link.js';
 import type { Address, HostPort } from './redis-url.js';
@@ -9,6 +9,7 @@ import { createSockets, type Sockets } from './sockets.js';
 
 export interface ClientOptions {
   readonly settings: Settings;
+  readonly clock: Clock;
   readonly connect?: Connect;
 }
 
@@ -23,6 +24,8 @@ const FIXED = {
   autoResendUnfulfilledCommands: false,
   disableClientInfo: true,
   connectTimeout: 5_000,
+  // A path that has died says nothing (a roaming machine's, a rebooted router's): unanswered for so long, the socket is given up.
+  socketTimeout: 3_000,
 } satisfies RedisOptions;
 
 /** A text of the server that is no failure: it has no password, and was given one. */
@@ -92,11 +95,14 @@ export async function openCluster(
       enableReadyCheck: false,
       clusterRetryStrategy: () => null,
       slotsRefreshTimeout: 2_000,
+      maxRedirections: 8,
       // Names stay names, as certificates are made out to them.
       dnsLookup: (name, callback) => callback(null, name),
       redisOptions: {
         ...FIXED,
         ...login,
+        // One node that stands still must not hold up what the others answer.
+        commandTimeout: 5_000,
         Connector: sockets.Connector,
         ...(options.settings.tls ? { tls: {} } : {}),
       },
@@ -114,6 +120,7 @@ interface Watched<Client> extends Connection<Client> {
 function watchOver<Client extends Redis | Cluster>(client: Client, sockets: Sockets): Watched<Client> {
   let complaint: unknown;
   let over = false;
+  let closing: Promise<void> | undefined;
   // Without a listener ioredis prints errors.
   client.on('error', (error: unknown) => {
     complaint ??= error;
@@ -133,10 +140,11 @@ function watchOver<Client extends Redis | Cluster>(client: Client, sockets: Sock
     get complaint() {
       return complaint;
     },
-    async close() {
-      if (!over) client.disconnect();
+    close() {
+      if (!closing && !over) client.disconnect();
       sockets[Symbol.dispose]();
-      await ended;
+      closing ??= ended;
+      return closing;
     },
   };
 }

@@ -20,6 +20,8 @@ export interface LinkOptions<Client> {
   onDown(error: StunmeshError): void;
   /** What it means that it was lost. */
   lost(): StunmeshError;
+  /** What it means that an attempt took too long. */
+  unanswered(): StunmeshError;
 }
 
 export interface Link<Client> extends AsyncDisposable {
@@ -63,7 +65,11 @@ export function createLink<Client>(options: LinkOptions<Client>): Link<Client> {
 
   async function attempt(count: number): Promise<Connection<Client>> {
     using limit = clock.deadline(ATTEMPT_MS, closing.signal);
-    return await options.open(limit.signal, count);
+    try {
+      return await options.open(limit.signal, count);
+    } catch (error) {
+      throw limit.signal.aborted ? options.unanswered() : error;
+    }
   }
 
   async function run(): Promise<void> {
@@ -136,7 +142,10 @@ export function createLink<Client>(options: LinkOptions<Client>): Link<Client> {
       return state.is === 'up' ? state.connection.client : undefined;
     },
     drop(client) {
-      if (state.is === 'up' && state.connection.client === client) void state.connection.close();
+      if (state.is !== 'up' || state.connection.client !== client) return;
+      void state.connection.close();
+      // Who calls from now on waits for the next one.
+      state = { is: 'trying' };
     },
     async [Symbol.asyncDispose]() {
       closing.abort();

@@ -13,12 +13,15 @@ export interface NewsOptions {
   onUp(): void;
   onDown(error: StunmeshError): void;
   lost(): StunmeshError;
+  unanswered(): StunmeshError;
 }
 
 export interface News extends AsyncDisposable {
   /** Resolves when the news of these keys arrive, or when it is clear that they do not yet: then it goes on trying and
    * says so by `on.fault`. Rejects with the signal's reason. */
   watch(keys: readonly string[], on: WatchListener, signal: AbortSignal): Promise<AsyncDisposable>;
+  /** Sees whether the connection is alive; a dead one is replaced. */
+  probe(): void;
 }
 
 interface Subscription {
@@ -51,6 +54,7 @@ export function createNews(options: NewsOptions): News {
     const link = createLink<Redis>({
       clock: options.clock,
       lost: options.lost,
+      unanswered: options.unanswered,
       async open(signal, attempt) {
         const connection = await options.open(signal, attempt);
         const channels = wanted();
@@ -132,6 +136,9 @@ export function createNews(options: NewsOptions): News {
         if (client) link.drop(client);
       }
       return { [Symbol.asyncDispose]: () => drop(subscription) };
+    },
+    probe() {
+      listening?.link.current?.ping().catch(() => {});
     },
     async [Symbol.asyncDispose]() {
       subscriptions.clear();

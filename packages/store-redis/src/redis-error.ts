@@ -107,7 +107,11 @@ function judge(error: unknown, prefix: string): Verdict {
   };
   if (lastNodeError instanceof Error) return judge(lastNodeError, prefix);
   const last = /Last error: (?:\w*Error: )?(.*)$/.exec(message)?.[1];
-  if (last !== undefined) return judge(new Error(last), prefix);
+  if (last !== undefined) {
+    return /^(?:MOVED|ASK) /.test(last)
+      ? unavailable('the node that has this key cannot be reached')
+      : judge(new Error(last), prefix);
+  }
   const known = SYSTEM[code];
   if (known) return { ...known, what: `${known.what} (${code})` };
   if (UNTRUSTED.test(code)) {

@@ -15,27 +15,31 @@ export interface RedisStoreOptions {
   readonly connect?: Connect;
 }
 
-/** A call given up after this time with nothing heard meanwhile: the connection is dead though nobody said so, in milliseconds. */
-const STALL_MS = 2_000;
-
 /** Touches nothing until it is called (F32). */
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { settings, clock, logger } = options;
   const { place, prefix, db, ttlMs } = settings;
   const report = createReport(logger, place);
-  const lost = () => new StunmeshError('ERR_STORE_UNAVAILABLE', `${place}: the connection was lost`);
+  const unavailable = (what: string) => () =>
+    new StunmeshError('ERR_STORE_UNAVAILABLE', `${place}: ${what}`, { details: { server: place } });
+  const lost = unavailable('the connection was lost');
+  const unanswered = unavailable(settings.tls ? 'no answer; is this its TLS port?' : 'no answer');
   // ioredis is large; who has no use for it need not load it.
   const connections = () => import('./connections.js');
   let closed = false;
-  let heardAt = Number.NEGATIVE_INFINITY;
   let silenced = false;
 
   const link: Link<Backend> = createLink<Backend>({
     clock,
     lost,
+    unanswered,
     open: async (signal) => (await connections()).openBackend(options, signal),
     onUp: () => report.up('commands'),
-    onDown: (error) => report.down('commands', error),
+    onDown(error) {
+      report.down('commands', error);
+      // What cut this connection may have cut the other one, on which nothing is due that would show it.
+      news.probe();
+    },
   });
 
   const nameOf = (key: string): string => `${prefix}${key}`;
@@ -45,7 +49,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const news = createNews({
     clock,
     lost,
-    open: async (signal, attempt) => (await connections()).openListener(options, signal, attempt),
+    unanswered,
+    open: async (signal, attempt) =>
+      (await connections()).openListener(options, signal, attempt, link.current?.nodes?.() ?? []),
     channelOf,
     explain: (error) => redisError(error, place, prefix),
     onUp: () => report.up('news'),
@@ -61,21 +67,12 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     signal.throwIfAborted();
     refuseClosed();
     const backend = await link.ready(signal);
-    const sentAt = clock.now();
     try {
-      const answer = await abortable(work(backend), signal);
-      heardAt = clock.now();
-      return answer;
+      return await abortable(work(backend), signal);
     } catch (error) {
-      if (signal.aborted) {
-        if (clock.now() - sentAt >= STALL_MS && heardAt < sentAt) link.drop(backend);
-        throw signal.reason;
-      }
+      signal.throwIfAborted();
       refuseClosed();
-      if (!isLost(error)) {
-        heardAt = clock.now();
-        throw redisError(error, place, prefix);
-      }
+      if (!isLost(error)) throw redisError(error, place, prefix);
       link.drop(backend);
       if (again) return await exchange(signal, work, false);
       throw lost();

@@ -1,9 +1,13 @@
 /** Asks sentinels which server is the master (Redis documentation, "Sentinel client spec"). */
 import { StunmeshError } from '@stunmesh/core/api';
+import { abortable } from './abort.js';
 import { type ClientOptions, openServer } from './client.js';
 import { redisError } from './redis-error.js';
 import { formatAddress, type HostPort } from './redis-url.js';
 import type { Target } from './settings.js';
+
+/** A sentinel answers at once or is not there; the next one is asked after this time, in milliseconds. */
+const SENTINEL_MS = 1_000;
 
 /** The master that the first sentinel that knows one names. Errors: ERR_STORE_UNAVAILABLE, or what the last sentinel refused. */
 export async function findMaster(
@@ -14,10 +18,11 @@ export async function findMaster(
   let failure: StunmeshError | undefined;
   for (const node of nodes) {
     const place = `sentinel ${formatAddress(node)}`;
+    using limit = options.clock.deadline(SENTINEL_MS, signal);
     try {
-      const { client, close } = await openServer(options, node, credentials, 0, signal);
+      const { client, close } = await openServer(options, node, credentials, 0, limit.signal);
       try {
-        const answer = await client.call('SENTINEL', 'get-master-addr-by-name', name);
+        const answer = await abortable(client.call('SENTINEL', 'get-master-addr-by-name', name), limit.signal);
         if (Array.isArray(answer)) return { host: String(answer[0]), port: Number(answer[1]) };
         failure ??= new StunmeshError('ERR_STORE_UNAVAILABLE', `${place}: it knows no group named "${name}"`);
       } finally {
@@ -25,7 +30,9 @@ export async function findMaster(
       }
     } catch (error) {
       signal.throwIfAborted();
-      failure ??= redisError(error, place, options.settings.prefix);
+      failure ??= limit.signal.aborted
+        ? new StunmeshError('ERR_STORE_UNAVAILABLE', `${place}: no answer`)
+        : redisError(error, place, options.settings.prefix);
     }
   }
   throw failure ?? new StunmeshError('ERR_STORE_UNAVAILABLE', 'no sentinel is configured');

@@ -27,6 +27,7 @@ test('F33 what a server answers becomes "later" or "never", with a remedy', () =
       'later',
       'closed',
     ],
+    ['Too many Cluster redirections. Last error: ReplyError: MOVED 1 h:2', 'ERR_STORE_UNAVAILABLE', 'later', 'node'],
     ['Too many Cluster redirections. Last error: ReplyError: CLUSTERDOWN x', 'ERR_STORE_UNAVAILABLE', 'later', 'slots'],
   ] as const) {
     const error = explain(message);

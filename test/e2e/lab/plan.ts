@@ -52,7 +52,13 @@ export function wanAddress(index: number, moves = 0): string {
   return `203.0.113.${11 + index + 20 * moves}`;
 }
 
+/** The WireGuard device of a host's namespace: at most 15 characters, unlike those of other laboratories. */
+export function deviceName(namespace: string): string {
+  return `wg${namespace.replace(/^stl-|-/g, '')}`.slice(0, 15);
+}
+
 export function planSide(labName: string, name: string, index: number, spec: SideSpec): SidePlan {
+  if (!/^[a-z0-9]{1,6}$/.test(name)) throw new Error(`side ${name}: one to six lower-case letters and digits`);
   const nats = spec.nats ?? ['port-restricted'];
   if (nats.length < 1 || nats.length > 2) throw new Error(`side ${name}: one or two NATs, not ${nats.length}`);
   if (nats.length === 2 && nats.includes('none')) throw new Error(`side ${name}: 'none' cannot be one of two NATs`);
@@ -96,7 +102,7 @@ export function planSide(labName: string, name: string, index: number, spec: Sid
     name,
     index,
     namespace: `${labName}-${name}`,
-    device: `wg${labName.replace(/^stl|-/g, '')}${name}`.slice(0, 15),
+    device: deviceName(`${labName}-${name}`),
     listenPort,
     hostAddress,
     hostPrefix,

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { deviceName } from './plan.js';
 
 /** Every namespace of a laboratory is called stl-PID36-COUNTER-…, its folder in the temporary folder likewise. */
 const NAME_PATTERN = /^stl-([0-9a-z]+)-\d+(-|$)/;
@@ -62,6 +63,8 @@ export function removeNamespacesSync(names: readonly string[]): void {
 export function sweepDeadLabs(): readonly string[] {
   const dead = list('/run/netns').filter(isOfDeadProcess);
   if (dead.length > 0) removeNamespacesSync(dead);
+  // A killed wireguard-go leaves its socket, named after its host.
+  for (const name of dead) rmSync(`/var/run/wireguard/${deviceName(name)}.sock`, { force: true });
   for (const name of list(tmpdir()).filter(isOfDeadProcess))
     rmSync(join(tmpdir(), name), { recursive: true, force: true });
   return dead;

@@ -38,7 +38,8 @@ process.stdout.on('error', () => process.exit(0));
 try {
   await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: 'user' });
 } catch (error) {
-  process.exitCode = report(error);
+  // Whatever a failed start left open must not keep the process.
+  process.exit(report(error));
 }
 
 /** Prints a failure without its stack, unless --log-level debug or trace asks for it; returns the exit code. */

@@ -17,6 +17,8 @@ interface TestOptions {
   readonly shell?: boolean;
   readonly timeout?: string;
   readonly maxSize?: string;
+  readonly protocol?: string;
+  readonly format?: string;
 }
 
 interface Subject {
@@ -27,11 +29,12 @@ interface Subject {
 const HELP = `
 Examples:
   stunmesh plugin test shared -c config.yaml     a plugin of a configuration
-  stunmesh plugin test -- ./plugin /srv/records  a program that speaks the exec protocol
+  stunmesh plugin test -- ./plugin /srv/records  a program that speaks the exec protocol (0)
+  stunmesh plugin test --protocol 1 -- ./plugin  one that speaks exec protocol 1, with or without sessions
   stunmesh plugin test --shell -- ./plugin.sh    a program that speaks the shell protocol
 
 It writes records under random keys and deletes them where the store can do that; otherwise it names them.
-The report is TAP. Exit status: 0 when all is well, 1 when a check failed, 2 when the plugin could not be set up.
+The report is for people on a terminal, and TAP elsewhere. Exit status: 0 when all is well, 1 when a check failed, 2 when the plugin could not be set up.
 `;
 
 /** Adds `plugin test`. What keeps a test from starting rejects with the codes of the configuration and the host. */
@@ -44,6 +47,8 @@ export function addPluginCommand(program: Command, context: PluginCommandContext
     .option('-c, --config <file>', 'the configuration file')
     .option('--config-dir <dir>', 'the folder of config.yaml or config.yml')
     .option('--shell', 'the program speaks the shell protocol')
+    .option('--protocol <number>', 'the exec protocol that the program speaks: 0 or 1; default: 0')
+    .option('--format <name>', 'of the report: tap or human; default: human on a terminal')
     .option('--timeout <duration>', 'how long a call may take; default: that of the configuration, or 10s')
     .option('--max-size <characters>', 'the largest value to try; default: what the store says, or 258 for a program')
     .addHelpText('after', HELP)
@@ -72,8 +77,15 @@ async function test(
   given: boolean,
   options: TestOptions,
 ): Promise<number> {
-  const [{ createPluginHost }, { testPlugin }, { createSystemClock }, { createLogger }] = await Promise.all([
+  const [
+    { createPluginHost },
+    { createLoader },
+    { openExecProbe, testPlugin },
+    { createSystemClock },
+    { createLogger },
+  ] = await Promise.all([
     import('../host/plugin-host.js'),
+    import('../host/loader.js'),
     import('../host/plugin-test.js'),
     import('../runtime/system-clock.js'),
     import('../telemetry/logger.js'),
@@ -82,9 +94,13 @@ async function test(
   const write = (line: string) => context.stderr(line);
   const logger = createLogger({ level: 'warn', format: 'console', colour: false, write });
   const maxSize = await numberOption(options.maxSize);
+  const tried = { ...plugin, timeoutMs: (await durationOption(options.timeout)) ?? plugin.timeoutMs };
+  const clock = createSystemClock();
   return testPlugin({
-    host: createPluginHost({ clock: createSystemClock(), logger, ...host }),
-    plugin: { ...plugin, timeoutMs: (await durationOption(options.timeout)) ?? plugin.timeoutMs },
+    host: createPluginHost({ clock, logger, ...host }),
+    plugin: tried,
+    probe: () => openExecProbe(createLoader(host), tried, clock),
+    format: await formatOption(options.format),
     ...(maxSize === undefined ? {} : { maxValueBytes: maxSize }),
     write: (text) => context.stdout(text),
   });
@@ -94,10 +110,9 @@ async function fromProgram(words: readonly string[], options: TestOptions): Prom
   const [command, ...args] = words;
   if (command === undefined) throw await usage('write a program after --, such as: stunmesh plugin test -- ./plugin');
   const type = options.shell === true ? 'shell' : 'exec';
-  return {
-    plugin: { name: command, type, timeoutMs: 10_000, settings: { command, args, env: {}, env_clear: false } },
-    host: {},
-  };
+  const protocol = await protocolOption(options.protocol, type);
+  const settings = { command, args, env: {}, env_clear: false, ...(protocol === undefined ? {} : { protocol }) };
+  return { plugin: { name: command, type, timeoutMs: 10_000, settings }, host: {} };
 }
 
 async function fromConfig(
@@ -106,6 +121,8 @@ async function fromConfig(
   options: TestOptions,
 ): Promise<Subject> {
   const [name, ...more] = words;
+  if (options.protocol !== undefined)
+    throw await usage('--protocol is for a program after --; the configuration says it by "protocol: 1"');
   if (name === undefined || more.length > 0 || options.shell === true)
     throw await usage('name one plugin of the configuration, or write a program and its arguments after --');
   const { loadConfig } = await import('../config/index.js');
@@ -135,6 +152,19 @@ async function numberOption(text: string | undefined): Promise<number | undefine
   if (text === undefined) return undefined;
   if (!/^[1-9]\d{0,6}$/.test(text)) throw await usage(`--max-size ${text}: write a number of characters, such as 258`);
   return Number(text);
+}
+
+async function protocolOption(text: string | undefined, type: 'exec' | 'shell'): Promise<number | undefined> {
+  if (text === undefined) return undefined;
+  if (type === 'shell') throw await usage('--protocol is for exec plugins; the shell protocol has no versions');
+  if (!/^[01]$/.test(text)) throw await usage(`--protocol ${text}: write 0 or 1`);
+  return Number(text);
+}
+
+async function formatOption(text: string | undefined): Promise<'tap' | 'human'> {
+  if (text === undefined) return process.stdout.isTTY ? 'human' : 'tap';
+  if (text !== 'tap' && text !== 'human') throw await usage(`--format ${text}: write tap or human`);
+  return text;
 }
 
 async function usage(message: string): Promise<Error> {

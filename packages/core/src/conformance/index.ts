@@ -1,6 +1,8 @@
 /** Lists of cases that every implementation of an interface passes; usable from any test runner. */
 export * from './capture.js';
 export * from './case.js';
+export * from './exec.js';
+export * from './human.js';
 export * from './inbox.js';
 export * from './store.js';
 export * from './tap.js';

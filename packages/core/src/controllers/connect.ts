@@ -42,18 +42,20 @@ export interface ConnectorParts {
 
 export function createConnector(c: Controllers, parts: ConnectorParts): Connector {
   const { read } = parts;
-  const gate = createGate(MOST_AT_ONCE);
+  // Apart, so that a crowd of renewals keeps nobody's NAT closed.
+  const punches = createGate(MOST_AT_ONCE);
+  const renewals = createGate(MOST_AT_ONCE);
 
   const punch: Connector['punch'] = async (device, endpoints) => {
     for (const family of [4, 6] as const) {
       const targets = endpoints.filter((e) => e.family === family);
-      if (targets.length > 0) await gate.run(() => punchFamily(c, device, family, targets));
+      if (targets.length > 0) await punches.run(() => punchFamily(c, device, family, targets));
     }
   };
 
   const kick: Connector['kick'] = async (device, peer) => {
     if (!device.facts || !peer.wg) return;
-    await gate.run(() => kickPeer(c, parts, device, device.facts, peer, peer.wg));
+    await kickPeer(c, parts, device, device.facts, peer, peer.wg);
   };
 
   return {
@@ -75,7 +77,7 @@ export function createConnector(c: Controllers, parts: ConnectorParts): Connecto
         await c.clock.sleep(YIELD_MS, c.signal);
         if (!(await read(device)) || !mayRenew(c, peer)) return;
       }
-      await gate.run(() => renew(c, device, peer));
+      await renewals.run(() => renew(c, device, peer));
       if (await read(device)) await kick(device, peer);
     },
   };
@@ -170,17 +172,16 @@ async function kickPeer(
   c: Controllers,
   parts: ConnectorParts,
   device: DeviceEntry,
-  facts: Device | undefined,
+  facts: Device,
   peer: PeerEntry,
-  wg: Peer | undefined,
+  wg: Peer,
 ): Promise<void> {
-  if (!facts || !wg) return;
   try {
     const own = (await c.interfaces()).find((i) => i.name === facts.realName)?.addresses ?? [];
     const { target } = peer.config.ping;
     const targets = kickTargets({
       peer: wg,
-      peers: facts.peers.values(),
+      peers: facts.peers,
       ...(target === undefined ? {} : { pingTarget: target }),
       deviceAddresses: own.map((a) => `${a.address}/${a.prefixLength}`),
     });

@@ -47,8 +47,10 @@ export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: 
   };
 
   const heard = (_: DeviceEntry, peer: PeerEntry): void => {
+    const first = !peer.answersEcho;
     peer.answersEcho = true;
     bootstrap.heard(device, peer);
+    if (first) stateChanged();
   };
 
   const bootstrap = createBootstrap(c, {

@@ -119,14 +119,11 @@ export function createEstablish(c: Controllers, parts: EstablishParts): Establis
         isUnsettled(peer) ? candidatesOf(c, device, peer) : (peer.wg?.endpoint ?? []),
       );
       await connector.punch(device, towards);
-      for (const peer of present) {
-        if (isUnsettled(peer)) hurry(device, peer);
-        // An idle tunnel costs nothing until somebody uses it (F42b).
-        else if (peer.phase === 'connected') {
-          await connector.kick(device, peer);
-          parts.probe(device, peer);
-        }
-      }
+      const connected = present.filter((peer) => peer.phase === 'connected');
+      for (const peer of present) if (isUnsettled(peer)) hurry(device, peer);
+      // An idle tunnel costs nothing until somebody uses it (F42b).
+      await Promise.all(connected.map((peer) => connector.kick(device, peer)));
+      for (const peer of connected) parts.probe(device, peer);
     },
     async stop() {
       await Promise.all([...reads.values(), ...attempts.values()].map((j) => j.stop()));

@@ -8,7 +8,7 @@ const TRIES = 64;
 export interface KickTargetInput {
   readonly peer: Peer;
   /** All peers of the device, for the longest-prefix rule. */
-  readonly peers: Iterable<Peer>;
+  readonly peers: ReadonlyMap<PublicKey, Peer>;
   /** The ping target, when it is a numeric address. */
   readonly pingTarget?: string;
   /** The device's own addresses with their prefix lengths, "10.0.0.1/24". */
@@ -17,7 +17,7 @@ export interface KickTargetInput {
 
 /** Addresses that WireGuard would route to this peer, best first: the ping target, a host prefix, one of the device's own subnet, any other. */
 export function kickTargets(input: KickTargetInput): readonly string[] {
-  const owner = createOwner(input.peers);
+  const owner = ownerOf(input.peers);
   const own = input.deviceAddresses.flatMap((text) => parsePrefix(text) ?? []);
   const usable = (address: Uint8Array) =>
     owner(address) === input.peer.publicKey &&
@@ -37,17 +37,46 @@ export function kickTargets(input: KickTargetInput): readonly string[] {
   return targets.sort((a, b) => Number(a.includes(':')) - Number(b.includes(':')));
 }
 
+type Owner = (address: Uint8Array) => PublicKey | undefined;
+
+/** Routing tables by the reading they were made from: a thousand peers kicked after one reading share one. */
+const owners = new WeakMap<ReadonlyMap<PublicKey, Peer>, Owner>();
+
+function ownerOf(peers: ReadonlyMap<PublicKey, Peer>): Owner {
+  const owner = owners.get(peers) ?? createOwner(peers.values());
+  owners.set(peers, owner);
+  return owner;
+}
+
 /** WireGuard's cryptokey routing: the peer with the longest prefix that covers the address. */
-function createOwner(peers: Iterable<Peer>): (address: Uint8Array) => PublicKey | undefined {
-  const all: { readonly prefix: Prefix; readonly key: PublicKey }[] = [];
+function createOwner(peers: Iterable<Peer>): Owner {
+  const tables = new Map<
+    string,
+    { readonly length: number; readonly bytes: number; readonly keys: Map<string, PublicKey> }
+  >();
   for (const peer of peers) {
     for (const text of peer.allowedIps) {
       const prefix = parsePrefix(text);
-      if (prefix) all.push({ prefix, key: peer.publicKey });
+      if (!prefix) continue;
+      const name = `${prefix.bytes.length}/${prefix.length}`;
+      const table = tables.get(name) ?? { length: prefix.length, bytes: prefix.bytes.length, keys: new Map() };
+      tables.set(name, table);
+      table.keys.set(masked(prefix.bytes, prefix.length), peer.publicKey);
     }
   }
-  all.sort((a, b) => b.prefix.length - a.prefix.length);
-  return (address) => all.find(({ prefix }) => contains(prefix, address))?.key;
+  const longestFirst = [...tables.values()].sort((a, b) => b.length - a.length);
+  return (address) => {
+    for (const { length, bytes, keys } of longestFirst) {
+      const key = bytes === address.length ? keys.get(masked(address, length)) : undefined;
+      if (key !== undefined) return key;
+    }
+    return undefined;
+  };
+}
+
+/** The first `length` bits of an address, as a map's key. */
+function masked(address: Uint8Array, length: number): string {
+  return Buffer.from(plus({ bytes: address, length }, 0)).toString('hex');
 }
 
 /** The smaller of two prefixes where one lies in the other; undefined when they are apart. */
@@ -74,6 +103,6 @@ function plus(prefix: Prefix, offset: number): Uint8Array {
     const at = bit >> 3;
     bytes[at] = (bytes[at] ?? 0) & ~(0x80 >> (bit & 7));
   }
-  bytes[bytes.length - 1] = (bytes[bytes.length - 1] ?? 0) | offset;
+  if (offset > 0) bytes[bytes.length - 1] = (bytes[bytes.length - 1] ?? 0) | offset;
   return bytes;
 }

@@ -8,6 +8,8 @@ import type { DeviceEntry } from './peer-table.js';
 interface PeerState {
   readonly floor?: number;
   readonly proven?: string;
+  /** It answered an echo once: a daemon that starts on a dead tunnel need not wait for a passive keepalive to tell. */
+  readonly echo?: true;
 }
 
 export interface DeviceState {
@@ -21,10 +23,11 @@ export interface DeviceState {
 export function createDeviceState(device: DeviceEntry): DeviceState {
   const peers: Record<string, PeerState> = {};
   for (const peer of device.peers) {
-    if (peer.floor === undefined && !peer.proven) continue;
+    if (peer.floor === undefined && !peer.proven && !peer.answersEcho) continue;
     peers[peer.publicKey] = {
       ...(peer.floor === undefined ? {} : { floor: peer.floor }),
       ...(peer.proven ? { proven: formatEndpoint(peer.proven) } : {}),
+      ...(peer.answersEcho ? { echo: true } : {}),
     };
   }
   return { version: 1, ...(device.lastT === undefined ? {} : { t: device.lastT }), n: device.n, peers };
@@ -43,6 +46,7 @@ export function restoreDeviceState(device: DeviceEntry, value: unknown): boolean
     const stored = peers[peer.publicKey];
     if (!isObject(stored)) continue;
     if (whole(stored['floor'])) peer.floor = stored['floor'];
+    if (stored['echo'] === true) peer.answersEcho = true;
     if (typeof stored['proven'] === 'string') peer.proven = parseEndpoint(stored['proven']);
   }
   return true;

@@ -70,7 +70,12 @@ for (const row of ROWS) {
     const peer = peerWith('it', row.allowed);
     const targets = kickTargets({
       peer,
-      peers: [...(row.others ?? []).map((allowed, i) => peerWith(`other ${i}`, allowed)), peer],
+      peers: new Map(
+        [...(row.others ?? []).map((allowed, i) => peerWith(`other ${i}`, allowed)), peer].map((each) => [
+          each.publicKey,
+          each,
+        ]),
+      ),
       deviceAddresses: row.own ?? [],
       ...(row.ping === undefined ? {} : { pingTarget: row.ping }),
     });

@@ -160,7 +160,10 @@ function send(request: IncomingMessage, response: ServerResponse, answer: FaultA
     return;
   }
   const text = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body);
-  const zip = /\bgzip\b/.test(String(request.headers['accept-encoding'])) && text.length > 1000;
+  const zip =
+    /\bgzip\b/.test(String(request.headers['accept-encoding'])) &&
+    text.length > 1000 &&
+    !answer.headers?.['content-encoding'];
   response.writeHead(answer.status, {
     'content-type': 'application/json',
     ...(zip ? { 'content-encoding': 'gzip' } : {}),

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { Redis as Client, type RedisOptions } from 'ioredis';
+import { closeAtEnd } from './at-end.js';
 import { findRedis, type Redis } from './find-redis.js';
 
 export interface ServerOptions {
@@ -57,7 +58,7 @@ export async function startServer(t: TestContext, options: ServerOptions = {}): 
   const redis = await redisOrSkip(t);
   if (!redis) return undefined;
   const server = await openServer(redis, options);
-  t.after(() => server[Symbol.asyncDispose]());
+  closeAtEnd(t, server);
   return server;
 }
 

@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import type { CallOptions, Store, StunmeshError } from '@stunmesh/core/api';
 import { createMemoryLogger, createSystemClock, type MemoryLogger } from '@stunmesh/core/testing';
 import redisStore, { type RedisStoreConfig } from '#src/index.js';
+import { closeAtEnd } from './at-end.js';
 
 export const clock = createSystemClock();
 export const free: CallOptions = { signal: new AbortController().signal };
@@ -20,7 +21,7 @@ export interface Opened {
 export async function openStore(t: TestContext, config: RedisStoreConfig): Promise<Opened> {
   const logger = createMemoryLogger();
   const store = await redisStore.open(config, { clock, logger });
-  t.after(() => store[Symbol.asyncDispose]());
+  closeAtEnd(t, store);
   return { store, logger };
 }
 

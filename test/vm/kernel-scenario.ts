@@ -11,6 +11,12 @@ const SLOW = 10;
 await warmUp();
 const lab = await openLab({ sides: { a: { wireguard: { atStart: false } }, b: { wireguard: { atStart: false } } } });
 const [a, b] = [lab.host('a'), lab.host('b')];
+// Takes its time to start, which the first scenario spends waiting.
+const server = lab.spawn(
+  lab.publicNamespace,
+  [...lab.daemonCommand, 'stun-server', '--listen', '203.0.113.1:3478', '--listen', '203.0.113.2:3478'],
+  { logFile: join(out, 'stun-server.log') },
+);
 
 const scenarios: Readonly<Record<ScenarioName, () => Promise<void>>> = {
   async byHand() {
@@ -23,11 +29,6 @@ const scenarios: Readonly<Record<ScenarioName, () => Promise<void>>> = {
 
   async daemons() {
     await createKernelDevices();
-    const server = lab.spawn(
-      lab.publicNamespace,
-      [...lab.daemonCommand, 'stun-server', '--listen', '203.0.113.1:3478', '--listen', '203.0.113.2:3478'],
-      { logFile: join(out, 'stun-server.log') },
-    );
     await until(() => listens(server.pid, 3478), { what: 'the STUN server to listen', deadlineMs: 6000 * SLOW });
     await Promise.all([a.startDaemon(), b.startDaemon()]);
     await expectPing(a, b);

@@ -6,6 +6,8 @@ import type { TxtRecord, ZoneApi } from './zone-api.js';
 
 /** A refresh asks for its keys within a few milliseconds. */
 const WINDOW_MS = 20;
+/** Keys that were asked for within this time are likely to be asked for again, each at a moment of its own. */
+const RECENT_MS = 10_000;
 /** How old a listing may be that is still served; well below what a peer's next read is apart. */
 const FRESH_MS = 1_000;
 
@@ -19,6 +21,15 @@ export interface Reader extends Disposable {
 export function createApiReader({ api, clock }: { readonly api: ZoneApi; readonly clock: Clock }): Reader {
   let listing: { readonly values: ReadonlyMap<string, string>; readonly takenAt: number } | undefined;
   let generation = 0;
+  const askedAt = new Map<string, number>();
+
+  /** The only key that anybody asked for lately; undefined when there are several. */
+  const onlyKey = (keys: Iterable<string>): string | undefined => {
+    const now = clock.now();
+    for (const key of keys) askedAt.set(key, now);
+    for (const [key, at] of askedAt) if (now - at > RECENT_MS) askedAt.delete(key);
+    return askedAt.size === 1 ? [...askedAt.keys()][0] : undefined;
+  };
 
   const fresh = (): ReadonlyMap<string, string> | undefined =>
     listing && clock.now() - listing.takenAt < FRESH_MS ? listing.values : undefined;
@@ -29,11 +40,11 @@ export function createApiReader({ api, clock }: { readonly api: ZoneApi; readonl
     async run(entries, signal) {
       const known = fresh();
       if (known) return known;
-      const [first = ''] = entries.keys();
+      const only = onlyKey(entries.keys());
       const began = { generation, takenAt: clock.now() };
-      const values = pickValues(await api.list(entries.size === 1 ? first : undefined, signal));
+      const values = pickValues(await api.list(only, signal));
       // One key's records alone are no listing; neither is one that a write overtook.
-      if (entries.size > 1 && began.generation === generation) listing = { values, takenAt: began.takenAt };
+      if (only === undefined && began.generation === generation) listing = { values, takenAt: began.takenAt };
       return values;
     },
   });

@@ -112,6 +112,31 @@ test('one key alone is asked for by its name: nobody lists a large zone for it',
   );
 });
 
+test('F36 peers that are waited for, each at moments of its own, cost a call a second at most', async (t) => {
+  const clock = createFakeClock();
+  const api = await startApi(t);
+  const store = await openStore(t, api, { clock });
+  const keys = keysFor(20);
+  for (const key of keys) api.add(nameOf(key), newValue());
+  const until = clock.now() + 60_000;
+  const wait = async (key: string, index: number): Promise<void> => {
+    await clock.sleep(index * 150);
+    while (clock.now() < until) {
+      assert.ok(await store.get(key, own()));
+      await clock.sleep(3_000);
+    }
+  };
+  let over = false;
+  const waiting = Promise.all(keys.map(wait)).finally(() => {
+    over = true;
+  });
+  while (!over) await clock.advance(10);
+  await waiting;
+  const calls = api.count(/dns_records$/);
+  t.diagnostic(`20 keys, each every 3 s for a minute: ${calls} calls`);
+  assert.ok(calls <= 62, `${calls} calls`);
+});
+
 test('the zone is looked up once', async (t) => {
   const { api, store } = await open(t);
   for (let round = 0; round < 3; round += 1) {

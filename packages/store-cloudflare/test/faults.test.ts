@@ -5,23 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { StunmeshError } from '@stunmesh/core/api';
 import { createFakeClock, createMemoryLogger, settle } from '@stunmesh/core/testing';
-import { type Call, type FaultAnswer, TOKEN, ZONE } from './lab/api-server.js';
+import { listing, refused, tellsNothing } from './lab/answers.js';
+import { type FaultAnswer, TOKEN, ZONE } from './lab/api-server.js';
 import { failureOf, free, nameOf, newKey, newValue, open, openStore, startApi } from './lab/open-store.js';
-
-const listing = ({ method, path }: Call): boolean => method === 'GET' && path.endsWith('/dns_records');
-const batching = ({ path }: Call): boolean => path.endsWith('/batch');
-const refused = (status: number, code: number, message = 'no', headers = {}): FaultAnswer => ({
-  status,
-  headers,
-  body: { success: false, errors: [{ code, message }], messages: [], result: null },
-});
-
-const tellsNothing = (error: StunmeshError, value = ''): void => {
-  for (const secret of [TOKEN, value].filter((text) => text !== '')) {
-    for (const text of [error.message, JSON.stringify(error), String(error.cause), String(error.stack)])
-      assert.ok(!text.includes(secret), 'a secret stands in the error');
-  }
-};
 
 test('a wrong token is denied, says which permissions are needed, and shows no secret', async (t) => {
   const api = await startApi(t);
@@ -198,12 +184,13 @@ test('F33 F35 429 with Retry-After: the error says when, and nothing is asked be
 
 test('F35 503 with Retry-After is respected too, 503 without is tried again at once', async (t) => {
   const { api, store } = await open(t);
+  const key = newKey();
   api.fault = () => refused(503, 0);
-  assert.equal((await failureOf(store.get(newKey(), free))).retryAfterMs, undefined);
+  assert.equal((await failureOf(store.get(key, free))).retryAfterMs, undefined);
   api.fault = undefined;
-  assert.equal(await store.get(newKey(), free), undefined);
+  assert.equal(await store.get(key, free), undefined);
   api.fault = () => refused(503, 0, '', { 'retry-after': '30' });
-  assert.equal((await failureOf(store.get(newKey(), free))).retryAfterMs, 30_000);
+  assert.equal((await failureOf(store.get(key, free))).retryAfterMs, 30_000);
 });
 
 test('F32 a back end that is down at start is retried: the first call that can works', async (t) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StunmeshError } from '@stunmesh/core/api';
 import { batching, listing, refused, tellsNothing } from './lab/answers.js';
-import { failureOf, free, nameOf, newKey, newValue, open } from './lab/open-store.js';
+import { failureOf, free, nameOf, newKey, newValue, open, openStore } from './lab/open-store.js';
 
 test('a call that fails is made once: nothing in between repeats it', async (t) => {
   for (const status of [408, 409, 429, 500, 503]) {
@@ -110,3 +110,27 @@ test('a zone that was removed and added again is looked up again', async (t) => 
   assert.equal(api.count(/^GET \/zones$/), 2);
 });
 
+test('two writers of one key: the later one counts, and one record stays', async (t) => {
+  const { api, store } = await open(t);
+  const second = await openStore(t, api);
+  const key = newKey();
+  let last = '';
+  for (let round = 0; round < 3; round += 1) {
+    for (const writer of [store, second]) {
+      last = newValue();
+      await writer.set(key, last, free);
+    }
+  }
+  assert.equal(await store.get(key, free), last);
+  assert.equal(api.records.size, 1);
+  // At the very same time both look before either writes: two records, which the next write makes one.
+  await Promise.all([store.set(newKey(), newValue(), free), second.set(newKey(), newValue(), free)]);
+  const other = newKey();
+  await Promise.all([store.set(other, newValue(), free), second.set(other, newValue(), free)]);
+  last = newValue();
+  await store.set(other, last, free);
+  assert.deepEqual(
+    [...api.records.values()].filter(({ name }) => name === nameOf(other)).map(({ content }) => content),
+    [last],
+  );
+});

@@ -143,8 +143,9 @@ export const MAX_VALUE = 32_768;
 
 /** The program answered describe as one of protocol 0 would. */
 export function notProtocol1(): StunmeshError {
-  return invalid(
-    'it does not answer "describe" as a plugin of protocol 1; leave out "protocol: 1" if it speaks protocol 0',
+  return new StunmeshError(
+    'ERR_PLUGIN_INVALID',
+    'does not answer "describe" as a plugin of protocol 1; leave out "protocol: 1" if it speaks protocol 0',
   );
 }
 

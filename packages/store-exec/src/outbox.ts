@@ -5,6 +5,8 @@ export interface Outbox {
   add(id: number, text: string): void;
   /** The request is answered, or given up: takes it back when it was not sent yet, and makes room for the next. */
   over(id: number): void;
+  /** Sends nothing any more. */
+  stop(): void;
 }
 
 /** At most `limit` requests are sent and not over. */
@@ -21,10 +23,11 @@ export function createOutbox(stream: Writable, limit: number): Outbox {
       flowing = stream.write(text);
     }
   };
-  stream.on('drain', () => {
+  const onDrain = (): void => {
     flowing = true;
     pump();
-  });
+  };
+  stream.on('drain', onDrain);
   // A reader that is gone is noticed by its end.
   stream.on('error', () => {});
   return {
@@ -35,6 +38,10 @@ export function createOutbox(stream: Writable, limit: number): Outbox {
     over(id) {
       waiting.delete(id);
       if (sent.delete(id)) pump();
+    },
+    stop() {
+      flowing = false;
+      stream.off('drain', onDrain);
     },
   };
 }

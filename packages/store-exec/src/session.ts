@@ -84,6 +84,7 @@ async function startProcess(options: SessionOptions): Promise<Running> {
   /** The first reason counts. Nothing is answered any more from here on. */
   const end = (why: StunmeshError): Promise<void> => {
     ended ??= why;
+    outbox.stop();
     for (const { settle } of [...pending.values()]) settle(ended);
     ending ??= endGroup(child.pid, clock);
     return ending;
@@ -188,6 +189,7 @@ async function startProcess(options: SessionOptions): Promise<Running> {
     },
     async close() {
       ended ??= new StunmeshError('ERR_CLOSED', 'the store is closed');
+      outbox.stop();
       for (const { settle } of [...pending.values()]) settle(ended);
       stdin.end();
       const waited = clock.sleep(GRACE_MS, gone.signal).catch(() => {});

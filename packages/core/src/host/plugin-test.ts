@@ -1,6 +1,6 @@
 /** Tries a store out by the published cases, as `stunmesh plugin test` does, and cleans up where the store can delete. */
 import { randomBytes } from 'node:crypto';
-import type { Clock, Store } from '../api/index.js';
+import { type Clock, isStunmeshError, type Store } from '../api/index.js';
 import {
   type ExecProbe,
   type ExecTraits,
@@ -10,7 +10,7 @@ import {
   runTap,
   storeCases,
 } from '../conformance/index.js';
-import { oneLine } from './error-mapping.js';
+import { oneLine, withoutSecrets } from './error-mapping.js';
 import type { GuardedStore } from './guarded-store.js';
 import type { ModuleLoader } from './loader.js';
 import type { PluginConfig } from './plugin-config.js';
@@ -73,7 +73,7 @@ export async function testPlugin(options: PluginTestOptions): Promise<number> {
     const run = options.format === 'human' ? runHuman : runTap;
     const failed = await run(cases, {
       write,
-      describe: (error) => oneLine(error instanceof Error ? error.message : String(error)),
+      describe: describeError,
     });
     const comment =
       options.format === 'human' ? (text: string) => text.replaceAll(/^# ?/gm, '') : (text: string) => text;
@@ -84,6 +84,12 @@ export async function testPlugin(options: PluginTestOptions): Promise<number> {
     await probe?.[Symbol.asyncDispose]();
     await store.close();
   }
+}
+
+/** Errors of ours are fit to be shown and end with the remedy, so they are not cut. */
+function describeError(error: unknown): string {
+  if (isStunmeshError(error)) return withoutSecrets(error.message).replace(/\s+/g, ' ');
+  return oneLine(error instanceof Error ? error.message : String(error));
 }
 
 const aboutProtocol = (protocol: 0 | 1): string =>

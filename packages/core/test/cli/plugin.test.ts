@@ -144,6 +144,45 @@ test('a hung program fails by the time limit that was asked for', async (t) => {
   assert.match(stdout, /no answer within 200 ms/);
 });
 
+test('a program of protocol 1 is tried as a process, in a session and as a store, and cleaned up after', async (t) => {
+  const folder = await scratch(t);
+  const records = join(folder, 'records');
+  const program = join(EXAMPLES, 'folder-store.mjs');
+  const { status, stdout, stderr } = await run(['--protocol', '1', '--', program, records]);
+  assert.equal(status, 0, stdout + stderr);
+  for (const words of [
+    /^ok \d+ - describe names/m,
+    /^ok \d+ - a call:/m,
+    /^ok \d+ - a session: 50/m,
+    /^ok \d+ - what was set/m,
+  ])
+    assert.match(stdout, words);
+  assert.match(stdout, /^ok .* # SKIP the plugin cannot watch$/m);
+  assert.match(stdout, /^# the program was tried as a plugin of exec protocol 1$/m);
+  assert.match(stdout, /^# 8 random keys were used, and deleted again$/m);
+  assert.deepEqual(await readdir(records), []);
+
+  const config = `plugins: { mine: { type: exec, protocol: 1, command: ${program}, args: [${records}] } }`;
+  await writeFile(join(folder, 'config.yaml'), config);
+  const configured = await run(['mine', '--config-dir', folder, '--format', 'human']);
+  assert.equal(configured.status, 0, configured.stdout);
+  assert.match(configured.stdout, /^ {2}ok {4}a session: 50 requests/m);
+  assert.match(configured.stdout, /^\d+ held, 0 failed, \d+ do not apply$/m);
+  assert.doesNotMatch(configured.stdout, /^#|TAP/m);
+});
+
+test('a program of protocol 0 that is said to speak protocol 1 fails, with the remedy', async (t) => {
+  const folder = await scratch(t);
+  const program = join(EXAMPLES, 'folder-store-json.sh');
+  const { status, stdout, failed } = await run(['--protocol', '1', '--', program, folder]);
+  assert.equal(status, 1);
+  assert.match(failed[0] ?? '', /^describe names protocol 1/);
+  assert.match(stdout, /leave out .*protocol: 1/);
+  const human = await run(['--format', 'human', '--', await script(t, 'exit 9')]);
+  assert.equal(human.status, 1);
+  assert.match(human.stdout, /^ {2}FAIL {2}a call: what was set.*\n {8}the answer to set: it exited with status 9$/m);
+});
+
 test('wrong usage is told in a sentence, with exit status 2', async () => {
   for (const [args, words] of [
     [[], 'name one plugin'],
@@ -152,6 +191,10 @@ test('wrong usage is told in a sentence, with exit status 2', async () => {
     [['--'], 'write a program after --'],
     [['--timeout', '10', '--', 'true'], 'a duration with its unit'],
     [['--max-size', 'x', '--', 'true'], 'a number of characters'],
+    [['--protocol', '2', '--', 'true'], 'write 0 or 1'],
+    [['--protocol', '1', '--shell', '--', 'true'], 'no versions'],
+    [['a', '--protocol', '1'], 'the configuration says it'],
+    [['--format', 'xml', '--', 'true'], 'tap or human'],
     [['--nonsense'], 'unknown option'],
   ] as const) {
     const { status, stderr } = await run(args);

@@ -12,6 +12,8 @@ export interface Names {
   readonly zone: string;
   /** What follows the key, with its leading dot: `.wg.example.com`. */
   readonly suffix: string;
+  /** True for this zone's name, also in Unicode. */
+  isZone(name: string): boolean;
   nameOf(key: string): string;
   /** The key whose record has this name, undefined for any other name. */
   keyOf(name: string): string | undefined;
@@ -35,6 +37,7 @@ export function createNames(zone: string, subdomain: string): Names {
   return {
     zone: zoneName,
     suffix,
+    isZone: (name) => domainToASCII(name.replace(/\.$/, '')).toLowerCase() === zoneName,
     nameOf: (key) => key + suffix,
     keyOf(name) {
       const lower = name.toLowerCase().replace(/\.$/, '');

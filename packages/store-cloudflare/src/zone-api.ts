@@ -130,7 +130,7 @@ export function createZoneApi(options: ZoneApiOptions): ZoneApi {
     const page = await call(`looking up zone ${names.zone}`, signal, (client, o) =>
       client.zones.list({ name: names.zone }, o),
     );
-    const zone = page.result.find(({ name }) => name?.toLowerCase() === names.zone);
+    const zone = page.result.find(({ name }) => names.isZone(String(name)));
     if (zone?.id === undefined) {
       session = undefined;
       throw new StunmeshError(

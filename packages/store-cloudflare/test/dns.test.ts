@@ -160,12 +160,41 @@ test('F31 a silent server ends with the caller, and with the store', async (t) =
   controller.abort(new Error('given up'));
   await assert.rejects(first, /given up/);
 
+  const lookup = await openDns(t, { resolver: [`127.0.0.1:${port}`] });
+  const looking = once(silent, 'message');
+  const other = new AbortController();
+  const third = lookup.get(newKey(), other);
+  await looking;
+  other.abort(new Error('given up as well'));
+  await assert.rejects(third, /given up as well/);
+
   const again = once(silent, 'message');
   const second = failureOf(store.getMany?.([newKey(), newKey()], free) ?? Promise.resolve());
   await again;
   await store[Symbol.asyncDispose]();
   assert.equal((await second).code, 'ERR_CLOSED');
   await assert.rejects(store.get(newKey(), free), { code: 'ERR_CLOSED' });
+});
+
+test('F36 servers that refuse one name are not asked for a thousand', async (t) => {
+  const refusing = createSocket('udp4');
+  let asked = 0;
+  refusing.on('message', (query, from) => {
+    asked += 1;
+    const answer = Buffer.from(query);
+    // A response (QR) with the code REFUSED: RFC 1035 4.1.1.
+    answer.writeUInt8(answer.readUInt8(2) | 0x80, 2);
+    answer.writeUInt8(5, 3);
+    refusing.send(answer, from.port, from.address);
+  });
+  refusing.bind(0, '127.0.0.1');
+  await once(refusing, 'listening');
+  t.after(() => refusing.close());
+  const store = await openDns(t, { servers: [`127.0.0.1:${refusing.address().port}`] });
+  const keys = Array.from({ length: 1000 }, newKey);
+  const results = (await store.getMany?.(keys, free)) ?? new Map();
+  assert.equal(results.size, 1000);
+  assert.ok(asked > 0 && asked <= 150, `${asked} questions`);
 });
 
 test('writing needs a token all the same, and says so', async (t) => {

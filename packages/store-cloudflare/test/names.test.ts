@@ -21,6 +21,12 @@ test('names are KEY.SUBDOMAIN.ZONE in lower-case ASCII, and lead back to the key
   }
 });
 
+test('the zone is known in all forms of its name', () => {
+  const { isZone } = createNames('bücher.example', 'wg');
+  for (const name of ['bücher.example', 'BÜCHER.example.', 'xn--bcher-kva.example']) assert.ok(isZone(name), name);
+  for (const name of ['example', 'x.bücher.example', 'undefined', '']) assert.ok(!isZone(name), name);
+});
+
 test('F40 what is no domain name is refused, and what is too long', () => {
   for (const [zone, subdomain] of [
     ['', ''],

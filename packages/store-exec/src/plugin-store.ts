@@ -16,14 +16,14 @@ const MOST_PROCESSES = 8;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Starts nothing until it is called (F32). getMany, setMany and watch are there until the plugin has said that it has none. */
+/** Starts nothing until it is called (F32). getMany and setMany are there until the plugin has said that it has none. */
 export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { random(): number }): Store {
   const name = oneLine(config.command);
   const link = createPluginLink(config, {
     ...parts,
     learnt(description) {
-      // A process for each key: then the host's own calls are better, as each key has a time limit of its own.
-      if (!description.session && !description.many) {
+      // Key by key the host's own calls are better, as each has a time limit of its own.
+      if (!description.many) {
         delete store.getMany;
         delete store.setMany;
       }

@@ -34,6 +34,10 @@ function build(name: string): { readonly command: string } | { readonly skipped:
 function without(store: Store, traits: ExecTraits): Store {
   if (!traits.delete) delete store.delete;
   if (!traits.watch) delete store.watch;
+  if (!traits.many) {
+    delete store.getMany;
+    delete store.setMany;
+  }
   return store;
 }
 

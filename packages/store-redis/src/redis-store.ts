@@ -44,7 +44,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
   const nameOf = (key: string): string => `${prefix}${key}`;
   // Channels know no databases, keys do.
-  const channelOf = (key: string): string => `${prefix}${key}@${db}`;
+  const channelOf = (name: string): string => `${name}@${db}`;
 
   const news = createNews({
     clock,
@@ -52,7 +52,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     unanswered,
     open: async (signal, attempt) =>
       (await connections()).openListener(options, signal, attempt, link.current?.nodes?.() ?? []),
-    channelOf,
+    channelOf: (key) => channelOf(nameOf(key)),
     explain: (error) => redisError(error, place, prefix),
     onUp: () => report.up('news'),
     onDown: (error) => report.down('news', error),
@@ -107,7 +107,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     const failures = new Map<string, StunmeshError>();
     if (records.length === 0) return failures;
     const named = records.map(([key, value]) => [nameOf(key), value] as const);
-    const writing = { ...(ttlMs === undefined ? {} : { ttlMs }), channelOf: (name: string) => `${name}@${db}` };
+    const writing = { ...(ttlMs === undefined ? {} : { ttlMs }), channelOf };
     const answers = await exchange(signal, async (backend) =>
       unlessLost(await backend.write(named, writing), ({ failure }) => failure),
     );

@@ -124,3 +124,21 @@ test('the documented ACL suffices, and what is missing is named', async (t) => {
   await until(() => faults.length === 1);
   failing('ERR_STORE_DENIED', '+subscribe')(faults[0] as StunmeshError);
 });
+
+test('a right to subscribe that is taken away and given back: watching goes on by itself', async (t) => {
+  const server = await startServer(t);
+  if (!server) return;
+  await server.command('ACL', 'SETUSER', 'mesh', 'on', '>right', '~*', '&*', '+@all');
+  const { store } = await openStore(t, { url: `redis://mesh:right@127.0.0.1:${server.port}` });
+  const [one, two] = [randomKey(), randomKey()];
+  const heard: string[] = [];
+  const faults: string[] = [];
+  const watch = (key: string) =>
+    store.watch?.([key], { change: (name) => heard.push(name), fault: () => faults.push(key) }, free);
+  await watch(one);
+  await server.command('ACL', 'SETUSER', 'mesh', '-subscribe');
+  await watch(two);
+  await until(() => faults.includes(one) && faults.includes(two));
+  await server.command('ACL', 'SETUSER', 'mesh', '+subscribe');
+  await until(() => heard.includes(one) && heard.includes(two));
+});

@@ -56,6 +56,7 @@ test('F33 what the system answers becomes "later" or "never", with a remedy', ()
 test('F34 what a server quotes of a command is not passed on', () => {
   const record = 'ab'.repeat(60);
   const texts = [
+    `ERR cannot do this, with args beginning with: swordfish it's ${record}`,
     `ERR unknown command 'set', with args beginning with: 'stunmesh:x' 'swordfish' '${record}'`,
     `ERR something about 'swordfish' and ${record}`,
     `SOMETHING "swordfish" ${record}`,

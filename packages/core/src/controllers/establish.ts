@@ -92,8 +92,11 @@ export function createEstablish(c: Controllers, parts: EstablishParts): Establis
       countGrew: record.n !== undefined && record.n > (before?.record.n ?? record.n),
       answersEcho: peer.answersEcho,
     });
-    if (verdict === 'probe') parts.probe(device, peer);
-    else if (verdict === 'connect') parts.failed(device, peer);
+    if (verdict === 'probe') {
+      // Where the peer is at the new address already, its next packet comes through, and WireGuard follows it by itself.
+      void connector.punch(device, candidatesOf(c, device, peer));
+      parts.probe(device, peer);
+    } else if (verdict === 'connect') parts.failed(device, peer);
   };
 
   const readAll = async (device: DeviceEntry, peer: PeerEntry): Promise<void> => {

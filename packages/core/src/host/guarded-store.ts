@@ -3,13 +3,16 @@ import type { CallOptions, Clock, Logger, Store, StoreTraits, StunmeshError } fr
 import { raceAbort } from './call-queue.js';
 import { mapStoreError } from './error-mapping.js';
 import { createBatch } from './guarded-batch.js';
-import { createCaller, type StoreCounters } from './guarded-call.js';
+import { type Caller, createCaller, type StoreCounters } from './guarded-call.js';
 import { createGather } from './guarded-gather.js';
 import { guardListener } from './guarded-watch.js';
 import { checkKey, checkResult, checkValue } from './store-input.js';
 
 /** How long close() waits for the store's own close, in milliseconds (F41: a whole shutdown takes two seconds). */
 const CLOSE_MS = 1500;
+
+/** How long a describe that failed is not asked again, in milliseconds. */
+const DESCRIBE_AGAIN_MS = 60_000;
 
 /** A Store as the controllers see it: errors are StunmeshErrors that name the store, getMany and setMany are always there. */
 export interface GuardedStore extends Store {
@@ -38,10 +41,32 @@ export interface GuardOptions {
 export function guardStore(options: GuardOptions): GuardedStore {
   const { name, store, clock, logger } = options;
   const label = `store "${name}"`;
-  const caller = createCaller({ label, timeoutMs: options.timeoutMs, clock });
+  const plain = createCaller({ label, timeoutMs: options.timeoutMs, clock });
   const watches = new Set<AsyncDisposable>();
   let traits = options.traits;
   let closing: Promise<void> | undefined;
+  const ended = new AbortController();
+  let askAfter = Number.NEGATIVE_INFINITY;
+
+  /** Learns the traits that only the backend knows beside the first call, as opening does no I/O (F32). */
+  const learn = async (): Promise<void> => {
+    if (!store.describe || ended.signal.aborted || clock.now() < askAfter) return;
+    askAfter = Number.POSITIVE_INFINITY;
+    try {
+      using limit = clock.deadline(options.timeoutMs, ended.signal);
+      traits = { ...traits, ...(await raceAbort(store.describe(limit), limit.signal)) };
+    } catch {
+      // The call beside it says what is wrong.
+      askAfter = clock.now() + DESCRIBE_AGAIN_MS;
+    }
+  };
+  const caller: Caller = {
+    ...plain,
+    call(...call) {
+      void learn();
+      return plain.call(...call);
+    },
+  };
 
   const get = async (key: string, { signal }: CallOptions): Promise<string | undefined> => {
     const doing = `get ${checkKey(key, label)}`;
@@ -83,7 +108,7 @@ export function guardStore(options: GuardOptions): GuardedStore {
   };
 
   const describe = async ({ signal }: CallOptions): Promise<Partial<StoreTraits>> => {
-    const found = await caller.call('describe', [], signal, async (o) => store.describe?.(o) ?? {});
+    const found = await plain.call('describe', [], signal, async (o) => store.describe?.(o) ?? {});
     traits = { ...traits, ...found };
     return found;
   };
@@ -94,6 +119,7 @@ export function guardStore(options: GuardOptions): GuardedStore {
   };
 
   const close = (): Promise<void> => {
+    ended.abort();
     closing ??= (async () => {
       caller.close();
       using limit = clock.deadline(CLOSE_MS);

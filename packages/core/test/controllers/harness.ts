@@ -4,7 +4,7 @@ import { type Endpoint, type Family, type StoreTraits, StunmeshError } from '#sr
 import { createSnapshot, type Snapshot } from '#src/control/snapshot.js';
 import type { Controllers } from '#src/controllers/context.js';
 import { createEngine, type Engine } from '#src/controllers/engine.js';
-import { createDeviceEntry, type DeviceEntry, type PeerEntry } from '#src/controllers/peer-table.js';
+import { createDeviceEntry, type DeviceEntry, forgetStore, type PeerEntry } from '#src/controllers/peer-table.js';
 import { createDeviceState, restoreDeviceState } from '#src/controllers/state.js';
 import { guardStore } from '#src/host/guarded-store.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
@@ -107,6 +107,8 @@ export interface Harness {
   connect(index?: number, endpoint?: string): Promise<void>;
   /** Keeps all connected tunnels alive for `ms`: handshakes every 120 s, keepalives every 25 s. */
   live(ms: number, indices?: readonly number[]): Promise<void>;
+  /** An empty store takes the place of this one, as when a reload changed its settings. */
+  replaceStore(name: string): Promise<void>;
   snapshot(): Snapshot;
   state(): unknown;
 }
@@ -137,7 +139,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
 
   const stores = new Map<string, MemoryStore>();
   const guarded = new Map<string, ReturnType<typeof guardStore>>();
-  for (const [name, traits] of Object.entries(options.stores ?? { main: {} })) {
+  const openStore = (name: string, traits: Partial<StoreTraits>): void => {
     const memory = createMemoryStore(new Map(options.stored));
     stores.set(name, memory);
     const wait = async (verb: string, signal: AbortSignal) => {
@@ -162,7 +164,8 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     const full = { maxValueBytes: 65_536, minPollMs: 500, ...traits };
     const timeoutMs = options.storeTimeoutMs ?? 10_000;
     guarded.set(name, guardStore({ name, store: seen, traits: full, timeoutMs, clock, logger }));
-  }
+  };
+  for (const [name, traits] of Object.entries(options.stores ?? { main: {} })) openStore(name, traits);
 
   const storeOf = (name: string): MemoryStore => {
     const store = stores.get(name);
@@ -280,6 +283,13 @@ export function createHarness(options: HarnessOptions = {}): Harness {
           else if (clock.now() % 25_000 === 0) wg.traffic('wg0', publicKey, { rxBytes: 32, txBytes: 32 });
         }
       }
+    },
+    async replaceStore(name) {
+      const before = guarded.get(name);
+      openStore(name, options.stores?.[name] ?? {});
+      for (const peer of device.peers) forgetStore(peer, name);
+      harness.engine.reconfigured();
+      await before?.close();
     },
     snapshot: () =>
       createSnapshot({

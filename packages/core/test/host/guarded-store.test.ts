@@ -471,6 +471,44 @@ test('describe refines the traits', async () => {
   assert.deepEqual(store.traits, { maxValueBytes: 255, minPollMs: 500, expiresAfterMs: 600_000 });
 });
 
+test('F32 the traits that only the backend knows are asked for beside the first call, once, and again a minute after a failure', async () => {
+  let asked = 0;
+  let works = false;
+  const { store, clock } = guard({
+    describe: async ({ signal }) => {
+      asked += 1;
+      if (asked === 2) return hang(signal);
+      if (!works) throw new Error('not now');
+      return { minPollMs: 5000 };
+    },
+  });
+  assert.equal(asked, 0);
+  await Promise.all([store.get(KEY, free), store.get(OTHER, free)]);
+  await settle();
+  await store.get(KEY, free);
+  assert.equal(asked, 1);
+  assert.equal(store.counters.failures, 0);
+  await clock.advance(60_000);
+  await store.get(KEY, free);
+  await clock.advance(1000);
+  assert.deepEqual([asked, store.traits.minPollMs], [2, 500]);
+  works = true;
+  await clock.advance(60_000);
+  await store.set(KEY, 'ab', free);
+  await settle();
+  assert.deepEqual([asked, store.traits.minPollMs], [3, 5000]);
+  await clock.advance(600_000);
+  await store.get(KEY, free);
+  assert.deepEqual([asked, clock.pending], [3, 0]);
+
+  const hung = guard({ describe: ({ signal }) => hang(signal) });
+  await hung.store.get(KEY, free);
+  await hung.store.close();
+  await settle();
+  assert.equal(hung.clock.pending, 0);
+  await failure(hung.store.get(KEY, free));
+});
+
 test('thousands of calls with one long-lived signal leave no listener and no timer behind', async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error) => warnings.push(warning);

@@ -12,9 +12,9 @@ export const refused = (status: number, code: number, message = 'no', headers = 
   body: { success: false, errors: [{ code, message }], messages: [], result: null },
 });
 
-/** Neither the token nor `value` is in any part of the error. */
+/** Neither the token nor a good part of `value` is in any part of the error. */
 export function tellsNothing(error: StunmeshError, value = ''): void {
-  for (const secret of [TOKEN, value].filter((text) => text !== '')) {
+  for (const secret of [TOKEN, value.slice(0, 60)].filter((text) => text !== '')) {
     for (const text of [error.message, JSON.stringify(error), String(error.cause), String(error.stack)])
       assert.ok(!text.includes(secret), 'a secret stands in the error');
   }

@@ -76,6 +76,9 @@ labTest(
     await expectTunnel(a, b);
     const show = async (...args: string[]): Promise<string> =>
       (await a.exec([...COMMAND, 'status', '--run-dir', a.runDir, ...args], { timeoutMs: 30_000 })).stdout;
+    await daemon?.waitFor((snapshot) => snapshot.devices[0]?.peers.some((peer) => peer.rttMs !== undefined) ?? false, {
+      what: 'an answered ping',
+    });
     const table = await show();
     assert.match(table, new RegExp(`^${a.device}: port 51820, seen from outside as 203\\.0\\.113\\.11:51820$`, 'm'));
     assert.match(table, /^ +PEER +PHASE +ENDPOINT +HANDSHAKE +RTT +RECORD$/m);

@@ -27,6 +27,8 @@ export interface PeerSnapshot {
   readonly published?: Addresses & { readonly at: number; readonly t?: number };
   readonly endpointWrites: number;
   readonly renewals: number;
+  /** Milliseconds; only with ping, once one was answered. */
+  readonly rttMs?: number;
   readonly reads: number;
   readonly lastError?: Fault;
 }

@@ -87,6 +87,8 @@ describe('tunnels that are well', { concurrency: 3 }, () => {
       `link set d${i} up`,
     ]).flat();
     batch.push(...Array.from({ length: 100 }, (_, i) => `link del c${i}`));
+    // Nor does a tcpdump on the way out.
+    batch.push('link set eth0 promisc on', 'link set eth0 promisc off');
     await must(a.namespace, ['ip', '-batch', '-'], { input: `${batch.join('\n')}\n`, timeoutMs: 60_000 });
     // Longer than the debouncing holds anything back.
     await sleep(4500);

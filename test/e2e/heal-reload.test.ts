@@ -1,5 +1,7 @@
 /** SIGHUP: a valid file is taken over peer by peer, an invalid one changes nothing; tunnels that did not change notice neither. */
 import assert from 'node:assert/strict';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
 import { keepEvents, settledPair, untouched } from './healing.js';
 import { daemonConfig, type LabSpec, until } from './lab/index.js';
 import { labTest } from './lab-test.js';
@@ -32,6 +34,15 @@ labTest(
     assert.deepEqual(await a.pingBurst(c, 3, 0.1), { sent: 3, received: 3 });
   },
 );
+
+labTest('a SIGHUP while the daemon starts does not end it, and is obeyed', THREE, async (lab) => {
+  const a = lab.host('a');
+  const daemon = await a.startDaemon({ peers: ['b'] });
+  // Its lock is taken early, long before it says that it has started.
+  await until(() => access(join(a.runDir, `${a.device}.lock`)).then(() => true), { pollMs: 1, what: 'its lock' });
+  await daemon.reload(daemonConfig(a, lab, { peers: ['b', 'c'] }));
+  await daemon.waitFor(({ devices: [device] }) => device?.peers.length === 2, { what: 'both peers' });
+});
 
 labTest('a file that is not valid changes nothing, and the log says where and why', THREE, async (lab) => {
   const { a, b, daemonA } = await settledPair(lab, { peers: ['a', 'b'] });

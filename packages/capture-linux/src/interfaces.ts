@@ -4,6 +4,7 @@ import type { Native } from './native.js';
 import {
   addressDumpRequest,
   linkDumpRequest,
+  linkState,
   MESSAGE,
   type NetlinkMessage,
   netlinkErrno,
@@ -27,6 +28,16 @@ export function listInterfaces(native: Native): readonly NetInterface[] {
       .map(({ family, address, prefixLength }) => ({ family, address, prefixLength }));
     return { name, index, up, loopback, addresses: own };
   });
+}
+
+/** What watchNetwork compares later messages of links with, by index. */
+export function listLinkStates(native: Native): Map<number, string> {
+  const states = new Map<number, string>();
+  for (const { type, body } of ask(native, linkDumpRequest(), 'a list of links')) {
+    const [link, state] = type === MESSAGE.newLink ? [parseLink(body), linkState(body)] : [];
+    if (link && state !== undefined) states.set(link.index, state);
+  }
+  return states;
 }
 
 function ask(native: Native, request: Uint8Array, what: string): readonly NetlinkMessage[] {

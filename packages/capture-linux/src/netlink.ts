@@ -28,6 +28,8 @@ export const GROUPS = { link: 0x1, all: 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400
 
 const IFF_UP = 0x1;
 const IFF_LOOPBACK = 0x8;
+const IFF_RUNNING = 0x40;
+const IFF_LOWER_UP = 0x10000;
 const AF_UNSPEC = 0;
 const AF: Readonly<Record<Family, number>> = { 4: 2, 6: 10 };
 
@@ -71,7 +73,17 @@ export function parseLink(
   };
 }
 
+/** Tells whether two messages of a link say the same of its being up: name, IFF_UP, IFF_RUNNING, IFF_LOWER_UP, changes of carrier. */
+export function linkState(body: Uint8Array): string | undefined {
+  const link = parseLink(body);
+  if (!link) return undefined;
+  const flags = viewOf(body).getUint32(8, LITTLE) & (IFF_UP | IFF_RUNNING | IFF_LOWER_UP);
+  const changes = attributes(body, 16).get(IFLA_CARRIER_CHANGES);
+  return `${link.name ?? ''} ${flags} ${changes === undefined ? '' : Buffer.from(changes).toString('hex')}`;
+}
+
 const IFLA_IFNAME = 3;
+const IFLA_CARRIER_CHANGES = 35;
 
 export function parseAddressMessage(
   body: Uint8Array,

@@ -1,8 +1,17 @@
 /** News of the network, as it comes from the kernel. */
 import type { NetworkEvent, StunmeshError } from '@stunmesh/core/api';
 import { lostError } from './errors.js';
+import { listLinkStates } from './interfaces.js';
 import type { Native } from './native.js';
-import { GROUPS, MESSAGE, type NetlinkMessage, parseAddressMessage, parseLink, parseRoute } from './netlink.js';
+import {
+  GROUPS,
+  linkState,
+  MESSAGE,
+  type NetlinkMessage,
+  parseAddressMessage,
+  parseLink,
+  parseRoute,
+} from './netlink.js';
 import { listenNetlink } from './netlink-socket.js';
 
 /** Errors: ERR_CAPTURE_ADDON, ERR_CAPTURE_OPEN. */
@@ -11,18 +20,25 @@ export function watchNetwork(
   on: { onChange(event: NetworkEvent): void; onFault(error: StunmeshError): void },
 ): AsyncDisposable {
   let open = true;
+  let links: Map<number, string> | undefined;
   const socket = listenNetlink(native, GROUPS.all, {
     news(messages) {
       for (const message of messages) {
-        const event = open && readEvent(native, message);
+        const event = open && readEvent(native, links, message);
         if (event) on.onChange(event);
       }
     },
     overrun() {
+      links?.clear();
       for (const kind of ['link', 'address', 'route'] as const) if (open) on.onChange({ kind });
     },
     fault: (error) => on.onFault(lostError('the watch over the network', error)),
   });
+  try {
+    links = listLinkStates(native);
+  } catch {
+    // Then every message of a link counts.
+  }
   return {
     async [Symbol.asyncDispose]() {
       open = false;
@@ -31,12 +47,18 @@ export function watchNetwork(
   };
 }
 
-function readEvent(native: Native, { type, body }: NetlinkMessage): NetworkEvent | undefined {
+function readEvent(
+  native: Native,
+  links: Map<number, string> | undefined,
+  { type, body }: NetlinkMessage,
+): NetworkEvent | undefined {
   switch (type) {
     case MESSAGE.newLink:
     case MESSAGE.delLink: {
       const link = parseLink(body);
-      return link && event('link', link.name ?? native.interfaceName(link.index));
+      if (!link || (links && !linkChanged(links, link.index, type === MESSAGE.newLink ? linkState(body) : undefined)))
+        return undefined;
+      return event('link', link.name ?? native.interfaceName(link.index));
     }
     case MESSAGE.newAddress:
     case MESSAGE.delAddress: {
@@ -54,6 +76,17 @@ function readEvent(native: Native, { type, body }: NetlinkMessage): NetworkEvent
     default:
       return undefined;
   }
+}
+
+/** Links send messages for much that moves no packet another way: a tcpdump that begins, a scan for wireless networks. */
+function linkChanged(links: Map<number, string>, index: number, state: string | undefined): boolean {
+  if (state === undefined) {
+    links.delete(index);
+    return true;
+  }
+  const changed = links.get(index) !== state;
+  links.set(index, state);
+  return changed;
 }
 
 function event(kind: NetworkEvent['kind'], name: string): NetworkEvent {

@@ -120,6 +120,21 @@ if (inNamespace(import.meta.url)) {
   });
 
   test(
+    'F27 what a link says while it stays as it is (somebody listens to it, it gets a name for people) is no news',
+    options,
+    async () => {
+      const events = createInbox<NetworkEvent>(5000);
+      await using _watch = await capture.watchNetwork({
+        onChange: (event) => events.push(event),
+        onFault: (error) => assert.fail(error),
+      });
+      for (const change of ['promisc on', 'alias uplink', 'promisc off']) run(`ip link set one ${change}`);
+      run('ip link add later type bridge');
+      assert.deepEqual(await events.at(0, 'the link that was made after'), { kind: 'link', interface: 'later' });
+    },
+  );
+
+  test(
     'F27 when more happens than the kernel can keep, the watch says that anything may have changed, and goes on',
     options,
     async () => {

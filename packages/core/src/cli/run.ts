@@ -57,6 +57,12 @@ function parseSeconds(text: string): number {
 }
 
 async function run(context: CliContext, options: RunOptions): Promise<void> {
+  // Heard from the start on: a SIGHUP that nobody listens to ends a process.
+  let asked = false;
+  let reload = (): void => {
+    asked = true;
+  };
+  if (options.oneshot !== true) process.on('SIGHUP', () => reload());
   const [{ loadConfig }, { createLogger, describeError }, { createSystemClock }, { startDaemon }] = await Promise.all([
     import('../config/index.js'),
     import('../telemetry/logger.js'),
@@ -96,7 +102,7 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
   }
   // One reload at a time, each from the file as it is then; a file that does not validate changes nothing.
   let reloading: Promise<void> = Promise.resolve();
-  process.on('SIGHUP', () => {
+  reload = () => {
     reloading = reloading.then(async () => {
       try {
         const again = await load();
@@ -106,7 +112,8 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
         logger.error({ error }, 'configuration not reloaded, nothing changed');
       }
     });
-  });
+  };
+  if (asked) reload();
   await new Promise<void>((resolve) => {
     if (stop.aborted) resolve();
     else stop.addEventListener('abort', () => resolve(), { once: true });

@@ -28,6 +28,9 @@ export interface Connector {
   punch(device: DeviceEntry, endpoints: readonly Endpoint[]): Promise<void>;
   /** Sends one small packet into the tunnel, so that WireGuard shakes hands. Never rejects. */
   kick(device: DeviceEntry, peer: PeerEntry): Promise<void>;
+  /** This host moved. Userspace WireGuard goes on sending from the address that is gone (up to 17 s were measured) until it is told
+   * an endpoint, so each peer is told its present one; nothing else changes by it. Never rejects. */
+  forgetSource(device: DeviceEntry): Promise<void>;
   /** One attempt: all endpoints punched, the first one set, the handshake begun. Rejects with WireGuard's errors. */
   attempt(device: DeviceEntry, peer: PeerEntry, endpoints: readonly Endpoint[]): Promise<void>;
 }
@@ -61,6 +64,16 @@ export function createConnector(c: Controllers, parts: ConnectorParts): Connecto
   return {
     punch,
     kick,
+    async forgetSource(device) {
+      // Read first: WireGuard may have followed a peer since the last beat.
+      if (!(await read(device))) return;
+      using deadline = c.clock.deadline(STEP_MS, c.signal);
+      const writes = device.peers.map(async (peer) => {
+        const endpoint = peer.wg?.endpoint;
+        if (endpoint) await c.writer.set(device.name, peer.publicKey, endpoint, deadline.signal);
+      });
+      await Promise.all(writes).catch((error) => note(c, device, error, device.name));
+    },
     async attempt(device, peer, endpoints) {
       const [wanted] = endpoints;
       if (!wanted) return;

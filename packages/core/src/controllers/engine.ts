@@ -84,6 +84,7 @@ export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: 
   });
   const network = openNetworkMonitor(c, device, {
     link: () => rhythm.wake(),
+    moved: () => connector.forgetSource(device),
     changed(why) {
       if (!device.facts) return;
       c.logger.info({ device: device.name }, `${why}: looking at our address and all peers again`);

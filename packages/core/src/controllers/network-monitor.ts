@@ -11,6 +11,8 @@ const AT_LATEST_MS = 3_000;
 const JUMP_MS = 5_000;
 
 export interface NetworkMonitorEvents {
+  /** Packets leave from another address or interface than before; awaited before anything else is made of it. */
+  moved(): Promise<void>;
   /** The way out of this device's packets may be another one now. */
   changed(why: string): void;
   /** Some link changed: a WireGuard device may have come or gone. */
@@ -39,15 +41,22 @@ export async function openNetworkMonitor(
   let quiet: Disposable & { readonly signal: AbortSignal } = c.clock.deadline(0, c.signal);
   let skew = c.clock.wallNow() - c.clock.now();
 
+  /** The present way takes the place of the known one. */
+  const compare = async (): Promise<{ readonly now: WayOut; readonly moved: boolean }> => {
+    const now = await wayOut(c, device);
+    const moved = before !== undefined && describe(before) !== describe(now);
+    before = now;
+    if (moved && now.length > 0) await on.moved();
+    return { now, moved };
+  };
+
   const look = async (): Promise<void> => {
     const links = touched;
     touched = new Set();
     firstAt = undefined;
-    const known = before;
-    if (!known) return;
-    const now = await wayOut(c, device);
-    before = now;
-    if (describe(known) !== describe(now)) on.changed('the way out changed');
+    if (!before) return;
+    const { now, moved } = await compare();
+    if (moved) on.changed('the way out changed');
     // A link that went down and up again with the same address may hang on another network.
     else if (now.some((way) => links.has(way.interface))) on.changed('the link on the way out changed');
   };
@@ -69,7 +78,7 @@ export async function openNetworkMonitor(
   const watching = await startWatching(c, onChange);
   return {
     async settled() {
-      before = await wayOut(c, device);
+      await compare();
     },
     checkClock() {
       const now = c.clock.wallNow() - c.clock.now();

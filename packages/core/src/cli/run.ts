@@ -22,11 +22,10 @@ export function addRunCommand(program: Command, context: CliContext): void {
     .option('-c, --config <file>', 'the configuration file')
     .option('--config-dir <dir>', 'the folder of config.yaml or config.yml')
     .option('--oneshot', 'connect every peer once, then exit: 0 when all are connected, 1 when not')
-    .option(
-      '--timeout <seconds>',
-      'with --oneshot: give up after this long, "90s" or a number of seconds',
-      parseSeconds,
-      60_000,
+    .addOption(
+      new Option('--timeout <time>', 'with --oneshot: give up after this long, "90s" or a number of seconds')
+        .argParser(parseSeconds)
+        .default(60_000, '60s'),
     )
     .addOption(new Option('--log-level <level>', 'instead of log.level in the file').choices(LEVELS))
     .addOption(new Option('--log-format <format>', 'instead of log.format in the file').choices(['console', 'json']))

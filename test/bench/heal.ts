@@ -1,7 +1,8 @@
 /** How fast a pair connects and heals, and how little is done to tunnels that are well: each row of the promise beside its target. */
 import { CROWD_SPEC, cpuTime, gather } from '../e2e/crowd.js';
 import { type Counting, healthyRefreshes, quietPeer, symmetricIdle, symmetricPings } from '../e2e/heal-counts.js';
-import { ALL, LONG, type Scenario } from '../e2e/heal-scenarios.js';
+import { ALL, LONG } from '../e2e/heal-scenarios.js';
+import type { Scenario } from '../e2e/heal-start.js';
 import { openLab, sleep } from '../e2e/lab/index.js';
 import type { Report } from './report.js';
 

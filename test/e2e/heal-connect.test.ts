@@ -5,7 +5,6 @@ import {
   DEVICE_RECREATED,
   deadPeer,
   HOST_MOVES,
-  IPV6_DEAD_AT_START,
   IPV6_DIES,
   MOVED_MEANWHILE,
   NAT_MOVES,
@@ -13,10 +12,9 @@ import {
   PEER_RESTARTED,
   PORT_CHANGES,
   portFreed,
-  type Scenario,
-  secondLater,
-  withoutRenewal,
+  SYMMETRIC_HOST_MOVES,
 } from './heal-scenarios.js';
+import { IPV6_DEAD_AT_START, type Scenario, secondLater, withoutRenewal } from './heal-start.js';
 import { within } from './healing.js';
 import { labTest } from './lab-test.js';
 
@@ -29,6 +27,7 @@ const SCENARIOS: readonly (readonly [string, Scenario])[] = [
   ['', BOTH_MOVE],
   ['', MOVED_MEANWHILE],
   ['F27 ', HOST_MOVES],
+  ['F27 ', SYMMETRIC_HOST_MOVES],
   ['F16 ', natForgets('port-restricted')],
   ['F16 ', natForgets('symmetric')],
   ['', portFreed(8000)],

@@ -36,6 +36,8 @@ export async function openNetworkMonitor(
   on: NetworkMonitorEvents,
 ): Promise<NetworkMonitor> {
   let before: WayOut | undefined;
+  /** The last way that there was: a link that comes back with its address is no move. */
+  let source: string | undefined;
   let firstAt: number | undefined;
   let touched = new Set<string>();
   let quiet: Disposable & { readonly signal: AbortSignal } = c.clock.deadline(0, c.signal);
@@ -46,7 +48,12 @@ export async function openNetworkMonitor(
     const now = await wayOut(c, device);
     const moved = before !== undefined && describe(before) !== describe(now);
     before = now;
-    if (moved && now.length > 0) await on.moved();
+    const leavesFrom = describe(now);
+    if (leavesFrom !== '' && leavesFrom !== source) {
+      const first = source === undefined;
+      source = leavesFrom;
+      if (!first) await on.moved();
+    }
     return { now, moved };
   };
 

@@ -54,6 +54,8 @@ export interface HarnessOptions extends ConfigOptions {
   /** Whether the stores tell of changes. Default true. */
   readonly watch?: boolean;
   readonly storeTimeoutMs?: number;
+  /** IPv4 address of the STUN server that answers; absent: none that a route could be asked for. */
+  readonly serverAddress?: string;
   /** False: the test adds the device itself. Default true. */
   readonly present?: boolean;
   /** What a former life left behind. */
@@ -313,7 +315,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     emit: (event, _device, peer, data) => void events.push({ event, ...(peer ? { peer: peer.name } : {}), data }),
     signal: stopping.signal,
     resolve: async () => [],
-    serverAddress: () => undefined,
+    serverAddress: (_device, family) => (options.serverAddress && family === 4 ? options.serverAddress : undefined),
     settings: () => ({
       refreshIntervalMs: options.refreshIntervalMs ?? 600_000,
       mappingCheckMs: 30_000,

@@ -1,0 +1,1 @@
+/** Compiles the addon; replaced by its engineer. */

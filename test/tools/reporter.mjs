@@ -36,9 +36,11 @@ export class Reporter {
         else {
           tests += 1;
           this.#take(passed, seen, data);
-          if (live && data.nesting === 0) {
+          // A failure is told at once, however deep: a log that is cut before the summary still names it.
+          const failed = !passed && data.details?.error?.failureType !== 'subtestsFailed';
+          if (failed || (live && data.nesting === 0)) {
             const sign = data.skip !== undefined ? yellow('skip') : passed ? green('pass') : red('FAIL');
-            say(`${sign} ${name} ${dim(seconds(seen.ms))}`);
+            say(`${sign} ${name} ${dim(seconds(seen.ms))}${failed ? `\n${indent(explain(data.details?.error))}` : ''}`);
           }
         }
       }

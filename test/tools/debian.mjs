@@ -22,7 +22,12 @@ const NEEDED = [
   { needs: 'wg', package: 'wireguard-tools', for: 'WireGuard' },
   { needs: 'wireguard-go', package: 'wireguard-go', for: 'WireGuard without a kernel module' },
   { needs: 'g++', package: 'g++', for: 'compiling the optional capture by libpcap', tests: true },
-  { needs: '/usr/include/pcap.h', package: 'libpcap-dev', for: 'compiling the optional capture by libpcap', tests: true },
+  {
+    needs: '/usr/include/pcap.h',
+    package: 'libpcap-dev',
+    for: 'compiling the optional capture by libpcap',
+    tests: true,
+  },
   { needs: '/etc/protocols', package: 'netbase', for: 'names of protocols in packet filters', tests: true },
   { needs: 'pgrep', package: 'procps', for: 'finding processes that should be gone', tests: true },
   { needs: 'python3', package: 'python3', for: 'the example of an exec plugin', tests: true },

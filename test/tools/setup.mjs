@@ -28,7 +28,9 @@ export async function setUp({ forTests = false } = {}) {
   }
   const { types, native, bundle } = await build();
   const bundleErrors =
-    bundle.code === 0 ? '' : `store-cloudflare/bundle.mjs ended with ${bundle.code}:\n${bundle.output}`;
+    bundle.code === 0
+      ? ''
+      : `core/precompile.mjs or store-cloudflare/bundle.mjs ended with ${bundle.code}:\n${bundle.output}`;
   const addonErrors = native.code === 0 ? '' : native.output.trim() || `native/build.mjs ended with ${native.code}`;
   return {
     typeErrors: types.code === 0 ? '' : types.output.trim() || `tsc ended with ${types.code}`,

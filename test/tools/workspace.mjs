@@ -71,7 +71,12 @@ export async function build() {
   const native = await run(process.execPath, ['native/build.mjs', '--strict'], {
     cwd: join(ROOT, 'packages/capture-linux'),
   });
-  const bundle = await run(process.execPath, ['bundle.mjs'], { cwd: join(ROOT, 'packages/store-cloudflare') });
+  // Both are made from what tsc has just written.
+  const [validators, sdk] = await Promise.all([
+    run(process.execPath, ['precompile.mjs'], { cwd: join(ROOT, 'packages/core') }),
+    run(process.execPath, ['bundle.mjs'], { cwd: join(ROOT, 'packages/store-cloudflare') }),
+  ]);
+  const bundle = validators.code === 0 ? sdk : validators;
   if (cold) say(`  done in ${seconds(types.ms + native.ms + bundle.ms)}`);
   return { types, native, bundle };
 }

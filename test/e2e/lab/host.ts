@@ -29,6 +29,8 @@ export interface DaemonOptions extends DaemonConfigOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A whole configuration instead of the one made from the other options. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** The program, where it is another than the laboratory's. */
+  readonly command?: readonly string[];
 }
 
 export class Host {
@@ -142,7 +144,8 @@ export class Host {
     await mkdir(folder, { recursive: true });
     const config = options.config ?? daemonConfig(this, this.#lab, options);
     await writeFile(configFile, `${JSON.stringify(config, undefined, 1)}\n`);
-    const argv = [...this.#lab.daemonCommand, '-c', configFile, '--log-format', 'json', ...(options.args ?? [])];
+    const program = options.command ?? this.#lab.daemonCommand;
+    const argv = [...program, '-c', configFile, '--log-format', 'json', ...(options.args ?? [])];
     const process = this.#lab.spawn(this.namespace, argv, {
       logFile: join(folder, `daemon-${number}.log`),
       ...(options.env !== undefined && { env: options.env }),

@@ -1,5 +1,6 @@
 /** Validation by ajv, its findings told in our words. */
-import type { ErrorObject, ValidateFunction } from 'ajv';
+import type { ErrorObject } from 'ajv';
+import { compile } from './compile.js';
 import type { Problem } from './explain.js';
 import { FORMATS } from './formats.js';
 import type { Schema } from './schema-types.js';
@@ -7,36 +8,15 @@ import { isSecretName } from './secrets.js';
 import { suggest } from './suggest.js';
 import type { Path } from './types.js';
 
-const compiled = new WeakMap<object, ValidateFunction>();
-
 /** Everything that is wrong with `value`; `base` is where it stands in the file.
  * Throws what ajv throws when the schema itself is wrong. */
 export async function validate(schema: object, value: unknown, base: Path = []): Promise<Problem[]> {
-  const check = compiled.get(schema) ?? (await compile(schema));
+  const check = await compile(schema);
   if (check(value)) return [];
   return (check.errors ?? []).flatMap((error) => {
     const problem = explainError(error, value);
     return problem ? [{ ...problem, path: [...base, ...problem.path] }] : [];
   });
-}
-
-async function compile(schema: object): Promise<ValidateFunction> {
-  const { Ajv } = await import('ajv');
-  const ajv = new Ajv({
-    allErrors: true,
-    verbose: true,
-    discriminator: true,
-    strict: false, // annotations of ours and of modules are no keywords
-    meta: false,
-    validateSchema: false,
-    logger: false,
-  });
-  for (const [name, { check }] of Object.entries(FORMATS))
-    ajv.addFormat(name, { type: 'string', validate: (text: string) => check(text) === undefined });
-  const { $schema: _, ...body } = schema as { $schema?: unknown };
-  const check = ajv.compile(body);
-  compiled.set(schema, check);
-  return check;
 }
 
 /** An ajv error as a problem; undefined for one that only repeats others. */

@@ -6,6 +6,7 @@ import { type CaptureModule, isStunmeshError, type StoreModule, StunmeshError } 
 import { oneLine } from './error-mapping.js';
 import { checkCaptureModule, checkStoreModule } from './module-shape.js';
 import type { PluginConfig } from './plugin-config.js';
+import { PRELOADED } from './preloaded.js';
 import { isPackageName, resolvePackage } from './resolve-package.js';
 
 /** Modules that a bundle brings along, by package name; each is loaded when it is first asked for. */
@@ -14,6 +15,7 @@ export type PreloadedModules = Readonly<Record<string, () => Promise<unknown>>>;
 export interface LoaderOptions {
   /** The folder of the configuration file, absolute; packages installed there are found. Absent: there is no file. */
   readonly configDir?: string;
+  /** Default: what the bundle that runs here brings along. */
   readonly preloaded?: PreloadedModules;
   /** Stands in for this process's platform (tests). */
   readonly platform?: NodeJS.Platform;
@@ -42,7 +44,7 @@ const CAPTURE_OF: Partial<Record<NodeJS.Platform, string>> = {
 };
 
 export function createLoader(options: LoaderOptions): ModuleLoader {
-  const { configDir, preloaded = {}, platform = process.platform } = options;
+  const { configDir, preloaded = PRELOADED, platform = process.platform } = options;
   const coreDir = dirname(fileURLToPath(import.meta.url));
 
   /** The first of `names` that there is; `owner` names the configuration's wish in errors. */

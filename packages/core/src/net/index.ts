@@ -5,4 +5,5 @@ export * from './checksum.js';
 export * from './endpoint.js';
 export * from './icmp.js';
 export * from './stun-filter.js';
+export * from './stun-filter-text.js';
 export * from './udp.js';

@@ -1,0 +1,71 @@
+/** What to do about each error code: the remedies of docs/errors.md, for programs to show (a test holds the two together). */
+
+/** A sentence or two for every code of ERROR_CODES. */
+export const REMEDIES: Readonly<Record<string, string>> = {
+  ERR_USAGE: '`stunmesh --help`, or `stunmesh COMMAND --help`, lists what is allowed.',
+  ERR_INTERNAL: "report it with the log line, `stunmesh --version` and the system's name; start the daemon again.",
+  ERR_DEADLINE:
+    'see the code or the message around it for what did not answer; for a store raise `timeout` of its plugin, or look at its network.',
+  ERR_CLOSED: 'none is needed at shutdown; at any other time report it.',
+  ERR_LOCKED: 'stop that process, or take the device out of one of the two configurations.',
+  ERR_RUN_DIR: "run as root, or make the folder for the daemon's user, or point `run_dir` to another one.",
+  ERR_STATE:
+    "check the folder's owner and free space. A damaged file can be deleted: the store gives back what matters.",
+  ERR_RESOLVE: "check the name and this host's DNS (/etc/resolv.conf); an address in place of the name works too.",
+  ERR_CONTROL_NOT_RUNNING: 'start the daemon, or name the device or `run_dir` of the one that runs.',
+  ERR_CONTROL_PROTOCOL:
+    'use the `stunmesh` command of the version that the daemon runs; restart the daemon after an update.',
+  ERR_CONFIG_NOT_FOUND: 'create one there, or name it with `--config FILE` or `--config-dir DIR`. See configuration.',
+  ERR_CONFIG_READ: "do what the message says; the file should belong to the daemon's user, with mode 600.",
+  ERR_CONFIG_SYNTAX:
+    'correct the place. Most often it is the indentation, a missing quote, or a value that needs quotes.',
+  ERR_CONFIG_INVALID:
+    'each line says what is allowed there. `stunmesh config check` repeats the check without starting anything.',
+  ERR_PLUGIN_NOT_FOUND: 'run the install command in the message, or correct `name`.',
+  ERR_PLUGIN_INVALID:
+    'install the release of the module that fits this version of stunmesh; leave out `protocol: 1` for a program of protocol 0.',
+  ERR_STORE_UNAVAILABLE: "check the store's address and network. Tunnels that stand are not touched meanwhile.",
+  ERR_STORE_DENIED: 'check token, password or file mode, and what they are allowed to do.',
+  ERR_STORE_TOO_LARGE: 'use a store with a larger limit, or publish one family only (`protocol` of the interface).',
+  ERR_STORE_INPUT: 'in your own program pass keys and values as they come; otherwise report it.',
+  ERR_STORE_INTERNAL: "look at the plugin's own log, and run `stunmesh plugin test NAME`.",
+  ERR_EXEC_SPAWN: 'check `command`: its path, that it is executable, and that its interpreter is installed.',
+  ERR_EXEC_FAILED:
+    'run it by hand as `stunmesh plugin test` does; its own error text is in the message where it gave one.',
+  ERR_EXEC_OUTPUT:
+    'let it print the answer alone on stdout, and all else on stderr; `stunmesh plugin test` shows the difference.',
+  ERR_KEY_INVALID: 'copy it again from `wg show` (public keys) or `wg genkey` (private keys).',
+  ERR_KEY_WEAK: 'make a new key pair on that peer; such a key never comes from `wg genkey`.',
+  ERR_RECORD_MALFORMED: "wait for the peer's next write; if it stays, look who else writes to this store.",
+  ERR_RECORD_UNOPENED: "check that both sides have each other's present public keys.",
+  ERR_RECORD_ENDPOINT: 'look at the STUN servers of the peer that published it.',
+  ERR_RECORD_REFLECTED: 'somebody who can write to the store copied it; look who has its credentials.',
+  ERR_RECORD_TOO_LARGE: 'publish one family only (`protocol` of the interface), or use a store with a larger limit.',
+  ERR_STUN_NO_SERVER: "check the names in `stun.addresses` and this host's DNS; for IPv6 take a server that has it.",
+  ERR_STUN_NO_RESPONSE: "let UDP out to the servers' ports and their replies in; try other servers.",
+  ERR_STUN_REFUSED: 'use another server.',
+  ERR_STUN_BLOCKED: "allow UDP from WireGuard's listen port in the output rules.",
+  ERR_STUN_NO_ROUTE: "check the default route, and policy rules for WireGuard's firewall mark.",
+  ERR_STUN_SERVER: 'choose addresses of this host and a port that is free.',
+  ERR_STUN_ADDRESS:
+    "correct the entry of `stun.addresses` that the message names, or route that server's address outside the tunnel.",
+  ERR_WG_NOT_FOUND:
+    'install wireguard-tools (`apt install`, `apk add`, `pkg install` or `brew install wireguard-tools`), or start stunmesh with a PATH that holds `wg`.',
+  ERR_WG_DEVICE_NOT_FOUND:
+    'bring it up (`wg-quick up NAME`), or correct its name under `interfaces`; the daemon picks it up by itself.',
+  ERR_WG_PEER_NOT_FOUND: 'add it to WireGuard: stunmesh never creates peers. Compare its public key with `wg show`.',
+  ERR_WG_PERMISSION:
+    'run as root, or with CAP_NET_ADMIN; a userspace device (wireguard-go) as the owner of its socket in /var/run/wireguard.',
+  ERR_WG_PROTOCOL: 'check which `wg` is first in PATH and update it; report it with the version if it stays.',
+  ERR_WG_FAILED:
+    "the message has its reason; look at `wg show` and the kernel's log. If it says that a peer could not be put back, add that peer again (`wg syncconf`, wg-quick).",
+  ERR_CAPTURE_PLATFORM: 'set `capture: auto`, or install the package for this system.',
+  ERR_CAPTURE_ADDON:
+    'run the build line in the message (it needs a C compiler), or install a release with a prebuilt one.',
+  ERR_CAPTURE_PERMISSION: 'run as root, or with CAP_NET_RAW (and CAP_NET_ADMIN for firewall marks).',
+  ERR_CAPTURE_OPEN: "the message names the call and the system's reason; check that the interface is there.",
+  ERR_CAPTURE_SEND: "the message has the system's reason; full buffers and interfaces that come up pass by themselves.",
+  ERR_CAPTURE_BLOCKED: "allow UDP from WireGuard's listen port, and ICMP echoes into the tunnel, in the output rules.",
+  ERR_CAPTURE_UNREACHABLE: "check routes, and policy rules for WireGuard's firewall mark.",
+  ERR_CAPTURE_LOST: 'none: it is opened again once the interface is back.',
+};

@@ -2,7 +2,7 @@
 import { DEFAULT_STUN, type Lab, openLab, sleep } from '../e2e/lab/index.js';
 import type { Report } from './report.js';
 
-const TARGET_MS = 3000;
+const TARGET_MS = 2000;
 const DEADLINE_MS = 20_000;
 const UP_SECONDS = [1, 3, 60] as const;
 const KEEPALIVES = [0, 5, 25] as const;

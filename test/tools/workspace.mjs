@@ -68,9 +68,7 @@ export async function build() {
   if (cold) say('compiling …');
   removeStale();
   const types = await run(process.execPath, [tsc, '-b', '--pretty', 'false'], { cwd: ROOT });
-  const native = await run(process.execPath, ['native/build.mjs', '--strict'], {
-    cwd: join(ROOT, 'packages/capture-linux'),
-  });
+  const native = await buildAddons();
   // Both are made from what tsc has just written.
   const [validators, sdk] = await Promise.all([
     run(process.execPath, ['precompile.mjs'], { cwd: join(ROOT, 'packages/core') }),
@@ -79,6 +77,18 @@ export async function build() {
   const bundle = validators.code === 0 ? sdk : validators;
   if (cold) say(`  done in ${seconds(types.ms + native.ms + bundle.ms)}`);
   return { types, native, bundle };
+}
+
+/** Both addons; the first that fails is what is reported. */
+async function buildAddons() {
+  let last = { code: 0, output: '', ms: 0 };
+  for (const name of ['capture-linux', 'capture-bsd']) {
+    const { ms } = last;
+    last = await run(process.execPath, ['native/build.mjs', '--strict'], { cwd: join(ROOT, 'packages', name) });
+    last.ms += ms;
+    if (last.code !== 0) break;
+  }
+  return last;
 }
 
 /**

@@ -1,3 +1,54 @@
 /** A /dev/bpf set up for one interface, in the order that kernels accept, and its frames. */
-import { DROP_ALL, encodeBpf } from '@stunmesh/core/net';
-import type { FrameListener, Native, NativeBpf } from './native.js';
+import { type BpfInstruction, DROP_ALL, encodeBpf } from '@stunmesh/core/net';
+import type { FrameListener, Native } from './native.js';
+
+/** Room for some hundred STUN answers between two reads; the kernel makes it smaller if it has to. */
+const BUFFER_BYTES = 32_768;
+/** Classic BPF is read in the machine's own byte order; FreeBSD's and macOS's machines are all little-endian now. */
+const BYTE_ORDER = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 'LE' : 'BE';
+
+export interface BpfDeviceOptions {
+  readonly interfaceName: string;
+  /** The program for the interface's DLT_ number, which is known once the device is attached; what it throws is passed on. */
+  filter(dataLink: number): readonly BpfInstruction[];
+  readonly onFrame: FrameListener;
+}
+
+export interface BpfDevice {
+  /** The DLT_ number that the frames have. */
+  readonly dataLink: number;
+  /** Reads on after an error other than ENXIO. */
+  resume(): void;
+  statistics(): { readonly received: number; readonly dropped: number };
+  /** Idempotent. */
+  close(): void;
+}
+
+/**
+ * Opens, configures and reads a bpf(4) device; the listener hears frames from now on. The order is what a FreeBSD kernel accepts:
+ * size before filter, filter before interface. The offsets of the real filter need the link type, which is there only after the
+ * interface, so a filter that drops all goes first: nothing is kept before the direction is set, and the second BIOCSETF
+ * empties the buffer (F4). Errors: SystemError as Native has them, and what `filter` throws; the device is closed then.
+ */
+export function openBpfDevice(native: Native, { interfaceName, filter, onFrame }: BpfDeviceOptions): BpfDevice {
+  const bpf = native.openBpf();
+  try {
+    native.setBpfBuffer(bpf, BUFFER_BYTES);
+    native.setBpfImmediate(bpf);
+    native.setBpfFilter(bpf, encodeBpf(DROP_ALL, BYTE_ORDER));
+    native.attachBpf(bpf, interfaceName);
+    native.setBpfIncoming(bpf);
+    const dataLink = native.bpfDataLink(bpf);
+    native.setBpfFilter(bpf, encodeBpf(filter(dataLink), BYTE_ORDER));
+    native.startFrames(bpf, onFrame);
+    return {
+      dataLink,
+      resume: () => native.resume(bpf),
+      statistics: () => native.bpfStatistics(bpf),
+      close: () => native.close(bpf),
+    };
+  } catch (error) {
+    native.close(bpf);
+    throw error;
+  }
+}

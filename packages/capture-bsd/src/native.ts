@@ -63,8 +63,10 @@ export interface NativeInterface {
   readonly index: number;
   /** IFF_* */
   readonly flags: number;
-  /** net/if_types.h on BSD (IFT_ETHER 6, IFT_PPP 23, IFT_LOOP 24, IFT_TUNNEL 131, IFT_WIREGUARD 241), ARPHRD_* on Linux. */
+  /** net/if_types.h on BSD (IFT_ETHER 6, IFT_PPP 23, IFT_LOOP 24), ARPHRD_* on Linux; 0: not said. */
   readonly type: number;
+  /** FreeBSD's interface groups: a cloned interface is in that of its kind (wg, tun, epair, vlan), also when renamed; empty elsewhere. */
+  readonly groups: readonly string[];
   /** sockaddr_in and sockaddr_in6. */
   readonly addresses: readonly Uint8Array[];
 }

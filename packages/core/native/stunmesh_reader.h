@@ -94,17 +94,22 @@ static void sm_call_listener(napi_env env, napi_value listener, struct sm_delive
   napi_call_function(env, receiver, listener, 5, v, NULL);
 }
 
+/* What the listener threw is uncaught: it must not stay pending. */
+static void sm_pass_exception(napi_env env) {
+  bool pending = false;
+  napi_value exception;
+  if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&
+      napi_get_and_clear_last_exception(env, &exception) == napi_ok)
+    napi_fatal_exception(env, exception);
+}
+
 /* On the JavaScript thread; without env when the queue is thrown away. */
 static void sm_on_delivery(napi_env env, napi_value listener, void *context, void *data) {
   struct sm_delivery *d = data;
   (void)context;
   if (env && listener) {
     sm_call_listener(env, listener, d);
-    bool pending = false;
-    napi_value exception;
-    if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&
-        napi_get_and_clear_last_exception(env, &exception) == napi_ok)
-      napi_fatal_exception(env, exception);
+    sm_pass_exception(env);
   }
   free(d);
 }
@@ -143,21 +148,21 @@ static void sm_stop_reader(struct sm_socket *s) {
 
 static int sm_open_pipe(struct sm_socket *s) {
   int ends[2];
-#ifdef __APPLE__
-  if (pipe(ends) < 0) return errno;
-#else
+#ifdef __linux__
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return errno;
+#else
+  if (pipe(ends) < 0) return errno;
 #endif
   s->wake_read = ends[0];
   s->wake_write = ends[1];
-#ifdef __APPLE__
+#ifndef __linux__
   if (sm_tame(ends[0]) < 0 || sm_tame(ends[1]) < 0) return errno;
 #endif
   return 0;
 }
 
 /* Signals belong to Node's own threads. */
-static int sm_start_thread(struct sm_socket *s) {
+static int sm_start_thread(struct sm_socket *s, void *(*run)(void *)) {
   pthread_attr_t attributes;
   sigset_t all, before;
   int error = pthread_attr_init(&attributes);
@@ -165,21 +170,17 @@ static int sm_start_thread(struct sm_socket *s) {
   pthread_attr_setstacksize(&attributes, SM_STACK_BYTES);
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  error = pthread_create(&s->thread, &attributes, sm_read_loop, s);
+  error = pthread_create(&s->thread, &attributes, run, s);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&attributes);
   return error;
 }
 
-/* start(socket, size, listener(error, packet, from, to, interface)): reads from now on. Errors: pipe, malloc, pthread_create */
-static napi_value sm_start(napi_env env, napi_callback_info info) {
-  napi_value v[3], name;
-  uint32_t size;
-  if (!sm_arguments(env, info, 3, v)) return NULL;
-  struct sm_socket *s = sm_unwrap(env, v[0], "poll");
-  if (!s) return NULL;
+/* Begins `run` in a thread of its own; what it puts into the queue goes to `on_delivery`. Errors: pipe, malloc, pthread_create */
+static napi_value sm_start_reader(napi_env env, napi_value object, struct sm_socket *s, size_t size, napi_value listener,
+                                  void *(*run)(void *), napi_threadsafe_function_call_js on_delivery) {
+  napi_value name;
   if (s->queue) return sm_throw(env, EBUSY, "poll");
-  SM_CALL(env, napi_get_value_uint32(env, v[1], &size));
   SM_CALL(env, napi_create_string_utf8(env, "stunmesh_capture", NAPI_AUTO_LENGTH, &name));
   int error = sm_open_pipe(s);
   s->buffer_size = size;
@@ -190,14 +191,14 @@ static napi_value sm_start(napi_env env, napi_callback_info info) {
   }
   atomic_store(&s->stop, 0);
   napi_threadsafe_function queue;
-  if (napi_create_threadsafe_function(env, v[2], NULL, name, SM_QUEUE_LENGTH, 1, s, sm_on_queue_gone, s, sm_on_delivery,
+  if (napi_create_threadsafe_function(env, listener, NULL, name, SM_QUEUE_LENGTH, 1, s, sm_on_queue_gone, s, on_delivery,
                                       &queue) != napi_ok) {
     sm_close_pipe(s);
     return sm_throw_usage(env, "stunmesh_capture: the listener is not a function");
   }
   s->references += 1;
   s->queue = queue;
-  error = napi_create_reference(env, v[0], 1, &s->self) == napi_ok ? sm_start_thread(s) : ENOMEM;
+  error = napi_create_reference(env, object, 1, &s->self) == napi_ok ? sm_start_thread(s, run) : ENOMEM;
   if (error) {
     s->queue = NULL;
     napi_release_threadsafe_function(queue, napi_tsfn_abort);
@@ -209,6 +210,17 @@ static napi_value sm_start(napi_env env, napi_callback_info info) {
   /* After the queue's own hook, so that it runs before it: the thread ends while the queue still stands. */
   napi_add_env_cleanup_hook(env, sm_on_env_end, s);
   return NULL;
+}
+
+/* start(socket, size, listener(error, packet, from, to, interface)): reads from now on. Errors: as sm_start_reader */
+static napi_value sm_start(napi_env env, napi_callback_info info) {
+  napi_value v[3];
+  uint32_t size;
+  if (!sm_arguments(env, info, 3, v)) return NULL;
+  struct sm_socket *s = sm_unwrap(env, v[0], "poll");
+  if (!s) return NULL;
+  SM_CALL(env, napi_get_value_uint32(env, v[1], &size));
+  return sm_start_reader(env, v[0], s, size, v[2], sm_read_loop, sm_on_delivery);
 }
 
 /* resume(socket): reads on after an error. */

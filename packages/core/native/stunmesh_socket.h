@@ -69,8 +69,8 @@ static void sm_finalize(napi_env env, void *data, void *hint) {
   sm_release(data);
 }
 
-#if !defined(SOCK_CLOEXEC) || defined(__APPLE__)
-/* Close-on-exec and non-blocking, for systems whose socket(2) and pipe(2) take no flags. */
+#ifndef __linux__
+/* Close-on-exec and non-blocking, for systems whose socket(2) or pipe(2) takes no flags. */
 static int sm_tame(int fd) {
   int flags = fcntl(fd, F_GETFL);
   if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -1;
@@ -279,7 +279,7 @@ static napi_value sm_local_address(napi_env env, napi_callback_info info) {
   return sm_copy(env, (const uint8_t *)&address, length < sizeof address ? length : sizeof address);
 }
 
-/* send(socket, packet: Uint8Array, address: Uint8Array): never waits. Errors: sendto */
+/* send(socket, packet: Uint8Array, address: Uint8Array, empty for none): never waits. Errors: sendto */
 static napi_value sm_send(napi_env env, napi_callback_info info) {
   napi_value v[3];
   uint8_t *bytes, *to;
@@ -289,10 +289,11 @@ static napi_value sm_send(napi_env env, napi_callback_info info) {
   struct sm_socket *s = sm_unwrap(env, v[0], "sendto");
   if (!s || !sm_bytes(env, v[1], &bytes, &length) || !sm_bytes(env, v[2], &to, &to_length)) return NULL;
   if (to_length > sizeof address) return sm_throw(env, EINVAL, "sendto");
-  memcpy(&address, to, to_length);
+  if (to_length > 0) memcpy(&address, to, to_length);
+  struct sockaddr *target = to_length > 0 ? (struct sockaddr *)&address : NULL;
   ssize_t sent;
   do {
-    sent = sendto(s->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, (socklen_t)to_length);
+    sent = sendto(s->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, target, (socklen_t)to_length);
   } while (sent < 0 && errno == EINTR);
   if (sent < 0) return sm_throw(env, errno, "sendto");
   return NULL;

@@ -2,28 +2,37 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { type CaptureModule, type Clock, hasCode, type Logger, type NetInterface, StunmeshError } from './api/index.js';
+import {
+  type CaptureModule,
+  type Clock,
+  isStunmeshError,
+  type Logger,
+  type NetInterface,
+  StunmeshError,
+} from './api/index.js';
 import type { Config, InterfaceConfig, LoadedConfig } from './config/index.js';
 import { type ControlServer, openControlServer } from './control/server.js';
-import { type ControlEvent, createSnapshot, type Snapshot } from './control/snapshot.js';
+import { type ControlEvent, createSnapshot, type Snapshot, storeSnapshot } from './control/snapshot.js';
 import type { Controllers, EventSink } from './controllers/context.js';
 import { createDiscovery } from './controllers/discovery.js';
 import { createEngine, type Engine } from './controllers/engine.js';
 import { createDeviceEntry, type DeviceEntry, forgetStore, reconfigureDevice } from './controllers/peer-table.js';
 import { createStateKeeper } from './controllers/state.js';
+import { storePauseMs } from './controllers/store-pause.js';
 import type { GuardedStore } from './host/guarded-store.js';
 import type { PreloadedModules } from './host/loader.js';
 import { createPluginHost } from './host/plugin-host.js';
+import { checkPrivileges } from './host/privileges.js';
 import { takeLock } from './runtime/lock.js';
 import { createResolver } from './runtime/resolver.js';
 import { createRollback } from './runtime/rollback.js';
 import { readStateFile, writeStateFile } from './runtime/state-file.js';
+import { createMetricsHub, type MetricsHub } from './telemetry/metrics-hub.js';
 import { VERSION } from './version.js';
 import { createEndpointWriter, openWireGuardControl } from './wireguard/index.js';
 
 /** Interfaces are listed at most this often, however many peers ask. */
 const INTERFACES_MS = 1_000;
-const CHECK_MS = 2_000;
 
 export interface DaemonOptions {
   readonly loaded: LoadedConfig;
@@ -62,6 +71,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     await Promise.all([...stores.values()].map((store) => store.close()));
   });
 
+  const storeCounters = () => [...stores.values()].map(storeSnapshot);
+  const readings = () => ({
+    wallNow: clock.wallNow(),
+    configured: [...config.interfaces.keys()],
+    devices: [...running.values()].flatMap(({ entry }) => snapshot(entry).devices),
+    stores: storeCounters(),
+  });
+  const metrics = rollback.use(createMetricsHub({ clock, logger, startedAtMs: startedAt, readings }));
+
   const snapshot = (device: DeviceEntry): Snapshot =>
     createSnapshot({
       version: VERSION,
@@ -69,12 +87,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       wallNow: clock.wallNow(),
       now: clock.now(),
       device,
-      stores: [...stores.values()].map(({ name, counters }) => ({
-        name,
-        gets: counters.gets,
-        sets: counters.sets,
-        failures: counters.failures,
-      })),
+      stores: storeCounters(),
     });
   const emit: EventSink = (event, device, peer, data) => {
     const message: ControlEvent = {
@@ -86,15 +99,24 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       ...data,
     };
     servers.get(device)?.publish(message);
+    metrics.event(message);
     for (const listener of listeners) listener(message);
   };
+
+  const mostPauseMs = (store: string): number =>
+    storePauseMs({
+      devices: [...running.values()].map(({ entry }) => entry),
+      store,
+      refreshIntervalMs: config.refreshIntervalMs,
+      now: clock.now(),
+    });
 
   const openStores = async (
     loaded: LoadedConfig,
     wanted: Iterable<string>,
   ): Promise<ReadonlyMap<string, GuardedStore>> => {
     await using opened = createRollback(onCloseError);
-    const host = hostOf(options, loaded);
+    const host = hostOf(options, loaded, metrics, mostPauseMs);
     const fresh = new Map<string, GuardedStore>();
     for (const name of wanted) {
       const plugin = loaded.config.plugins.get(name);
@@ -131,17 +153,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     return device;
   };
 
-  const capture = await hostOf(options, options.loaded).loadCapture(config.capture);
+  const capture = await hostOf(options, options.loaded, metrics).loadCapture(config.capture);
   await checkPrivileges(capture, clock);
   const control = rollback.use(openWireGuardControl({ logger, clock }));
   const writer = rollback.use(createEndpointWriter({ control, clock }));
   const state = createStateKeeper({ read: readStateFile, write: writeStateFile }, config.stateDir, logger);
-  const shared = createShared({ clock, logger, capture, control, writer, stores, emit }, () => config);
+  const shared = createShared({ clock, logger, capture, control, writer, stores, emit, metrics }, () => config);
   for (const [name, store] of await openStores(options.loaded, usedPlugins(config))) stores.set(name, store);
   rollback.defer(async () => {
     await Promise.all([...running.values()].map((device) => device[Symbol.asyncDispose]()));
   });
   for (const entryConfig of config.interfaces.values()) await startDevice(entryConfig);
+  await metrics.follow(config.metrics?.listen);
   const entries = () => [...running.values()].map((device) => device.entry);
   logger.info(
     {
@@ -199,6 +222,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         );
       }
       for (const [, store] of obsolete) await store.close();
+      await metrics.follow(config.metrics?.listen);
       logger.info(
         { devices: entries().map((d) => d.name), peers: entries().reduce((sum, d) => sum + d.peers.length, 0) },
         'configuration reloaded',
@@ -214,28 +238,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
 }
 
-/** Opens and closes a raw socket: what it needs is missed now rather than at the first discovery (F39). Errors: ERR_CAPTURE_PERMISSION. */
-async function checkPrivileges(capture: CaptureModule, clock: Clock): Promise<void> {
-  using deadline = clock.deadline(CHECK_MS);
-  try {
-    const nothing = () => undefined;
-    const options = {
-      localPort: 1,
-      excludeDevice: '',
-      firewallMark: 0,
-      signal: deadline.signal,
-      onMessage: nothing,
-      onFault: nothing,
-    };
-    const socket = await capture.openStunSocket({ family: 4, ...options });
-    await socket[Symbol.asyncDispose]();
-  } catch (error) {
-    // Anything else may pass; a discovery that meets it says so.
-    if (hasCode(error, 'ERR_CAPTURE_PERMISSION') || hasCode(error, 'ERR_CAPTURE_ADDON')) throw error;
-  }
-}
-
-function hostOf(options: DaemonOptions, loaded: LoadedConfig): ReturnType<typeof createPluginHost> {
+function hostOf(
+  options: DaemonOptions,
+  loaded: LoadedConfig,
+  metrics: MetricsHub,
+  mostPauseMs?: (store: string) => number,
+): ReturnType<typeof createPluginHost> {
   return createPluginHost({
     clock: options.clock,
     logger: options.logger,
@@ -243,6 +251,8 @@ function hostOf(options: DaemonOptions, loaded: LoadedConfig): ReturnType<typeof
     explain: loaded.explain,
     checkSettings: loaded.checkSettings,
     ...(options.preloaded ? { preloaded: options.preloaded } : {}),
+    onStoreCall: metrics.storeCall,
+    ...(mostPauseMs ? { mostPauseMs } : {}),
   });
 }
 
@@ -253,10 +263,12 @@ function usedPlugins(config: Config): ReadonlySet<string> {
 
 type Parts = Pick<Controllers, 'clock' | 'logger' | 'control' | 'writer' | 'emit' | 'stores'> & {
   readonly capture: CaptureModule;
+  readonly metrics: MetricsHub;
 };
 
 /** What the controllers of all devices share; the settings are those of the present configuration. */
 function createShared(parts: Parts, config: () => Config): Omit<Controllers, 'signal'> {
+  const { metrics, ...handed } = parts;
   const { capture, clock } = parts;
   const resolve = createResolver();
   let listed: { readonly at: number; readonly result: Promise<readonly NetInterface[]> } | undefined;
@@ -265,9 +277,21 @@ function createShared(parts: Parts, config: () => Config): Omit<Controllers, 'si
       listed = { at: clock.now(), result: capture.listInterfaces() };
     return listed.result;
   };
+  const discovery = createDiscovery({ capture, clock, resolve, interfaces, servers: () => config().stun.addresses });
   return {
-    ...parts,
-    ...createDiscovery({ capture, clock, resolve, interfaces, servers: () => config().stun.addresses }),
+    ...handed,
+    ...discovery,
+    async discover(device, family, signal) {
+      try {
+        const found = await discovery.discover(device, family, signal);
+        metrics.discovery(device.name, family, found);
+        return found;
+      } catch (error) {
+        if (!signal.aborted)
+          metrics.discovery(device.name, family, { code: isStunmeshError(error) ? error.code : 'ERR_INTERNAL' });
+        throw error;
+      }
+    },
     resolve,
     interfaces,
     settings: () => config(),

@@ -1,4 +1,5 @@
 /** What a capture module is: packets beside WireGuard's own socket, ICMP echoes, and news of the network. */
+import type { Clock } from './clock.js';
 import type { Endpoint, Family } from './endpoint.js';
 import type { StunmeshError } from './errors.js';
 
@@ -20,6 +21,9 @@ export interface StunMessageEvent {
   /** Where it arrived: our address, as far as the capture knows it ('::' or '0.0.0.0' where not), and port. */
   readonly to: Endpoint;
   readonly interface?: string;
+  /** This host's own firewall rewrote the source port of the question, and the answer was seen before that was undone: `to.port` is
+   * the port that the firewall chose, not the one that the socket was opened for. */
+  readonly rewritten?: boolean;
 }
 
 export interface StunSocketOptions {
@@ -31,10 +35,18 @@ export interface StunSocketOptions {
   /** SO_MARK of WireGuard's own packets; 0: none. */
   readonly firewallMark: number;
   readonly fib?: number;
+  /** Where a capture listens by interface: on those with these names. With `defaultRouteOnly`: on the union of both. */
   readonly interfaces?: readonly string[];
+  /** Likewise: on those that the default routes leave by. */
   readonly defaultRouteOnly?: boolean;
+  /** Nothing is going to be heard: a capture may spare itself the listening. Default: false. */
+  readonly sendOnly?: boolean;
+  /** Time for pauses between attempts to listen again; without it a capture waits for news of the network. */
+  readonly clock?: Clock;
   readonly signal: AbortSignal;
   onMessage(event: StunMessageEvent): void;
+  /** Something that deserves a log line and does not end the socket (ERR_CAPTURE_INTERFACE, ERR_CAPTURE_REWRITTEN). */
+  onNotice?(notice: StunmeshError): void;
   /** The socket is of no use any more (ERR_CAPTURE_LOST). */
   onFault(error: StunmeshError): void;
 }
@@ -72,7 +84,7 @@ export interface CaptureModule {
   readonly apiVersion: 1;
   readonly name: string;
   readonly platforms: readonly NodeJS.Platform[];
-  /** Errors: ERR_CAPTURE_ADDON, ERR_CAPTURE_PERMISSION, ERR_CAPTURE_OPEN. */
+  /** Errors: ERR_CAPTURE_ADDON, ERR_CAPTURE_PERMISSION, ERR_CAPTURE_OPEN, ERR_CAPTURE_INTERFACE, the signal's reason. */
   openStunSocket(options: StunSocketOptions): Promise<StunSocket>;
   /** Errors: as openStunSocket. */
   openEchoSocket(options: EchoSocketOptions): Promise<EchoSocket>;

@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   ERR_RESOLVE: 'later',
   ERR_CONTROL_NOT_RUNNING: 'never',
   ERR_CONTROL_PROTOCOL: 'never',
+  ERR_METRICS_LISTEN: 'later',
   // configuration
   ERR_CONFIG_NOT_FOUND: 'never',
   ERR_CONFIG_READ: 'never',
@@ -58,6 +59,8 @@ export const ERROR_CODES = {
   ERR_CAPTURE_ADDON: 'never',
   ERR_CAPTURE_PERMISSION: 'never',
   ERR_CAPTURE_OPEN: 'later',
+  ERR_CAPTURE_INTERFACE: 'later',
+  ERR_CAPTURE_REWRITTEN: 'later',
   ERR_CAPTURE_SEND: 'later',
   ERR_CAPTURE_BLOCKED: 'later',
   ERR_CAPTURE_UNREACHABLE: 'later',

@@ -6,6 +6,7 @@ import { VERSION } from '../version.js';
 import { normaliseArguments } from './arguments.js';
 import { addConfigCommand } from './config.js';
 import type { CliContext } from './context.js';
+import { addDoctorCommand } from './doctor.js';
 import { addPluginCommand } from './plugin.js';
 import { addRunCommand } from './run.js';
 import { addStatusCommand } from './status.js';
@@ -28,6 +29,7 @@ const program = new Command('stunmesh')
   .exitOverride();
 addRunCommand(program, context);
 addStatusCommand(program, context);
+addDoctorCommand(program, context);
 addConfigCommand(program, context);
 addPluginCommand(program, context);
 addStunServerCommand(program);

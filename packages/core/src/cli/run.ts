@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { StunmeshError } from '../api/errors.js';
 import { suggest } from '../config/suggest.js';
 import type { CliContext } from './context.js';
+import { allowOptimizing } from './small-heap.js';
 
 interface RunOptions {
   readonly config?: string;
@@ -15,6 +16,8 @@ interface RunOptions {
 
 /** A running daemon has two seconds for its end; a second signal ends it at once (F41). */
 const STOP_MS = 2_000;
+/** From so many peers on, speed is worth more than a few MiB. */
+const CROWD = 4;
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'disabled'];
 
 export function addRunCommand(program: Command, context: CliContext): void {
@@ -68,13 +71,17 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     import('../runtime/system-clock.js'),
     import('../daemon.js'),
   ]);
-  const load = () =>
-    loadConfig({
+  const load = async () => {
+    const loaded = await loadConfig({
       ...(options.config === undefined ? {} : { file: options.config }),
       ...(options.configDir === undefined ? {} : { dir: options.configDir }),
       env: context.env,
       cwd: context.cwd,
     });
+    const peers = [...loaded.config.interfaces.values()].reduce((sum, { peers }) => sum + peers.size, 0);
+    if (peers > CROWD) allowOptimizing();
+    return loaded;
+  };
   const loaded = await load();
   const level = (options.logLevel === 'disabled' ? 'silent' : options.logLevel) ?? loaded.config.log.level;
   const logger = createLogger({

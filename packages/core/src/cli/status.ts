@@ -1,5 +1,6 @@
 /** `stunmesh status`: what running daemons say of themselves. */
 import type { Command } from 'commander';
+import { foldersOf } from '../config/folders.js';
 import type { CliContext } from './context.js';
 
 const ANSWER_MS = 3_000;
@@ -20,7 +21,7 @@ export function addStatusCommand(program: Command, context: CliContext): void {
     .argument('[device...]', 'only these devices')
     .option('--json', 'one JSON object a line: a snapshot of each daemon')
     .option('--watch', 'go on: the table anew every second, or with --json every event as it happens')
-    .option('--run-dir <dir>', 'where the control sockets are', '/run/stunmesh')
+    .option('--run-dir <dir>', 'where the control sockets are', foldersOf().run)
     .action((devices: readonly string[], options: StatusOptions) => status(context, devices, options));
 }
 

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { Endpoint } from '../api/index.js';
 import { createEndpoint, formatEndpoint, parseAddress, parseEndpoint } from '../net/index.js';
 import { DEFAULT_RATE_PER_SECOND, DEFAULT_STUN_PORT } from '../stun-server/defaults.js';
+import { allowOptimizing } from './small-heap.js';
 
 interface StunServerFlags {
   readonly listen: readonly Endpoint[];
@@ -27,6 +28,7 @@ export function addStunServerCommand(program: Command): void {
 }
 
 async function run(flags: StunServerFlags): Promise<void> {
+  allowOptimizing();
   // Waiting for the signals begins first, so that none of them can fall between listening and waiting.
   const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   const [{ openStunServer }, { createSystemClock }, { createLogger }] = await Promise.all([

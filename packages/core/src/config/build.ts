@@ -1,6 +1,8 @@
 /** From a valid file to the Config that the program works with. */
 import { type PublicKey, parsePublicKey } from '../api/keys.js';
+import { parseEndpoint } from '../net/endpoint.js';
 import { parseDuration } from './duration.js';
+import { foldersOf } from './folders.js';
 import { resolveName } from './resolve-name.js';
 import { DEFAULT_STUN_SERVER, type RawConfig } from './schema.js';
 import type { Config, InterfaceConfig, LogLevel, PeerConfig, PluginConfig } from './types.js';
@@ -34,11 +36,17 @@ export function buildConfig(raw: RawConfig, file: string): Config {
     interfaces: mapEntries(raw.interfaces, (entry, name) => buildInterface(entry, name, context)),
     plugins: mapEntries(raw.plugins, buildPlugin),
     capture: raw.capture,
-    runDir: raw.run_dir,
-    stateDir: raw.state_dir,
+    runDir: raw.run_dir ?? foldersOf().run,
+    stateDir: raw.state_dir ?? foldersOf().state,
+    ...buildMetrics(raw.metrics),
     renew: raw.renew,
     mappingCheckMs: raw.mapping_check ? MAPPING_CHECK_MS : 0,
   };
+}
+
+function buildMetrics({ listen }: RawConfig['metrics']): Pick<Config, 'metrics'> {
+  const endpoint = listen === undefined ? undefined : parseEndpoint(listen);
+  return endpoint ? { metrics: { listen: endpoint } } : {};
 }
 
 function buildInterface(raw: RawInterface, name: string, context: Context): InterfaceConfig {

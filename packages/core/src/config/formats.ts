@@ -1,5 +1,6 @@
 /** Texts with a form of their own: each format says what is wrong with a text, what is allowed, and what was likely meant. */
 import { parseAddress, refusedAddress } from '../net/address.js';
+import { parseEndpoint } from '../net/endpoint.js';
 import { parseDuration } from './duration.js';
 
 export interface Format {
@@ -46,12 +47,25 @@ export const FORMATS: Readonly<Record<string, Format>> = {
     allowed: '1 to 15 letters, digits and _ = + . -',
     pattern: '^(?!\\.\\.?$)[A-Za-z0-9_=+.-]{1,15}$',
   },
+  'listen-address': {
+    check: checkListen,
+    allowed: 'a numeric address and a port, as 127.0.0.1:9586 or [::1]:9586',
+    suggest: (text) => {
+      const local = text.replace(/^localhost:/i, '127.0.0.1:').replace(/^:?(?=\d+$)/, '127.0.0.1:');
+      return local !== text && checkListen(local) === undefined ? local : undefined;
+    },
+    pattern: '^[0-9.]+:[0-9]{1,5}$|^\\[[0-9A-Fa-f:.]+\\]:[0-9]{1,5}$',
+  },
   folder: {
     check: (text) => (/^\/[^\0]*$/.test(text) ? undefined : `${JSON.stringify(text)} is not an absolute path`),
     allowed: 'an absolute path, as /run/stunmesh',
     pattern: '^/',
   },
 };
+
+function checkListen(text: string): string | undefined {
+  return parseEndpoint(text) ? undefined : `${JSON.stringify(text)} is not a numeric address with a port`;
+}
 
 function isHost(text: string): boolean {
   if (parseAddress(text)) return true;

@@ -1,4 +1,6 @@
 /** What no schema can say: references between keys, and what is refused with the way out. */
+import { parseAddress, refusedAddress } from '../net/address.js';
+import { parseEndpoint } from '../net/endpoint.js';
 import type { Problem } from './explain.js';
 import { resolveName } from './resolve-name.js';
 import { suggest } from './suggest.js';
@@ -12,6 +14,7 @@ export function checkRules(raw: unknown): Problem[] {
   const plugins = members(file['plugins']);
   return [
     ...checkStun(members(file['stun'])),
+    ...checkMetrics(members(file['metrics'])),
     ...Object.entries(plugins).flatMap(([name, plugin]) => checkPlugin(['plugins', name], members(plugin))),
     ...Object.entries(members(file['interfaces'])).flatMap(([name, entry]) =>
       checkInterface(['interfaces', name], members(entry), Object.keys(plugins)),
@@ -28,6 +31,21 @@ function checkStun(stun: Members): Problem[] {
   const list = stun['addresses'];
   if (!Array.isArray(list) || stun['address'] || list.some((address) => address !== '')) return [];
   return [{ path: ['stun', 'addresses'], what: 'no server', allowed: 'at least one host:port, or leave the key out' }];
+}
+
+/** Metrics name peers and tell when they are there: nothing for everybody on the network. */
+function checkMetrics({ listen, remote }: Members): Problem[] {
+  const endpoint = typeof listen === 'string' ? parseEndpoint(listen) : undefined;
+  const bytes = endpoint && parseAddress(endpoint.address);
+  if (!bytes || remote === true || refusedAddress(bytes) === 'loopback') return [];
+  return [
+    {
+      path: ['metrics', 'listen'],
+      what: `${JSON.stringify(listen)} is no loopback address`,
+      allowed:
+        'an address such as 127.0.0.1:9586 or [::1]:9586, or remote: true beside it where others may read metrics',
+    },
+  ];
 }
 
 function checkPlugin(path: Path, plugin: Members): Problem[] {

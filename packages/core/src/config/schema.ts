@@ -231,14 +231,31 @@ export const CONFIG_SCHEMA = {
     run_dir: {
       type: 'string',
       format: 'folder',
-      default: '/run/stunmesh',
-      description: 'Folder of control sockets and locks.',
+      description:
+        'Folder of control sockets and locks. Default: /run/stunmesh; on FreeBSD and macOS /var/run/stunmesh.',
     },
     state_dir: {
       type: 'string',
       format: 'folder',
-      default: '/var/lib/stunmesh',
-      description: 'Folder of what must survive a restart.',
+      description:
+        'Folder of what must survive a restart. Default: /var/lib/stunmesh; on FreeBSD and macOS /var/db/stunmesh.',
+    },
+    metrics: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        listen: {
+          type: 'string',
+          format: 'listen-address',
+          description:
+            'Serve /metrics (for Prometheus) and /healthz by HTTP at this address and port. Default: nowhere.',
+        },
+        remote: {
+          type: 'boolean',
+          default: false,
+          description: 'Whether `listen` may be another than a loopback address: whoever reaches it may read all.',
+        },
+      },
     },
     renew: {
       type: 'boolean',

@@ -1,4 +1,5 @@
 /** The configuration as the rest of the program sees it: checked, complete, in milliseconds. */
+import type { Endpoint } from '../api/endpoint.js';
 import type { PublicKey } from '../api/keys.js';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -62,6 +63,8 @@ export interface Config {
   readonly capture: string;
   readonly runDir: string;
   readonly stateDir: string;
+  /** Where metrics are served by HTTP; absent: nowhere. */
+  readonly metrics?: { readonly listen: Endpoint };
   /** Whether a peer may be removed and added again to shake hands at once (F18b). */
   readonly renew: boolean;
   /** How often the mapping is looked at between refreshes; 0: never. */

@@ -1,5 +1,5 @@
 /** A snapshot as a table for people, 80 columns where addresses allow. */
-import type { DeviceSnapshot, PeerSnapshot, Snapshot } from './snapshot.js';
+import type { DeviceSnapshot, PeerSnapshot, Snapshot, StoreSnapshot } from './snapshot.js';
 
 const HEADINGS = ['PEER', 'PHASE', 'ENDPOINT', 'HANDSHAKE', 'RTT', 'RECORD'];
 
@@ -32,6 +32,7 @@ function deviceLines(device: DeviceSnapshot, snapshot: Snapshot, wallNow: number
   if (!snapshot.clockSane)
     lines.push('  ! the clock of this host is not set; records are numbered on from the last ones');
   for (const error of device.errors) lines.push(`  ! ${error.of}: ${error.message} [${error.code}]`);
+  for (const store of snapshot.stores) if (store.state === 'down') lines.push(storeLine(store, wallNow));
   const rows = device.peers.map((peer) => peerRow(peer, wallNow));
   const widths = HEADINGS.map((heading, i) => Math.max(heading.length, ...rows.map((row) => (row[i] ?? '').length)));
   const format = (row: readonly string[]) =>
@@ -42,6 +43,11 @@ function deviceLines(device: DeviceSnapshot, snapshot: Snapshot, wallNow: number
     lines.push(...remarks(peer).map((remark) => `    ${remark}`));
   });
   return lines;
+}
+
+function storeLine({ name, retryAt = 0, lastError }: StoreSnapshot, wallNow: number): string {
+  const why = lastError === undefined ? '' : `: ${lastError.message} [${lastError.code}]`;
+  return `  ! store "${name}" is down, and asked again in ${formatAge(retryAt - wallNow)}${why}`;
 }
 
 function peerRow(peer: PeerSnapshot, wallNow: number): readonly string[] {

@@ -1,5 +1,6 @@
 /** What the control socket tells of a device: plain JSON, no secrets. */
 import type { DeviceEntry, Fault, PeerEntry } from '../controllers/peer-table.js';
+import type { GuardedStore } from '../host/guarded-store.js';
 import { formatEndpoint } from '../net/index.js';
 import { saneClock } from '../record/freshness.js';
 
@@ -56,6 +57,11 @@ export interface StoreSnapshot {
   readonly gets: number;
   readonly sets: number;
   readonly failures: number;
+  /** down: it failed several times in a row, and is asked only once in a while until it answers. */
+  readonly state: 'up' | 'down';
+  /** Where it is down: when it is asked next. */
+  readonly retryAt?: number;
+  readonly lastError?: Fault;
 }
 
 export interface Snapshot {
@@ -76,6 +82,13 @@ export interface ControlEvent {
   readonly device: string;
   readonly peer?: string;
   readonly [member: string]: unknown;
+}
+
+/** What a snapshot tells of a store instance. */
+export function storeSnapshot(store: GuardedStore): StoreSnapshot {
+  const { gets, sets, failures, lastError } = store.counters;
+  const fault = lastError && { code: lastError.code, message: lastError.message, at: lastError.atMs };
+  return { name: store.name, gets, sets, failures, ...store.health, ...(fault ? { lastError: fault } : {}) };
 }
 
 export interface SnapshotInput {

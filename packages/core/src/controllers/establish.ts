@@ -48,24 +48,26 @@ export interface EstablishParts {
 
 export function createEstablish(c: Controllers, parts: EstablishParts): Establish {
   const { connector } = parts;
-  const reads = new Map<PeerEntry, Coalesced>();
+  /** By peer and store: one that hangs keeps no other waiting (F13). */
+  const reads = new Map<PeerEntry, Map<string, Coalesced>>();
   const attempts = new Map<PeerEntry, Coalesced>();
   const report = (device: DeviceEntry, peer: PeerEntry) => (error: unknown) =>
     noteFault(c, device, peer, error, 'could not connect');
 
-  const job = (
-    jobs: Map<PeerEntry, Coalesced>,
+  const job = <Key>(
+    jobs: Map<Key, Coalesced>,
+    key: Key,
     device: DeviceEntry,
     peer: PeerEntry,
     run: () => Promise<void>,
   ): Coalesced => {
-    const known = jobs.get(peer) ?? createCoalesced(run, report(device, peer));
-    jobs.set(peer, known);
+    const known = jobs.get(key) ?? createCoalesced(run, report(device, peer));
+    jobs.set(key, known);
     return known;
   };
 
   const connect: Establish['connect'] = (device, peer) =>
-    job(attempts, device, peer, () => connectOnce(c, connector, device, peer)).trigger();
+    job(attempts, peer, device, peer, () => connectOnce(c, connector, device, peer)).trigger();
 
   const hurry: Establish['hurry'] = (device, peer) => {
     const now = c.clock.now();
@@ -99,21 +101,25 @@ export function createEstablish(c: Controllers, parts: EstablishParts): Establis
     } else if (verdict === 'connect') parts.failed(device, peer);
   };
 
-  const readAll = async (device: DeviceEntry, peer: PeerEntry): Promise<void> => {
+  const readFrom = async (device: DeviceEntry, peer: PeerEntry, name: string): Promise<void> => {
+    const store = c.stores.get(name);
+    if (!store || !device.facts || !peer.channel || !peer.config.plugins.includes(name)) return;
+    const before = peer.remote.get(name);
+    const record = await readOne(c, device, peer, store);
+    if (record) act(device, peer, before, record);
+  };
+
+  const read: Establish['read'] = async (device, peer) => {
     peer.nextReadAt = c.clock.now() + readGap(c, peer);
+    const jobs = reads.get(peer) ?? new Map<string, Coalesced>();
+    reads.set(peer, jobs);
     await Promise.all(
-      peer.config.plugins.map(async (name) => {
-        const store = c.stores.get(name);
-        if (!store || !device.facts || !peer.channel) return;
-        const before = peer.remote.get(name);
-        const record = await readOne(c, device, peer, store);
-        if (record) act(device, peer, before, record);
-      }),
+      peer.config.plugins.map((name) => job(jobs, name, device, peer, () => readFrom(device, peer, name)).trigger()),
     );
   };
 
   return {
-    read: (device, peer) => job(reads, device, peer, () => readAll(device, peer)).trigger(),
+    read,
     connect,
     hurry,
     async openTowardsAll(device) {
@@ -129,7 +135,8 @@ export function createEstablish(c: Controllers, parts: EstablishParts): Establis
       for (const peer of connected) parts.probe(device, peer);
     },
     async stop() {
-      await Promise.all([...reads.values(), ...attempts.values()].map((j) => j.stop()));
+      const jobs = [...reads.values()].flatMap((byStore) => [...byStore.values()]);
+      await Promise.all([...jobs, ...attempts.values()].map((j) => j.stop()));
     },
   };
 }

@@ -263,15 +263,18 @@ async function write(
   } catch (error) {
     if (c.signal.aborted) return;
     const fault = isStunmeshError(error) ? error : new StunmeshError('ERR_INTERNAL', String(error), { cause: error });
-    const failures = (peer.publishRetry.get(store.name)?.failures ?? 0) + 1;
-    const waitMs = Math.max(fault.retryAfterMs ?? 0, Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), MOST_RETRY_MS));
+    // A write that was not even tried, as the store is down, is no reason to wait longer than the store does.
+    const untried = fault.details['circuit'] === 'open';
+    const failures = (peer.publishRetry.get(store.name)?.failures ?? 0) + (untried ? 0 : 1);
+    const backoffMs = untried ? 0 : Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), MOST_RETRY_MS);
+    const waitMs = Math.max(fault.retryAfterMs ?? 0, backoffMs);
     peer.publishRetry.set(store.name, { at: c.clock.now() + waitMs, failures });
     peer.fault = createFault(fault, c.clock.wallNow());
-    c.logger[failures === 1 ? 'warn' : 'debug'](
+    c.logger[failures === 1 && !untried ? 'warn' : 'debug'](
       { device: device.name, peer: peer.name, error: fault },
       `cannot publish to store "${store.name}"; trying again`,
     );
-    if (failures === 1) c.emit('fault', device, peer, { code: fault.code, message: fault.message });
+    if (failures === 1 && !untried) c.emit('fault', device, peer, { code: fault.code, message: fault.message });
   } finally {
     peer.publishing.delete(store.name);
   }

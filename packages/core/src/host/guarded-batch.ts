@@ -48,11 +48,13 @@ export function createBatch({ label, store, caller, get, set, traits }: BatchOpt
     if (keys.length === 0) return [];
     let answers: ReadonlyMap<string, unknown>;
     try {
-      answers = await caller.call(`${doing} of ${keys.length} keys`, keys, signal, async (o) => {
+      const asked = async (o: CallOptions) => {
         const map = await work(o);
         if (typeof map?.get === 'function') return map;
         throw new StunmeshError('ERR_STORE_INTERNAL', 'the module answered something that is no Map');
-      });
+      };
+      const judge = (map: ReadonlyMap<string, unknown>) => commonFailure(keys.map((key) => map.get(key)));
+      answers = await caller.call(`${doing} of ${keys.length} keys`, keys, signal, asked, { judge });
     } catch (error) {
       return keys.map((key) => [key, asError(error)]);
     }
@@ -117,6 +119,12 @@ export function createBatch({ label, store, caller, get, set, traits }: BatchOpt
       return new Map([...refused, ...present(failures)]);
     },
   };
+}
+
+/** A failure that every key has: the back end's own rather than theirs. */
+function commonFailure(answers: readonly unknown[]): StunmeshError | undefined {
+  const [first] = answers;
+  return isStunmeshError(first) && answers.every(isStunmeshError) ? first : undefined;
 }
 
 /** The entries that have something in them. */

@@ -1,6 +1,7 @@
 /** One guarded call to a store: in its keys' turn, within the deadline, abortable, its failure mapped and counted. */
 import { type CallOptions, type Clock, isStunmeshError, StunmeshError } from '../api/index.js';
 import { createCallQueue, raceAbort } from './call-queue.js';
+import { type Circuit, wasRefused } from './circuit.js';
 import { mapStoreError } from './error-mapping.js';
 import { createSharedAbort } from './shared-abort.js';
 
@@ -20,14 +21,32 @@ export interface StoreCounters {
   readonly lastCallMs?: number;
 }
 
+export interface CallRules<T> {
+  /** What a result tells of the back end (Circuit). */
+  judge?(result: T): StunmeshError | undefined;
+  /** Neither stopped by an open circuit nor counted for it. */
+  readonly apart?: boolean;
+}
+
+/** One call that has ended, for whoever measures; calls that their caller or close() gave up are none. */
+export interface EndedCall {
+  /** get, set, delete, watch or describe. */
+  readonly operation: string;
+  /** From the call's turn to its end. */
+  readonly ms: number;
+  /** Of its failure. */
+  readonly code?: string;
+}
+
 export interface Caller {
   readonly counters: { -readonly [K in keyof StoreCounters]: StoreCounters[K] };
-  /** Runs `work` for these keys; `doing` names it in errors ("get 0a1b…"). Rejects with StunmeshErrors only. */
+  /** Runs `work` for these keys; `doing` names it in errors ("get 0a1b…"), its first word is the operation. Rejects with StunmeshErrors only. */
   call<T>(
     doing: string,
     keys: readonly string[],
     signal: AbortSignal,
     work: (options: CallOptions) => Promise<T>,
+    rules?: CallRules<T>,
   ): Promise<T>;
   /** Counts a failure of one key. */
   failed(error: StunmeshError): void;
@@ -40,8 +59,10 @@ export function createCaller(options: {
   readonly label: string;
   readonly timeoutMs: number;
   readonly clock: Clock;
+  readonly circuit: Circuit;
+  onEnd?(call: EndedCall): void;
 }): Caller {
-  const { label, timeoutMs, clock } = options;
+  const { label, timeoutMs, clock, circuit } = options;
   const queue = createCallQueue(MAX_CALLS);
   const shared = createSharedAbort();
   const underWay = new Set<AbortController>();
@@ -50,7 +71,34 @@ export function createCaller(options: {
 
   const failed = (error: StunmeshError): void => {
     counters.failures += 1;
-    counters.lastError = { code: error.code, message: error.message, atMs: clock.wallNow() };
+    // A refusal says nothing new: what went wrong last is what the store itself said.
+    if (!wasRefused(error)) counters.lastError = { code: error.code, message: error.message, atMs: clock.wallNow() };
+  };
+
+  /** The call itself, within its deadline. */
+  const timed = async <T>(
+    doing: string,
+    signal: AbortSignal,
+    work: (options: CallOptions) => Promise<T>,
+  ): Promise<T> => {
+    using limit = clock.deadline(timeoutMs, signal);
+    const started = clock.now();
+    let failure: StunmeshError | undefined;
+    try {
+      // A store that ignores its signal is abandoned here; its late answer goes nowhere.
+      return await raceAbort(work({ signal: limit.signal }), limit.signal);
+    } catch (error) {
+      const late = limit.signal.aborted && !signal.aborted;
+      failure = late
+        ? new StunmeshError('ERR_DEADLINE', `${label}: ${doing} got no answer within ${timeoutMs} ms`)
+        : mapStoreError(error, `${label}: ${doing}`);
+      throw failure;
+    } finally {
+      const ms = clock.now() - started;
+      counters.lastCallMs = ms;
+      const operation = doing.split(' ', 1)[0] ?? doing;
+      if (!signal.aborted) options.onEnd?.({ operation, ms, ...(failure ? { code: failure.code } : {}) });
+    }
   };
 
   /** The error of a call that its caller, or close(), ended. */
@@ -63,32 +111,24 @@ export function createCaller(options: {
   return {
     counters,
     failed,
-    async call(doing, keys, signal, work) {
+    async call(doing, keys, signal, work, { judge, apart = false } = {}) {
       if (closed) throw givenUp(doing);
       // Not AbortSignal.any: it leaks where one of its signals lives as long as the daemon.
       const controller = new AbortController();
       const unfollow = shared.follow(signal, controller);
       underWay.add(controller);
-      let timeUp = false;
       try {
-        return await queue.run(keys, controller.signal, async () => {
-          using limit = clock.deadline(timeoutMs, controller.signal);
-          const started = clock.now();
-          try {
-            // A store that ignores its signal is abandoned here; its late answer goes nowhere.
-            return await raceAbort(work({ signal: limit.signal }), limit.signal);
-          } catch (error) {
-            timeUp = limit.signal.aborted && !controller.signal.aborted;
-            throw error;
-          } finally {
-            counters.lastCallMs = clock.now() - started;
-          }
+        // At once, so that nothing lines up for a back end that is down.
+        const refused = apart || controller.signal.aborted ? undefined : circuit.refusal(doing);
+        if (refused) throw refused;
+        return await queue.run(keys, controller.signal, () => {
+          const attempt = () => timed(doing, controller.signal, work);
+          if (apart) return attempt();
+          return circuit.run({ doing, signal: controller.signal, work: attempt, ...(judge ? { judge } : {}) });
         });
       } catch (error) {
         if (controller.signal.aborted) throw givenUp(doing, controller.signal.reason);
-        const mapped = timeUp
-          ? new StunmeshError('ERR_DEADLINE', `${label}: ${doing} got no answer within ${timeoutMs} ms`)
-          : mapStoreError(error, `${label}: ${doing}`);
+        const mapped = isStunmeshError(error) ? error : mapStoreError(error, `${label}: ${doing}`);
         for (const _ of keys.length > 0 ? keys : ['']) failed(mapped);
         throw mapped;
       } finally {

@@ -1,9 +1,10 @@
 /** A store with a guard around it: deadline, input rules, size limits, order, bounded concurrency, one kind of error. */
 import type { CallOptions, Clock, Logger, Store, StoreTraits, StunmeshError } from '../api/index.js';
 import { raceAbort } from './call-queue.js';
+import { createCircuit, LONGEST_PAUSE_MS, type StoreHealth } from './circuit.js';
 import { mapStoreError } from './error-mapping.js';
 import { createBatch } from './guarded-batch.js';
-import { type Caller, createCaller, type StoreCounters } from './guarded-call.js';
+import { type Caller, createCaller, type EndedCall, type StoreCounters } from './guarded-call.js';
 import { createGather } from './guarded-gather.js';
 import { guardListener } from './guarded-watch.js';
 import { checkKey, checkResult, checkValue } from './store-input.js';
@@ -19,6 +20,7 @@ export interface GuardedStore extends Store {
   readonly name: string;
   readonly traits: StoreTraits;
   readonly counters: StoreCounters;
+  readonly health: StoreHealth;
   /** Never rejects: a key that could not be read has its error (F13), an absent one is not in the map. */
   getMany(keys: readonly string[], options: CallOptions): Promise<ReadonlyMap<string, string | StunmeshError>>;
   /** Never rejects: the map holds the failures. */
@@ -35,13 +37,25 @@ export interface GuardOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How long a store that is down may be left alone at a time, as things stand now, in milliseconds. Default: 5 minutes. */
+  mostPauseMs?(): number;
+  /** Called after each call to the store, to measure it. */
+  onCall?(call: EndedCall): void;
 }
 
 /** Puts the guard around an open store and owns it from then on. */
 export function guardStore(options: GuardOptions): GuardedStore {
   const { name, store, clock, logger } = options;
   const label = `store "${name}"`;
-  const plain = createCaller({ label, timeoutMs: options.timeoutMs, clock });
+  const mostPauseMs = () => options.mostPauseMs?.() ?? LONGEST_PAUSE_MS;
+  const circuit = createCircuit({ name, clock, logger, mostPauseMs, random: Math.random });
+  const plain = createCaller({
+    label,
+    timeoutMs: options.timeoutMs,
+    clock,
+    circuit,
+    onEnd: (call) => options.onCall?.(call),
+  });
   const watches = new Set<AsyncDisposable>();
   let traits = options.traits;
   let closing: Promise<void> | undefined;
@@ -50,7 +64,7 @@ export function guardStore(options: GuardOptions): GuardedStore {
 
   /** Learns the traits that only the backend knows beside the first call, as opening does no I/O (F32). */
   const learn = async (): Promise<void> => {
-    if (!store.describe || ended.signal.aborted || clock.now() < askAfter) return;
+    if (!store.describe || ended.signal.aborted || clock.now() < askAfter || circuit.health.state === 'down') return;
     askAfter = Number.POSITIVE_INFINITY;
     try {
       using limit = clock.deadline(options.timeoutMs, ended.signal);
@@ -83,7 +97,7 @@ export function guardStore(options: GuardOptions): GuardedStore {
 
   const watch: NonNullable<Store['watch']> = async (keys, on, { signal }) => {
     for (const key of keys) checkKey(key, label);
-    const guard = guardListener(on, { keys, traits, label, logger });
+    const guard = guardListener(on, { keys, traits, label, logger, news: circuit.news });
     let abandoned = false;
     const opening = async (o: CallOptions) => {
       const opened = await store.watch?.(keys, guard.listener, o);
@@ -91,7 +105,8 @@ export function guardStore(options: GuardOptions): GuardedStore {
       return opened;
     };
     // No keys: a watch waits for nobody's turn, and setting it up counts as no read.
-    const inner = await caller.call('watch', [], signal, opening).catch((error: unknown) => {
+    // A watch that an open circuit kept from starting would be missed when the store is back.
+    const inner = await caller.call('watch', [], signal, opening, { apart: true }).catch((error: unknown) => {
       abandoned = true;
       guard.stop();
       throw error;
@@ -108,7 +123,7 @@ export function guardStore(options: GuardOptions): GuardedStore {
   };
 
   const describe = async ({ signal }: CallOptions): Promise<Partial<StoreTraits>> => {
-    const found = await plain.call('describe', [], signal, async (o) => store.describe?.(o) ?? {});
+    const found = await plain.call('describe', [], signal, async (o) => store.describe?.(o) ?? {}, { apart: true });
     traits = { ...traits, ...found };
     return found;
   };
@@ -159,6 +174,9 @@ export function guardStore(options: GuardOptions): GuardedStore {
     },
     get counters() {
       return { ...caller.counters };
+    },
+    get health() {
+      return circuit.health;
     },
     get: store.getMany ? (key, o) => getTogether(key, undefined, o) : get,
     set: store.setMany ? setTogether : set,

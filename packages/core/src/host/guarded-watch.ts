@@ -16,6 +16,8 @@ export function guardListener(
     readonly traits: StoreTraits;
     readonly label: string;
     readonly logger: Logger;
+    /** Called before each change is passed on: the store lives. */
+    news?(): void;
   },
 ): ListenerGuard {
   const keys = new Set(options.keys);
@@ -34,6 +36,7 @@ export function guardListener(
     listener: {
       change(key, value) {
         if (!keys.has(key)) return;
+        if (!stopped) options.news?.();
         const fits = typeof value === 'string' && value.length <= options.traits.maxValueBytes;
         callBack(() => (fits ? on.change(key, value) : on.change(key)));
       },

@@ -1,6 +1,7 @@
 /** The plugin host: opens the configured stores behind a guard and loads the capture module. */
 import type { CaptureModule, Clock, Connect, Logger, StoreModule } from '../api/index.js';
 import { mapStoreError } from './error-mapping.js';
+import type { EndedCall } from './guarded-call.js';
 import { type GuardedStore, guardStore } from './guarded-store.js';
 import { createLoader, type PreloadedModules } from './loader.js';
 import type { PluginConfig } from './plugin-config.js';
@@ -18,6 +19,10 @@ export interface PluginHostOptions {
   /** LoadedConfig's: converts and checks a built-in's settings. Without it they are checked as they are. */
   readonly checkSettings?: CheckSettings;
   readonly connect?: Connect;
+  /** How long a store that is down may be left alone at a time, as things stand now, in milliseconds. Default: 5 minutes. */
+  mostPauseMs?(store: string): number;
+  /** Called after each call to a store, by the store's name in the configuration. */
+  onStoreCall?(store: string, call: EndedCall): void;
 }
 
 export interface PluginHost {
@@ -50,7 +55,17 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     try {
       const traits = module.traits(config);
       const store = await module.open(config, components);
-      return guardStore({ name: plugin.name, store, traits, timeoutMs: plugin.timeoutMs, clock, logger });
+      const mostPauseMs = options.mostPauseMs?.bind(options, plugin.name);
+      return guardStore({
+        name: plugin.name,
+        store,
+        traits,
+        timeoutMs: plugin.timeoutMs,
+        clock,
+        logger,
+        ...(mostPauseMs ? { mostPauseMs } : {}),
+        onCall: (call) => options.onStoreCall?.(plugin.name, call),
+      });
     } catch (error) {
       const place = explain ? explain(['plugins', plugin.name]) : `plugin "${plugin.name}"`;
       throw mapStoreError(error, place);

@@ -75,14 +75,6 @@ export function createStunFilter(layout: PacketLayout, match: StunMatch): readon
   return assembleBpf([...body, bpf.label('keep'), bpf.keep(WHOLE_PACKET), bpf.label('drop'), bpf.keep(0)]);
 }
 
-/** What follows the link layer's header of a frame that the filter kept: a packet from its IP header on. undefined where it is none. */
-export function ipPacketOf(layout: Extract<PacketLayout, { start: 'ip' }>, frame: Uint8Array): Uint8Array | undefined {
-  const { etherTypeOffset: at } = layout;
-  const tagged = at !== undefined && ((frame[at] ?? 0) << 8) + (frame[at + 1] ?? 0) === ETHERTYPE.tag;
-  const packet = frame.subarray(layout.ipOffset + (tagged ? TAG_BYTES : 0));
-  return packet.length > 0 ? packet : undefined;
-}
-
 function behindLink(layout: Extract<PacketLayout, { start: 'ip' }>, match: StunMatch): BpfLine[] {
   const { ipOffset, etherTypeOffset, protocol } = layout;
   if (protocol) return [...fieldSays(protocol, ''), ...ipAt(ipOffset, match, '')];

@@ -12,9 +12,21 @@ export interface Channel {
 
 const HEX = /^(?:[0-9a-fA-F]{2})+$/;
 
-/** True for the keys of low order, with which every shared secret is zero and so known to all (F22; RFC 7748 section 6.1). */
+const littleEndian = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
+const PRIME = 2n ** 255n - 19n;
+/** The u-coordinates of Curve25519's points of order 1, 2, 4 and 8, on the curve and on its twist. */
+const LOW_ORDER: ReadonlySet<bigint> = new Set([
+  0n,
+  1n,
+  PRIME - 1n,
+  littleEndian(Buffer.from('e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800', 'hex')),
+  littleEndian(Buffer.from('5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157', 'hex')),
+]);
+
+/** True for the keys of low order, with which every shared secret is zero and so known to all (F22; RFC 7748 sections 5 and 6.1). */
 export function isWeakKey(key: PublicKey): boolean {
-  return isZero(nacl.scalarMult(new Uint8Array(32).fill(0x11), publicKeyBytes(key)));
+  // The topmost bit does not count, and what is above the prime is reduced.
+  return LOW_ORDER.has((littleEndian(publicKeyBytes(key)) % 2n ** 255n) % PRIME);
 }
 
 /** Computes the shared key once. Errors: ERR_KEY_WEAK. */
@@ -55,8 +67,4 @@ export function createChannel(own: SecretKey, peer: PublicKey): Channel {
       return Buffer.from(plain).toString('utf8');
     },
   };
-}
-
-function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((b) => b === 0);
 }

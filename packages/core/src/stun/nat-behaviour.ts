@@ -1,88 +1,269 @@
-/** How the NAT in front of WireGuard's port behaves (RFC 4787): what it is called, and the questions that find it out. */
-import type { Clock, Endpoint, Family, StunMessageEvent, StunmeshError, StunSocket } from '../api/index.js';
+/** Finds out how the NAT in front of WireGuard's port behaves, from that very port, without touching what passes through it. */
+import {
+  type Endpoint,
+  isStunmeshError,
+  type StunMessageEvent,
+  StunmeshError,
+  type StunSocket,
+} from '../api/index.js';
+import { formatAddress, formatEndpoint, parseAddress } from '../net/index.js';
+import { changeRequestAttribute } from './attributes.js';
+import { parseMessage } from './message.js';
+import { type Ask, isCarrierRange, otherAddress, testFiltering } from './nat-behaviour-filtering.js';
+import { allocationDelta, judgePair, judgeSights, type MappingSight } from './nat-behaviour-mapping.js';
+import type { FilteringBehaviour, NatBehaviour, NatOptions, NatParts } from './nat-behaviour-types.js';
+import { resolveServer, parseServer } from './servers.js';
+import { type BindingAnswer, startTransaction, type Transaction } from './transaction.js';
+import { judgeAnswer } from './verdict.js';
 
-/** RFC 4787 section 4.1; `none`: the host has its public address itself. */
-export type MappingBehaviour =
-  | 'none'
-  | 'endpoint-independent'
-  | 'address-dependent'
-  | 'address-and-port-dependent'
-  | 'unknown';
+export type * from './nat-behaviour-types.js';
 
-/** RFC 4787 section 5; of a host without NAT: that of the firewalls before it. */
-export type FilteringBehaviour =
-  | 'endpoint-independent'
-  | 'address-dependent'
-  | 'address-and-port-dependent'
-  | 'unknown';
+/** Requests go at 0, 0.5 and 1.5 s; filtering is proved by silence, so each such test lasts this long. */
+const ANSWER_MS = 2500;
+const RESOLVE_MS = 3000;
+/** Servers that are asked; more would teach nothing. */
+const MOST_SERVERS = 5;
 
-/** What one side must know of the other to foretell whether they connect; what a record tells. */
-export interface NatSummary {
-  readonly mapping: MappingBehaviour;
-  readonly filtering: FilteringBehaviour;
-  /** The carrier translates: some address of 100.64.0.0/10 was seen on our side. */
-  readonly cgnat: boolean;
-}
-
-/** What one server saw of us. */
-export interface ServerSight {
-  /** As configured. */
+interface Target {
   readonly server: string;
   readonly address: Endpoint;
-  /** Where it saw WireGuard's port. */
-  readonly mapped: Endpoint;
-  readonly rttMs: number;
 }
 
-export interface NatBehaviour extends NatSummary {
-  readonly family: Family;
-  /** Whether the outer port is WireGuard's own, towards every server; undefined where no server answered. */
-  readonly portPreserving: boolean | undefined;
-  /** Of a dependent mapping whose outer ports go up (or down) by the same step from one destination to the next. */
-  readonly allocationDelta?: number;
-  /** True: the public address is held by a router behind the first one, or the carrier's range was seen. undefined: not visible. */
-  readonly doubleNat: boolean | undefined;
-  /** Where the first server that answered saw WireGuard's port. */
-  readonly mapped: Endpoint | undefined;
-  /** What the mapping was told by; filtering is only ever told by a server with OTHER-ADDRESS (rfc5780). */
-  readonly how: 'rfc5780' | 'several-servers' | 'single' | 'none';
-  readonly sights: readonly ServerSight[];
-  /** Servers that gave no usable answer, by their names in the configuration. */
-  readonly failures: ReadonlyMap<string, StunmeshError>;
-  /** Servers whose answer contradicts that of at least two others, by their names. */
-  readonly liars: readonly string[];
-  /** Sentences for people: what could not be told, and why; no secrets. */
-  readonly reasons: readonly string[];
+interface Answered extends Target {
+  readonly answer: BindingAnswer;
+  readonly sight: MappingSight;
 }
 
-export interface NatParts {
-  /** A socket that sends from WireGuard's port; open while the questions last. */
-  openSocket(on: {
-    onMessage(event: StunMessageEvent): void;
-    onFault(error: StunmeshError): void;
-  }): Promise<StunSocket>;
-  resolve(host: string, family: Family, signal: AbortSignal): Promise<readonly string[]>;
-  /** Why this address must not be asked, e.g. because its route leaves by the tunnel (F19). */
-  refuseServer?(address: string): Promise<string | undefined>;
-  readonly clock: Clock;
-  /** Unpredictable bytes. */
-  random(bytes: number): Uint8Array;
-}
-
-export interface NatOptions {
-  readonly family: Family;
-  /** WireGuard's listen port. */
-  readonly listenPort: number;
-  /** "host:port", "192.0.2.1:port", "[2001:db8::1]:port". */
-  readonly servers: readonly string[];
-  /** This host's addresses: a mapped address among them means that there is no NAT in front (F7). */
-  readonly ownAddresses: readonly string[];
-  /** Addresses that packets went to from WireGuard's port within the last minutes, e.g. the peers': the NAT may still let
-   * them in, so that their packets tell nothing about its filtering. The servers themselves need not be named. */
-  readonly contacted?: readonly string[];
-  /** false: no CHANGE-REQUEST is sent, and filtering stays unknown. Default: true. */
-  readonly filtering?: boolean;
-  /** Hops to the router that holds the public address, from measureNatDistance. */
-  readonly distance?: number;
+interface Session {
+  readonly o: NatOptions;
+  readonly parts: NatParts;
+  readonly ask: Ask;
+  readonly own: ReadonlySet<string>;
   readonly signal: AbortSignal;
+  readonly failures: Map<string, StunmeshError>;
+}
+
+/** One finding, by at most about a dozen small packets to the servers, within about 9 s. A working tunnel is not disturbed: nothing goes to
+ * peers or to WireGuard, and a NAT keeps the mappings towards others while new ones are made. Servers that fail are named in the
+ * result. Errors: those of openSocket, ERR_CAPTURE_LOST, or the signal's reason. */
+export async function discoverNatBehaviour(parts: NatParts, o: NatOptions): Promise<NatBehaviour> {
+  o.signal.throwIfAborted();
+  const over = new AbortController();
+  const onAbort = (): void => over.abort(o.signal.reason);
+  o.signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    const transactions = new Set<Transaction>();
+    await using socket = await parts.openSocket({
+      onMessage(event: StunMessageEvent) {
+        const message = parseMessage(event.message);
+        if (message) for (const transaction of transactions) if (transaction.accept(event, message)) return;
+      },
+      onFault: (error) => over.abort(error),
+    });
+    const session: Session = {
+      o,
+      parts,
+      ask: createAsk(parts, o, socket, transactions, over.signal),
+      own: new Set(o.ownAddresses.flatMap((text) => parseAddress(text) ?? []).map(formatAddress)),
+      signal: over.signal,
+      failures: new Map(),
+    };
+    const result = await examine(session);
+    over.signal.throwIfAborted();
+    return result;
+  } finally {
+    o.signal.removeEventListener('abort', onAbort);
+    over.abort();
+  }
+}
+
+function createAsk(
+  { clock, random }: NatParts,
+  { listenPort }: NatOptions,
+  socket: StunSocket,
+  transactions: Set<Transaction>,
+  signal: AbortSignal,
+): Ask {
+  return async ({ server, change, sources }) => {
+    const transaction = startTransaction({
+      server,
+      listenPort,
+      ...(sources ? { sources } : {}),
+      attributes: change ? [changeRequestAttribute(change)] : [],
+      send: (message, to) => socket.send(message, to),
+      clock,
+      random,
+      timeoutMs: ANSWER_MS,
+      signal,
+    });
+    transactions.add(transaction);
+    return transaction.answer.finally(() => transactions.delete(transaction));
+  };
+}
+
+async function examine(session: Session): Promise<NatBehaviour> {
+  const { o, failures } = session;
+  const answered = await askServers(session, await chooseTargets(session));
+  const sights = answered.map(({ sight }) => sight);
+  const byServers = judgeSights(sights);
+  const reasons = [...byServers.reasons];
+  let { mapping } = byServers;
+  let how: NatBehaviour['how'] = new Set(sights.map((s) => s.address.address)).size > 1 ? 'several-servers' : 'single';
+  const ports = sights.map(({ mapped }) => mapped.port);
+
+  const trusted = answered.filter(({ server }) => !byServers.liars.includes(server));
+  const filtered = await examineFiltering(session, trusted, answered, reasons);
+  const undecided = mapping === 'unknown' || mapping === 'address-and-port-dependent';
+  const paired = undecided ? await examinePair(session, filtered?.pair ?? pairs(trusted, new Set())[0]) : undefined;
+  if (paired) {
+    mapping = paired.mapping;
+    how = 'rfc5780';
+    ports.push(...paired.ports);
+    reasons.splice(0, byServers.reasons.length);
+  }
+  const first = trusted[0]?.sight;
+  const delta = mapping.endsWith('dependent') ? allocationDelta(ports) : undefined;
+  const distance =
+    first?.natted === true && mapping !== 'none' ? await session.o.distance?.(first.mapped) : undefined;
+  const cgnat = [o.sourceAddress, first?.mapped.address].some((a) => a !== undefined && isCarrierRange(a));
+  if (mapping !== 'none' && distance !== undefined && distance > 1)
+    reasons.push(`the public address is held by a router ${distance} hops away, not by the first one`);
+  return {
+    family: o.family,
+    mapping,
+    filtering: believable(filtered?.filtering ?? 'unknown', mapping, o, reasons),
+    cgnat,
+    portPreserving: first && ports.every((port) => port === o.listenPort),
+    ...(delta === undefined ? {} : { allocationDelta: delta }),
+    doubleNat: mapping === 'none' ? false : distance === undefined ? undefined : distance > 1,
+    mapped: first?.mapped,
+    how,
+    sights: sights.map(({ server, address, mapped, rttMs }) => ({ server, address, mapped, rttMs })),
+    failures,
+    liars: byServers.liars,
+    reasons,
+  };
+}
+
+function believable(
+  filtering: FilteringBehaviour,
+  mapping: NatBehaviour['mapping'],
+  { beforeFirewall }: NatOptions,
+  reasons: string[],
+): FilteringBehaviour {
+  if (beforeFirewall !== true || mapping !== 'none' || filtering === 'address-and-port-dependent') return filtering;
+  reasons.push("what this host's own firewall lets in is not visible to the capture here");
+  return 'unknown';
+}
+
+/** One address of each server; a lone server's further addresses too. */
+async function chooseTargets({ o, parts, own, signal, failures }: Session): Promise<readonly Target[]> {
+  const limit = parts.clock.deadline(RESOLVE_MS, signal);
+  try {
+    const found = await Promise.all(
+      [...new Set(o.servers)].slice(0, MOST_SERVERS).map(async (text): Promise<readonly Target[]> => {
+        const name = parseServer(text);
+        try {
+          if (!name) throw new StunmeshError('ERR_STUN_ADDRESS', `"${text}" is not HOST:PORT`);
+          const rules = { ...o, ...parts, ownAddresses: own, signal: limit.signal };
+          return (await resolveServer(name, rules)).map((address) => ({ server: text, address }));
+        } catch (error) {
+          if (signal.aborted) throw signal.reason;
+          failures.set(text, asStunmeshError(error));
+          return [];
+        }
+      }),
+    );
+    const firsts = found.flatMap((targets) => targets.slice(0, 1));
+    return firsts.length > 1 ? firsts : found.flat().slice(0, 2);
+  } finally {
+    limit[Symbol.dispose]();
+  }
+}
+
+/** All at once; the requests leave in this order, which the steps between outer ports need. */
+async function askServers(session: Session, targets: readonly Target[]): Promise<readonly Answered[]> {
+  const { o, own, failures, signal } = session;
+  const place = { family: o.family, listenPort: o.listenPort, ownAddresses: own };
+  const answers = await Promise.all(
+    targets.map(async (target): Promise<readonly Answered[]> => {
+      try {
+        const answer = await session.ask({ server: target.address });
+        const { mapped, natted } = judgeAnswer(answer, place);
+        return [{ ...target, answer, sight: { ...target, mapped, natted, rttMs: answer.rttMs } }];
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        failures.set(target.server, asStunmeshError(error));
+        return [];
+      }
+    }),
+  );
+  return answers.flat();
+}
+
+interface Pair extends Answered {
+  readonly other: Endpoint;
+  /** Where the other address with the first port saw us, once asked. */
+  readonly control?: BindingAnswer;
+}
+
+/** Servers that have another address; those whose other address is a stranger to the NAT first. */
+function pairs(answered: readonly Answered[], contacted: ReadonlySet<string>): readonly Pair[] {
+  return answered
+    .flatMap((one) => {
+      const other = otherAddress(one.answer.message, one.address);
+      return other ? [{ ...one, other }] : [];
+    })
+    .sort((a, b) => Number(contacted.has(a.other.address)) - Number(contacted.has(b.other.address)));
+}
+
+async function examineFiltering(
+  session: Session,
+  trusted: readonly Answered[],
+  asked: readonly Answered[],
+  reasons: string[],
+): Promise<{ readonly filtering: FilteringBehaviour; readonly pair: Pair } | undefined> {
+  if (session.o.filtering === false || trusted.length === 0) return undefined;
+  const contacted = new Set([...(session.o.contacted ?? []), ...asked.map(({ address }) => address.address)]);
+  const candidates = pairs(trusted, contacted);
+  if (candidates.length === 0)
+    reasons.push('no server has a second address to answer from (OTHER-ADDRESS), so filtering is not told');
+  for (const pair of candidates.slice(0, 2)) {
+    if ((await session.parts.refuseServer?.(pair.other.address)) !== undefined) continue;
+    const verdict = await testFiltering(session.ask, pair.address, pair.other, contacted);
+    reasons.push(...verdict.reasons);
+    if (verdict.filtering !== 'unknown')
+      return {
+        filtering: verdict.filtering,
+        pair: verdict.control ? { ...pair, control: verdict.control } : pair,
+      };
+  }
+  return undefined;
+}
+
+/** Section 4.3 of RFC 5780, by the server that is known to have a working second address. */
+async function examinePair(
+  { ask, o, own, signal }: Session,
+  pair: Pair | undefined,
+): Promise<{ readonly mapping: NatBehaviour['mapping']; readonly ports: readonly number[] } | undefined> {
+  if (!pair) return undefined;
+  const place = { family: o.family, listenPort: o.listenPort, ownAddresses: own };
+  try {
+    const at = async (answer: BindingAnswer | Promise<BindingAnswer>) => judgeAnswer(await answer, place).mapped;
+    const first = pair.sight.mapped;
+    const second = await at(pair.control ?? ask({ server: { ...pair.other, port: pair.address.port } }));
+    const same = formatEndpoint(first) === formatEndpoint(second);
+    const third = same ? undefined : await at(ask({ server: pair.other }));
+    const mapping = judgePair({ first, otherAddress: second, otherPort: third });
+    return { mapping, ports: [second.port, ...(third ? [third.port] : [])] };
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    if (isStunmeshError(error)) return undefined;
+    throw error;
+  }
+}
+
+function asStunmeshError(error: unknown): StunmeshError {
+  if (isStunmeshError(error)) return error;
+  return new StunmeshError('ERR_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
 }

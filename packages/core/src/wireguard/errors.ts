@@ -1,22 +1,16 @@
 /** The failures of WireGuard control, each worded once; none ever quotes what a device or a child said about keys (F24, F34). */
 import { StunmeshError } from '../api/index.js';
-
-const INSTALL = [
-  'Debian, Ubuntu: apt install wireguard-tools',
-  'Alpine: apk add wireguard-tools',
-  'FreeBSD: pkg install wireguard-tools',
-  'macOS: brew install wireguard-tools',
-].join('; ');
+import { wordsOf } from './platform.js';
 
 /** "" where no single device is meant. */
 export function subject(device: string): string {
   return device === '' ? 'WireGuard' : `WireGuard device "${device}"`;
 }
 
-export function toolMissing(command: string): StunmeshError {
+export function toolMissing(command: string, platform?: NodeJS.Platform): StunmeshError {
   return new StunmeshError(
     'ERR_WG_NOT_FOUND',
-    `the command "${command}" was not found in PATH; install it (${INSTALL}) or start stunmesh with a PATH that holds it`,
+    `the command "${command}" was not found in PATH; install it (${wordsOf(platform).install}) or start stunmesh with a PATH that holds it`,
     { details: { command } },
   );
 }
@@ -27,19 +21,17 @@ export function toolNotExecutable(command: string): StunmeshError {
   });
 }
 
-export function deviceMissing(device: string, why = 'there is no such WireGuard device in this network namespace') {
+export function deviceMissing(device: string, why?: string, platform?: NodeJS.Platform): StunmeshError {
+  const { bringUp, place } = wordsOf(platform);
   return new StunmeshError(
     'ERR_WG_DEVICE_NOT_FOUND',
-    `${subject(device)}: ${why}; bring it up (wg-quick up ${device}, or ip link add ${device} type wireguard)`,
+    `${subject(device)}: ${why ?? `there is no such WireGuard device ${place}`}; bring it up (${bringUp(device)})`,
     { details: { device } },
   );
 }
 
 /** wg(8) needs the capability, a userspace socket its owner: usually root for both. */
-export function permissionMissing(
-  device: string,
-  remedy = 'run stunmesh as root or with CAP_NET_ADMIN',
-): StunmeshError {
+export function permissionMissing(device: string, remedy: string = wordsOf().right): StunmeshError {
   return new StunmeshError('ERR_WG_PERMISSION', `${subject(device)}: this user may not control it; ${remedy}`, {
     details: { device },
   });

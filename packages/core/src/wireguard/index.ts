@@ -1,6 +1,5 @@
 /** WireGuard control of this host: per device the userspace socket where one answers, else wg(8). */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
   type CallOptions,
   type Clock,
@@ -11,6 +10,7 @@ import {
 } from '../api/index.js';
 import { createControl } from './control.js';
 import type { WireGuardBackend } from './reading.js';
+import { readGivenNames, readRealName } from './real-name.js';
 import { createUapiBackend } from './uapi.js';
 import { createWgToolBackend } from './wg-tool.js';
 
@@ -56,7 +56,11 @@ export function openWireGuardControl(options: OpenWireGuardOptions): WireGuardCo
     }
   }
   return {
-    devices: ({ signal }) => bounded(signal, (o) => control.devices(o)),
+    devices: ({ signal }) =>
+      bounded(signal, async (o) => {
+        const [names, given] = await Promise.all([control.devices(o), readGivenNames(uapiDir)]);
+        return names.map((name) => given.get(name) ?? name).sort();
+      }),
     device: (name, { signal }) => bounded(signal, (o) => control.device(name, o)),
     setPeerEndpoints: (name, endpoints, { signal }) =>
       bounded(signal, (o) => control.setPeerEndpoints(name, endpoints, o)),
@@ -110,14 +114,5 @@ async function interfacesHere(): Promise<ReadonlySet<string> | undefined> {
     return new Set(lines.map((line) => line.slice(0, line.indexOf(':')).trim()));
   } catch {
     return undefined;
-  }
-}
-
-/** wg-quick on macOS keeps the name utunN of its device NAME in NAME.name. */
-async function readRealName(dir: string, name: string): Promise<string> {
-  try {
-    return (await readFile(join(dir, `${name}.name`), 'utf8')).trim() || name;
-  } catch {
-    return name;
   }
 }

@@ -89,7 +89,7 @@ export function parseGetAnswer(text: string, names: DeviceNames): DeviceReading 
     else if (PEER_KEYS.has(key)) readPeerKey(read(open.at(-1)), key, value, read);
   }
   if (!secretKey) throw privateKeyMissing(names.name);
-  const publicKey = parsePublicKey(Buffer.from(nacl.scalarMult.base(secretKey.expose())).toString('base64'));
+  const publicKey = publicKeyOf(secretKey);
   if (!publicKey) throw protocolError(names.name, SOURCE, 'a private key without a public one');
   return {
     device: {
@@ -102,6 +102,19 @@ export function parseGetAnswer(text: string, names: DeviceNames): DeviceReading 
     },
     presharedKeys: new Map(open.flatMap((p) => (p.presharedKey ? [[p.publicKey, p.presharedKey] as const] : []))),
   };
+}
+
+/** Keys of the devices read last: the multiplication takes 20 ms of unoptimised code, and a beat needs it again and again. */
+const derived: { readonly secretKey: SecretKey; readonly publicKey: PublicKey | undefined }[] = [];
+const MOST_DERIVED = 8;
+
+function publicKeyOf(secretKey: SecretKey): PublicKey | undefined {
+  const known = derived.find((pair) => pair.secretKey.equals(secretKey));
+  if (known) return known.publicKey;
+  const publicKey = parsePublicKey(Buffer.from(nacl.scalarMult.base(secretKey.expose())).toString('base64'));
+  derived.unshift({ secretKey, publicKey });
+  derived.length = Math.min(derived.length, MOST_DERIVED);
+  return publicKey;
 }
 
 const PEER_KEYS = new Set([

@@ -13,6 +13,7 @@ import {
   toolMissing,
   toolNotExecutable,
 } from './errors.js';
+import { wordsOf } from './platform.js';
 import type { PeerWrite, WireGuardBackend } from './reading.js';
 
 const DEADLINE_MS = 10_000;
@@ -20,13 +21,12 @@ const DEADLINE_MS = 10_000;
 /** Peers in one `wg set`; about 110 characters each, so the argument list stays far below any system's limit. */
 const PEERS_PER_SET = 500;
 
-/** What wg says where there is no such device: Linux with and without the kernel module, the BSDs, macOS. */
+/** What wg says where there is no such device: Linux with and without the kernel module, the BSDs, macOS; a socket without a process. */
 const NO_DEVICE =
-  /unable to (access|modify) interface: (no such device|protocol not supported|operation not supported|device not configured|no such file|address family not supported)/i;
+  /unable to (access|modify) interface: (no such device|protocol not supported|operation not supported|device not configured|no such file|address family not supported|connection refused)/i;
+/** What it says of an interface that is none of WireGuard's: FreeBSD. Of a write these words mean something else. */
+const NOT_WIREGUARD = /unable to access interface: (invalid argument|inappropriate ioctl)/i;
 const NO_PERMISSION = /permission denied|operation not permitted/i;
-
-/** Standard input by name; a minimal Linux has no /dev/stdin, but always /proc. */
-const STDIN = process.platform === 'linux' ? '/proc/self/fd/0' : '/dev/stdin';
 
 /** wg's own words for "every device". */
 const RESERVED_NAMES = new Set(['all', 'interfaces']);
@@ -73,14 +73,14 @@ export function createWgToolBackend({
 }
 
 /** Arguments of `wg set`; a preshared key is read from stdin, so at most one peer of a write can have one. */
-export function formatSet(device: string, writes: readonly PeerWrite[]): readonly string[] {
-  return ['set', device, ...writes.flatMap(formatPeer)];
+export function formatSet(device: string, writes: readonly PeerWrite[], platform?: NodeJS.Platform): readonly string[] {
+  return ['set', device, ...writes.flatMap((write) => formatPeer(write, platform))];
 }
 
-function formatPeer(write: PeerWrite): readonly string[] {
+function formatPeer(write: PeerWrite, platform: NodeJS.Platform | undefined): readonly string[] {
   const args = ['peer', write.publicKey];
   if (write.remove) return [...args, 'remove'];
-  if (write.presharedKey) args.push('preshared-key', STDIN);
+  if (write.presharedKey) args.push('preshared-key', wordsOf(platform).stdin);
   if (write.endpoint) args.push('endpoint', formatEndpoint(write.endpoint));
   if (write.keepaliveSeconds !== undefined)
     args.push('persistent-keepalive', write.keepaliveSeconds === 0 ? 'off' : String(write.keepaliveSeconds));
@@ -96,6 +96,7 @@ function judge(device: string, command: string, result: CommandResult): string {
   if (result.exitCode === 0) return result.stdout;
   if (NO_PERMISSION.test(result.stderr)) throw permissionMissing(device);
   if (NO_DEVICE.test(result.stderr)) throw deviceMissing(device);
+  if (NOT_WIREGUARD.test(result.stderr)) throw deviceMissing(device, 'the interface of this name is none of WireGuard');
   const said = safeLine(result.stderr);
   const how = result.exitCode === undefined ? (result.spawnCode ?? 'killed') : `exit status ${result.exitCode}`;
   throw new StunmeshError('ERR_WG_FAILED', `${subject(device)}: ${command} failed (${how})${said && `: ${said}`}`, {

@@ -1,11 +1,12 @@
 /** The controllers of one device over doubles: a fake clock, WireGuard, network and stores, and far sides that a test plays. */
 import { setMaxListeners } from 'node:events';
 import { type Endpoint, type Family, type StoreTraits, StunmeshError } from '#src/api/index.js';
-import { createSnapshot, type Snapshot } from '#src/control/snapshot.js';
+import { createSnapshot, type Snapshot, storeSnapshot } from '#src/control/snapshot.js';
 import type { Controllers } from '#src/controllers/context.js';
 import { createEngine, type Engine } from '#src/controllers/engine.js';
 import { createDeviceEntry, type DeviceEntry, forgetStore, type PeerEntry } from '#src/controllers/peer-table.js';
 import { createDeviceState, restoreDeviceState } from '#src/controllers/state.js';
+import { storePauseMs } from '#src/controllers/store-pause.js';
 import { guardStore } from '#src/host/guarded-store.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
 import {
@@ -165,7 +166,13 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     if (options.watch === false) Reflect.deleteProperty(seen, 'watch');
     const full = { maxValueBytes: 65_536, minPollMs: 500, ...traits };
     const timeoutMs = options.storeTimeoutMs ?? 10_000;
-    guarded.set(name, guardStore({ name, store: seen, traits: full, timeoutMs, clock, logger }));
+    const mostPauseMs = () => storePauseMs({
+        devices: [device],
+        store: name,
+        refreshIntervalMs: options.refreshIntervalMs ?? 600_000,
+        now: clock.now(),
+      });
+    guarded.set(name, guardStore({ name, store: seen, traits: full, timeoutMs, clock, logger, mostPauseMs }));
   };
   for (const [name, traits] of Object.entries(options.stores ?? { main: {} })) openStore(name, traits);
 
@@ -300,7 +307,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
         wallNow: clock.wallNow(),
         now: clock.now(),
         device,
-        stores: [...guarded.values()].map(({ name, counters }) => ({ name, ...counters })),
+        stores: [...guarded.values()].map(storeSnapshot),
       }),
     state: () => JSON.parse(JSON.stringify(createDeviceState(device))),
   };

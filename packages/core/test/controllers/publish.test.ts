@@ -108,10 +108,11 @@ test('F13 a write that failed is tried again, sooner than the refresh and ever s
   await h.start();
   await h.advance(60_000);
   const tries = h.only('publish').length;
-  assert.ok(tries >= 4 && tries <= 8, `${tries} tries in a minute`);
+  // The rest of them was spared by the circuit, as reading found the same.
+  assert.ok(tries >= 2 && tries <= 8, `${tries} tries in a minute`);
   assert.equal(h.logger.lines.filter((l) => l.level === 'warn' && l.message.includes('cannot publish')).length, 1);
   if (main) main.failure = undefined;
-  await h.advance(61_000);
+  await h.advance(20_000);
   assert.ok(h.peer().ourRecord());
 });
 

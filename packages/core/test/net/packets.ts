@@ -1,6 +1,7 @@
 /** Packets as raw sockets and data links hand them over, made by hand for the filter's table. */
 
 export const PORT = 51820;
+export const SERVER_PORT = 3478;
 
 /** A STUN message with the type, the magic cookie, a transaction id, and `rest`. */
 export function stun(type: number, cookie = 0x2112a442, rest: readonly number[] = []): Uint8Array {
@@ -22,10 +23,10 @@ export function wireguard(type: number, index: number): Uint8Array {
   return bytes;
 }
 
-export function udp(payload: Uint8Array, port = PORT): Uint8Array {
+export function udp(payload: Uint8Array, port = PORT, from = SERVER_PORT): Uint8Array {
   const bytes = new Uint8Array(8 + payload.length);
   const view = new DataView(bytes.buffer);
-  view.setUint16(0, 3478);
+  view.setUint16(0, from);
   view.setUint16(2, port);
   view.setUint16(4, bytes.length);
   bytes.set(payload, 8);

@@ -180,7 +180,8 @@ test('names that are a path, an option or too long are refused before any I/O', 
       return (error as StunmeshError).retry === 'never';
     });
   assert.deepEqual(asked, [], 'no file of such a name was looked for');
-  for (const name of ['wg0', 'utun12', 'wg-home_1.2', 'abcdefghijklmno']) await control.device(name, options);
+  for (const name of ['wg0', 'utun12', 'tun_wg0', 'wg-home_1.2', 'abcdefghijklmno'])
+    await control.device(name, options);
 });
 
 test('a keepalive that WireGuard cannot have is ERR_USAGE', async () => {

@@ -1,0 +1,3 @@
+/* netinet/icmp6.h */
+#pragma once
+#define ICMP6_FILTER 18

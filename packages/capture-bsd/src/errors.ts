@@ -1,0 +1,71 @@
+/** What a failed system call means to stunmesh on the BSDs, and what to do about it. */
+import { isStunmeshError, StunmeshError } from '@stunmesh/core/api';
+import { isSystemError } from './native.js';
+
+const DENIED: ReadonlySet<string> = new Set(['EPERM', 'EACCES']);
+
+/** The error for something that could not be opened; `what` names it ("the STUN socket of port 51820"). */
+export function openError(error: unknown, what: string): unknown {
+  if (!isSystemError(error)) return error;
+  const options = { details: { code: error.code, syscall: error.syscall }, cause: error };
+  if (DENIED.has(error.code))
+    return new StunmeshError(
+      'ERR_CAPTURE_PERMISSION',
+      `${what} needs root (raw sockets, and /dev/bpf to read from): ${error.message}`,
+      options,
+    );
+  return new StunmeshError('ERR_CAPTURE_OPEN', `${what} cannot be opened: ${error.message}`, options);
+}
+
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'EHOSTDOWN',
+  'EADDRNOTAVAIL',
+  'EINVAL',
+  'ENODEV',
+  'ENXIO',
+  // WireGuard: no peer for the address, or no endpoint for the peer.
+  'ENOKEY',
+  'EDESTADDRREQ',
+]);
+
+/** The error for a packet that could not be sent to `to`. */
+export function sendError(error: unknown, to: string): unknown {
+  if (isStunmeshError(error)) return error;
+  if (!isSystemError(error))
+    return new StunmeshError('ERR_CAPTURE_SEND', `a packet to ${to} was not sent: ${String(error)}`, { cause: error });
+  const options = { details: { code: error.code, syscall: error.syscall, to }, cause: error };
+  if (DENIED.has(error.code))
+    return new StunmeshError(
+      'ERR_CAPTURE_BLOCKED',
+      `this host's firewall (a rule "block out" of pf, or ipfw) stops packets to ${to}: ` +
+        `let UDP and ICMP out from WireGuard's port (${error.message})`,
+      options,
+    );
+  if (UNREACHABLE.has(error.code))
+    return new StunmeshError('ERR_CAPTURE_UNREACHABLE', `there is no route to ${to}: ${error.message}`, options);
+  return new StunmeshError('ERR_CAPTURE_SEND', `a packet to ${to} was not sent: ${error.message}`, options);
+}
+
+export function closedError(what: string): StunmeshError {
+  return new StunmeshError('ERR_CLOSED', `${what} is closed`);
+}
+
+/** The error for a socket that is of no use any more. */
+export function lostError(what: string, cause?: unknown): StunmeshError {
+  const reason = cause instanceof Error ? `: ${cause.message}` : '';
+  return new StunmeshError('ERR_CAPTURE_LOST', `${what} is lost${reason}`, cause === undefined ? {} : { cause });
+}
+
+/** Said when an answer came back to another port than the one that its question left from. */
+export function rewrittenError(localPort: number, seenPort: number, interfaceName: string): StunmeshError {
+  return new StunmeshError(
+    'ERR_CAPTURE_REWRITTEN',
+    `pf on this host rewrites the port: packets from port ${localPort} leave ${interfaceName} from port ${seenPort}, and peers ` +
+      `see that one. Keep the port by a rule before the others in pf.conf: "nat on ${interfaceName} inet proto udp from any ` +
+      `port ${localPort} to any -> (${interfaceName}) static-port" (OPNsense, pfSense: an outbound NAT rule with "Static port")`,
+    { details: { localPort, seenPort, interface: interfaceName } },
+  );
+}

@@ -1,0 +1,71 @@
+/** The capture module for FreeBSD and macOS; on Linux it captures by libpcap, for tests and for odd link types. */
+import type { CaptureModule } from '@stunmesh/core/api';
+import { openBpfSource, UnknownLinkTypeError } from './bpf-source.js';
+import { openCapSource } from './cap-source.js';
+import { openEchoSocket } from './echo-socket.js';
+import type { OpenFrameSource } from './frame-source.js';
+import { listInterfaces } from './interfaces.js';
+import { loadNative, type Native } from './native.js';
+import { createNetworkNews } from './network-news.js';
+import { routeTo } from './route.js';
+import { createSharedSources } from './shared-sources.js';
+import type { StunEarsParts } from './stun-ears.js';
+import { openStunSocket } from './stun-socket.js';
+import { watchNetwork } from './watch.js';
+
+export interface CaptureBsdOptions {
+  /** stunmesh_capture_bsd.node, where a bundle keeps it. */
+  readonly addonPath?: string;
+  /** cap-child.js, where a bundle keeps it. */
+  readonly capChildPath?: string;
+  /** How interfaces are read: 'bpf' (/dev/bpf; libpcap where the link type is unknown) or 'cap' (libpcap alone). Default: 'cap' on Linux. */
+  readonly reader?: 'bpf' | 'cap';
+}
+
+/** The module; its addon is loaded at the first use. */
+export function createCapture(options: CaptureBsdOptions = {}): CaptureModule {
+  const { reader = process.platform === 'linux' ? 'cap' : 'bpf' } = options;
+  let loaded: StunEarsParts | undefined;
+  const parts = (): StunEarsParts => {
+    if (!loaded) {
+      const native = loadNative(options.addonPath);
+      const openSource = createSharedSources(createOpener(native, reader, options.capChildPath));
+      loaded = { native, news: createNetworkNews(native), openSource, sourcesAreDear: reader === 'cap' };
+    }
+    return loaded;
+  };
+  return {
+    kind: 'capture',
+    apiVersion: 1,
+    name: 'bsd',
+    platforms: ['freebsd', 'darwin', 'linux'],
+    openStunSocket: async (o) => openStunSocket(parts(), o),
+    openEchoSocket: async (o) => openEchoSocket(parts().native, parts().news, o),
+    listInterfaces: async () =>
+      listInterfaces(parts().native).map(({ name, index, up, loopback, addresses }) => ({
+        name,
+        index,
+        up,
+        loopback,
+        addresses,
+      })),
+    routeTo: async (o) => routeTo(parts().native, o),
+    watchNetwork: async (o) => watchNetwork(parts().news, o),
+  };
+}
+
+function createOpener(native: Native, reader: 'bpf' | 'cap', capChildPath: string | undefined): OpenFrameSource {
+  const byCap: OpenFrameSource = (interfaceName, match, listener, signal) =>
+    openCapSource({ interfaceName, match, listener, signal, ...(capChildPath !== undefined && { childPath: capChildPath }) });
+  if (reader === 'cap') return byCap;
+  return async (interfaceName, match, listener, signal) => {
+    try {
+      return openBpfSource(native, interfaceName, match, listener);
+    } catch (error) {
+      if (error instanceof UnknownLinkTypeError) return byCap(interfaceName, match, listener, signal);
+      throw error;
+    }
+  };
+}
+
+export default createCapture();

@@ -1,0 +1,120 @@
+/** `stunmesh doctor`: why a tunnel is not direct, and what to do about it. */
+import { randomBytes } from 'node:crypto';
+import { dirname } from 'node:path';
+import type { Command } from 'commander';
+import type { StunmeshError } from '../api/index.js';
+import type { LoadedConfig } from '../config/index.js';
+import type { Finding } from '../doctor/finding.js';
+import { VERSION } from '../version.js';
+import type { CliContext } from './context.js';
+
+interface DoctorOptions {
+  readonly config?: string;
+  readonly configDir?: string;
+  readonly json?: boolean;
+  readonly device?: string;
+  /** --no-store-write. */
+  readonly storeWrite: boolean;
+}
+
+const HELP = `
+It asks the STUN servers from WireGuard's own port, writes and reads one key of its own in each store, and looks at records,
+handshakes and a running daemon. Tunnels are not touched. It needs the rights of the daemon: run it as root.
+Exit status: 0 when all is well (notes may be there), 1 with warnings, 2 with a fault.
+`;
+
+/** Adds `doctor`. A configuration that is missing or wrong is one of its findings. */
+export function addDoctorCommand(program: Command, context: CliContext): void {
+  program
+    .command('doctor')
+    .description('look for what keeps tunnels from being direct, and say what to do')
+    .option('-c, --config <file>', 'the configuration file')
+    .option('--config-dir <dir>', 'the folder of config.yaml or config.yml')
+    .option('--device <name>', 'only this device')
+    .option('--json', 'one JSON object instead of the text')
+    .option('--no-store-write', 'read the stores only')
+    .addHelpText('after', HELP)
+    .action((_own: unknown, command: Command) => doctor(context, command.optsWithGlobals<DoctorOptions>()));
+}
+
+async function doctor(context: CliContext, options: DoctorOptions): Promise<void> {
+  const [{ examine }, { createReport, formatGroup, formatSummary }, { exitStatus }, parts] = await Promise.all([
+    import('../doctor/examine.js'),
+    import('../doctor/report.js'),
+    import('../doctor/finding.js'),
+    collect(context, options),
+  ]);
+  const findings: Finding[] = [];
+  for await (const group of examine(parts.doctor)) {
+    findings.push(...group);
+    if (options.json !== true) context.stdout(formatGroup(group, context));
+  }
+  await parts.control[Symbol.asyncDispose]();
+  if (options.json === true)
+    context.stdout(`${JSON.stringify(createReport(findings, VERSION, parts.doctor.clock.wallNow()), undefined, 2)}\n`);
+  else context.stdout(`\n${formatSummary(findings, context)}`);
+  // A call that still hangs somewhere must not keep the process.
+  process.exit(exitStatus(findings));
+}
+
+/** The same parts as the daemon's, but for the controllers. */
+async function collect(context: CliContext, options: DoctorOptions) {
+  const [
+    { loadConfig },
+    { createPluginHost },
+    { createSystemClock },
+    { createLogger },
+    { openWireGuardControl },
+    { createResolver },
+    { createSystem },
+    { readSnapshot },
+    { acceptRecord },
+  ] = await Promise.all([
+    import('../config/index.js'),
+    import('../host/plugin-host.js'),
+    import('../runtime/system-clock.js'),
+    import('../telemetry/logger.js'),
+    import('../wireguard/index.js'),
+    import('../runtime/resolver.js'),
+    import('../doctor/system.js'),
+    import('../control/client.js'),
+    import('../controllers/acceptance.js'),
+  ]);
+  const clock = createSystemClock();
+  const logger = createLogger({ level: 'silent', format: 'console', colour: false, write: () => undefined });
+  const loaded: LoadedConfig | StunmeshError = await loadConfig({
+    ...(options.config === undefined ? {} : { file: options.config }),
+    ...(options.configDir === undefined ? {} : { dir: options.configDir }),
+    env: context.env,
+    cwd: context.cwd,
+  }).catch((error: StunmeshError) => error);
+  const found = 'config' in loaded ? loaded : undefined;
+  const host = createPluginHost({
+    clock,
+    logger,
+    ...(found === undefined
+      ? {}
+      : { configDir: dirname(found.config.file), explain: found.explain, checkSettings: found.checkSettings }),
+  });
+  const control = openWireGuardControl({ logger, clock });
+  const stop = new AbortController();
+  process.once('SIGINT', () => process.exit(130));
+  return {
+    control,
+    doctor: {
+      clock,
+      loaded,
+      control,
+      system: createSystem(context.env),
+      resolve: createResolver(),
+      random: (bytes: number) => Uint8Array.from(randomBytes(bytes)),
+      loadCapture: (name: string) => host.loadCapture(name),
+      openStore: (plugin: Parameters<typeof host.openStore>[0]) => host.openStore(plugin),
+      readSnapshot,
+      acceptRecord,
+      ...(options.device === undefined ? {} : { device: options.device }),
+      storeWrite: options.storeWrite,
+      signal: stop.signal,
+    },
+  };
+}

@@ -1,0 +1,42 @@
+/** Is there a configuration, is it valid, and what in it deserves a word? */
+import { isStunmeshError } from '../../api/index.js';
+import { type Check, type Finding, fromError } from '../finding.js';
+import type { Scene } from '../scene.js';
+import { count } from '../words.js';
+
+const check = 'configuration';
+
+export const configurationCheck: Check<Scene> = {
+  name: check,
+  async run({ parts, interfaces }) {
+    const { loaded } = parts;
+    if (isStunmeshError(loaded)) return [{ check, verdict: 'fault', ...fromError(loaded) }];
+    const { config, warnings } = loaded;
+    const all = [...config.interfaces.values()];
+    const peers = all.reduce((sum, entry) => sum + entry.peers.size, 0);
+    const counts = [
+      count(all.length, 'interface'),
+      count(peers, 'peer'),
+      count(config.plugins.size, 'plugin'),
+      count(config.stun.addresses.length, 'STUN server'),
+    ].join(', ');
+    const findings: Finding[] = [{ check, verdict: 'ok', text: `${config.file}: valid (${counts})` }];
+    if (parts.device !== undefined && interfaces.length === 0) {
+      findings.push({
+        check,
+        verdict: 'fault',
+        text: `the configuration has no interface "${parts.device}"; it has: ${all.map(({ name }) => name).join(', ') || 'none'}`,
+        remedy: 'name one of these with --device, or leave --device out.',
+        code: 'ERR_USAGE',
+      });
+    }
+    for (const text of warnings)
+      findings.push({
+        check,
+        verdict: 'warning',
+        text,
+        remedy: 'change the file there; `stunmesh config check` looks again.',
+      });
+    return findings;
+  },
+};

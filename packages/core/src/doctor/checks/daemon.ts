@@ -1,0 +1,68 @@
+/** Does a daemon serve each device, only one, and what does it complain of? */
+import { VERSION } from '../../version.js';
+import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
+import type { Scene } from '../scene.js';
+import { formatAge, list } from '../words.js';
+
+const check = 'daemon';
+
+export const daemonCheck: Check<Scene> = {
+  name: check,
+  run: async (scene) => (await Promise.all(scene.interfaces.map(({ name }) => look(scene, name)))).flat(),
+};
+
+async function look(scene: Scene, subject: string): Promise<readonly Finding[]> {
+  const all = await scene.daemons(subject);
+  const running = all.flatMap(({ snapshot, device, path }) => (snapshot ? [{ snapshot, device, path }] : []));
+  const findings: Finding[] = all.flatMap(({ error }) =>
+    error === undefined ? [] : [{ check, subject, verdict: 'warning', ...fromError(error) }],
+  );
+  const [first] = running;
+  if (!first) {
+    if (findings.length > 0) return findings;
+    return [
+      {
+        check,
+        subject,
+        verdict: 'note',
+        text: 'no stunmesh daemon runs for this device at the moment',
+        remedy: 'start it once the faults here are gone: `systemctl start stunmesh`, or `stunmesh`.',
+      },
+    ];
+  }
+  if (running.length > 1)
+    findings.push({
+      check,
+      subject,
+      verdict: 'fault',
+      text: `${running.length} daemons serve this device and write over each other: ${list(
+        running.map(({ snapshot, path }) => `process ${snapshot.pid} (${path})`),
+      )}`,
+      remedy: remedyOf('ERR_LOCKED'),
+      code: 'ERR_LOCKED',
+    });
+  const { snapshot, device } = first;
+  const about = `stunmesh ${snapshot.stunmesh} runs as process ${snapshot.pid}, for ${formatAge(
+    scene.parts.clock.wallNow() - snapshot.startedAt,
+  )}`;
+  findings.push({ check, subject, verdict: 'ok', text: about, details: { pid: snapshot.pid } });
+  if (snapshot.stunmesh !== VERSION)
+    findings.push({
+      check,
+      subject,
+      verdict: 'warning',
+      text: `the daemon is version ${snapshot.stunmesh}, this command is ${VERSION}`,
+      remedy: remedyOf('ERR_CONTROL_PROTOCOL'),
+      code: 'ERR_CONTROL_PROTOCOL',
+    });
+  for (const { of, code, message } of device?.errors ?? [])
+    findings.push({
+      check,
+      subject,
+      verdict: 'warning',
+      text: `the daemon's last error (${of}): ${message}`,
+      remedy: remedyOf(code),
+      code,
+    });
+  return findings;
+}

@@ -1,0 +1,31 @@
+/** Is each configured device there, with a port and a key? */
+import { type Check, type Finding, fromError } from '../finding.js';
+import { attempt, type Scene } from '../scene.js';
+import { count, formatMark } from '../words.js';
+
+const check = 'device';
+
+export const deviceCheck: Check<Scene> = {
+  name: check,
+  run: (scene) => Promise.all(scene.interfaces.map(({ name }) => look(scene, name))),
+};
+
+async function look(scene: Scene, name: string): Promise<Finding> {
+  const { value: device, error } = await attempt(scene.device(name));
+  if (!device) return { check, subject: name, verdict: 'fault', ...fromError(error) };
+  const { listenPort, firewallMark, peers } = device;
+  const details = { listenPort, firewallMark, peers: peers.size };
+  if (listenPort === 0)
+    return {
+      check,
+      subject: name,
+      verdict: 'fault',
+      text: 'the device listens on no port: it is down, or was never given one',
+      remedy: `bring it up (\`ip link set ${name} up\`, \`wg-quick up ${name}\`), or give it a ListenPort.`,
+      code: 'ERR_WG_FAILED',
+      details,
+    };
+  const mark = firewallMark === 0 ? 'no firewall mark' : `firewall mark ${formatMark(firewallMark)}`;
+  const text = `port ${listenPort}, ${mark}, ${count(peers.size, 'peer')}, public key ${device.publicKey}`;
+  return { check, subject: name, verdict: 'ok', text, details };
+}

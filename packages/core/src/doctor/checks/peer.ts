@@ -1,0 +1,77 @@
+/** What becomes of each peer: on the device, its record, and a verdict on the tunnel in words. */
+import type { Device, Peer } from '../../api/index.js';
+import type { InterfaceConfig, PeerConfig } from '../../config/index.js';
+import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
+import { judgeRecords } from '../judge-records.js';
+import { judgeTunnel, lifeOf } from '../judge-tunnel.js';
+import { attempt, type Scene } from '../scene.js';
+import { list } from '../words.js';
+
+const check = 'peer';
+/** Strangers that are named; the rest is a number. */
+const MOST_NAMED = 3;
+
+export const peerCheck: Check<Scene> = {
+  name: check,
+  run: async (scene) => (await Promise.all(scene.interfaces.map((entry) => look(scene, entry)))).flat(),
+};
+
+async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Finding[]> {
+  const { value: device } = await attempt(scene.device(entry.name));
+  if (!device) return [];
+  const lists = await Promise.all(
+    [...entry.peers.values()].map(async (config): Promise<readonly Finding[]> => {
+      const wg = device.peers.get(config.publicKey);
+      return wg ? examine(scene, entry, config, device, wg) : [missing(entry, config, device)];
+    }),
+  );
+  return lists.flat();
+}
+
+function missing(entry: InterfaceConfig, config: PeerConfig, device: Device): Finding {
+  const known = new Set([...entry.peers.values()].map(({ publicKey }) => publicKey));
+  const strangers = [...device.peers.keys()].filter((key) => !known.has(key));
+  const named = strangers.slice(0, MOST_NAMED);
+  const hint =
+    strangers.length === 0
+      ? 'the device has no other peer either'
+      : `of its peers ${list([...named, ...(strangers.length > named.length ? [`${strangers.length - named.length} more`] : [])])} ${
+          strangers.length === 1 ? 'is' : 'are'
+        } not in the configuration`;
+  return {
+    check,
+    subject: `${entry.name}/${config.name}`,
+    verdict: 'fault',
+    text: `the device has no peer with the public key ${config.publicKey}; ${hint}`,
+    remedy: remedyOf('ERR_WG_PEER_NOT_FOUND'),
+    code: 'ERR_WG_PEER_NOT_FOUND',
+  };
+}
+
+async function examine(
+  scene: Scene,
+  entry: InterfaceConfig,
+  config: PeerConfig,
+  device: Device,
+  wg: Peer,
+): Promise<readonly Finding[]> {
+  const subject = `${entry.name}/${config.name}`;
+  const [{ value: records, error }, daemons] = await Promise.all([
+    attempt(scene.records(entry, config.name)),
+    scene.daemons(entry.name),
+  ]);
+  if (!records) return [{ check, subject, verdict: 'fault', ...fromError(error) }];
+  const now = scene.parts.clock.wallNow();
+  const seen = daemons
+    .flatMap((daemon) => daemon.device?.peers ?? [])
+    .find(({ publicKey }) => publicKey === config.publicKey);
+  const life = lifeOf(wg, seen, now);
+  const subjects = { check, subject } as const;
+  return [
+    ...judgeRecords(records, { ownKey: device.publicKey, now, connected: life.connected }).map((f) => ({
+      ...subjects,
+      ...f,
+    })),
+    { ...subjects, ...(await judgeTunnel(scene, { entry, config, device, wg, records, life })) },
+  ];
+}

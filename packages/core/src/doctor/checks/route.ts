@@ -1,0 +1,153 @@
+/** Do marked probes leave where WireGuard's own packets do, towards the STUN servers as towards the peers? */
+import type { CaptureModule, Device, Route } from '../../api/index.js';
+import type { InterfaceConfig } from '../../config/index.js';
+import { parseAddress } from '../../net/index.js';
+import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
+import { attempt, familiesOf, type Scene } from '../scene.js';
+import { formatMark, list } from '../words.js';
+
+const check = 'route';
+
+interface Way {
+  /** What lies there, in words. */
+  readonly to: string;
+  readonly address: string;
+  readonly isPeer: boolean;
+  readonly marked: Route | undefined;
+  readonly plain: Route | undefined;
+}
+
+export const routeCheck: Check<Scene> = {
+  name: check,
+  run: async (scene) => (await Promise.all(scene.interfaces.map((entry) => look(scene, entry)))).flat(),
+};
+
+async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Finding[]> {
+  const [{ value: device }, { value: capture }] = await Promise.all([
+    attempt(scene.device(entry.name)),
+    attempt(scene.capture()),
+  ]);
+  if (!device || !capture?.routeTo) return [];
+  const { value: ways, error } = await attempt(findWays(scene, entry, device, capture));
+  if (!ways) return [{ check, subject: entry.name, verdict: 'warning', ...fromError(error) }];
+  return ways.length === 0 ? [] : judge(ways, device);
+}
+
+/** The STUN servers as far as their addresses are known, and where the peers are said to be. */
+async function findWays(
+  scene: Scene,
+  entry: InterfaceConfig,
+  device: Device,
+  capture: CaptureModule,
+): Promise<readonly Way[]> {
+  const families = familiesOf(entry);
+  const targets = new Map<string, { readonly to: string; readonly isPeer: boolean }>();
+  for (const text of scene.config?.stun.addresses ?? []) {
+    const host = text.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+    const addresses = parseAddress(host) ? [host] : await resolveAll(scene, host, families);
+    for (const address of addresses) targets.set(address, { to: `STUN server ${text}`, isPeer: false });
+  }
+  for (const [name, peer] of entry.peers) {
+    const endpoint = device.peers.get(peer.publicKey)?.endpoint;
+    if (endpoint) targets.set(endpoint.address, { to: `peer ${name} (${endpoint.address})`, isPeer: true });
+  }
+  const wanted = [...targets].filter(([address]) => families.includes(address.includes(':') ? 6 : 4));
+  const fib = entry.fib === undefined ? {} : { fib: entry.fib };
+  const route = (to: string, firewallMark: number) => capture.routeTo?.({ to, firewallMark, ...fib });
+  return Promise.all(
+    wanted.map(async ([address, target]) => ({
+      ...target,
+      address,
+      marked: await route(address, device.firewallMark),
+      plain: await route(address, 0),
+    })),
+  );
+}
+
+async function resolveAll(scene: Scene, host: string, families: readonly (4 | 6)[]): Promise<readonly string[]> {
+  const { resolve, clock, signal } = scene.parts;
+  using limit = clock.deadline(3_000, signal);
+  const found = await Promise.all(families.map((family) => attempt(resolve(host, family, limit.signal))));
+  return found.flatMap(({ value }) => value ?? []);
+}
+
+function judge(ways: readonly Way[], device: Device): readonly Finding[] {
+  const { name: subject, realName, firewallMark } = device;
+  const mark = formatMark(firewallMark);
+  const findings: Finding[] = [];
+  const name = (some: readonly Way[]) => list(some.map(({ to }) => to));
+  const into = ways.filter(({ marked }) => marked?.interface === realName);
+  if (into.length > 0)
+    findings.push({
+      check,
+      subject,
+      verdict: 'fault',
+      text: `the way to ${name(into)} leads into the tunnel itself`,
+      remedy: `route these addresses outside ${realName}; a full tunnel needs a firewall mark and a rule for it, as wg-quick makes them.`,
+      code: 'ERR_STUN_ADDRESS',
+    });
+  const nowhere = ways.filter(({ marked, plain }) => !marked && plain);
+  if (nowhere.length > 0)
+    findings.push({
+      check,
+      subject,
+      verdict: 'fault',
+      text: `packets with WireGuard's mark ${mark} have no route to ${name(nowhere)}; unmarked ones have one`,
+      remedy: remedyOf('ERR_STUN_NO_ROUTE'),
+      code: 'ERR_STUN_NO_ROUTE',
+    });
+  const elsewhere = ways.filter(
+    ({ marked, plain }) =>
+      marked &&
+      plain &&
+      marked.interface !== realName &&
+      plain.interface !== realName &&
+      marked.interface !== plain.interface,
+  );
+  if (elsewhere.length > 0)
+    findings.push({
+      check,
+      subject,
+      verdict: 'warning',
+      text: `packets with WireGuard's mark ${mark} leave by ${list(interfacesOf(elsewhere, 'marked'))}, unmarked ones by ${list(
+        interfacesOf(elsewhere, 'plain'),
+      )} (towards ${name(elsewhere)})`,
+      remedy: `if that is not meant, look at \`ip rule show\` for fwmark ${mark}, or take the mark off: \`wg set ${subject} fwmark off\`.`,
+      code: 'ERR_STUN_NO_ROUTE',
+    });
+  const servers = interfacesOf(
+    ways.filter(({ isPeer }) => !isPeer),
+    'marked',
+  );
+  const astray = ways.filter(
+    ({ isPeer, marked }) => isPeer && marked && servers.length > 0 && !servers.includes(marked.interface),
+  );
+  if (astray.length > 0)
+    findings.push({
+      check,
+      subject,
+      verdict: 'warning',
+      text: `STUN servers are reached by ${list(servers)}, but ${name(astray)} by ${list(
+        interfacesOf(astray, 'marked'),
+      )}: the address that is published may not be the one that this peer sees`,
+      remedy: 'route both the same way, or accept it where the peer is in a network of our own.',
+    });
+  if (findings.length > 0) return findings;
+  const out = interfacesOf(ways, 'marked');
+  if (out.length === 0)
+    return [
+      {
+        check,
+        subject,
+        verdict: 'fault',
+        text: `there is no route to ${name(ways)}`,
+        remedy: remedyOf('ERR_STUN_NO_ROUTE'),
+        code: 'ERR_STUN_NO_ROUTE',
+      },
+    ];
+  return [{ check, subject, verdict: 'ok', text: `probes leave by ${list(out)}, as WireGuard's own packets do` }];
+}
+
+function interfacesOf(ways: readonly Way[], which: 'marked' | 'plain'): readonly string[] {
+  return [...new Set(ways.flatMap((way) => way[which]?.interface ?? []))];
+}

@@ -1,0 +1,131 @@
+/** Does each store answer: read, written, read again, under the one key that is nobody's. */
+import { type Device, hasCode, isStunmeshError } from '../../api/index.js';
+import type { GuardedStore } from '../../host/guarded-store.js';
+import { sealedLength } from '../../record/endpoint-record.js';
+import { storeKey } from '../../record/store-key.js';
+import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
+import { attempt, type Scene } from '../scene.js';
+import { formatAge, formatMs } from '../words.js';
+
+const check = 'store';
+/** Slower than that, a change of address is known late. */
+const SLOW_MS = 3_000;
+/** A record of both families with all its members: nothing has to be left out of it. */
+const WHOLE_RECORD = sealedLength('x'.repeat(200));
+
+export const storeCheck: Check<Scene> = {
+  name: check,
+  async run(scene) {
+    const used = new Set(
+      scene.interfaces.flatMap((entry) => [...entry.peers.values()].flatMap(({ plugins }) => plugins)),
+    );
+    return (await Promise.all([...used].map((name) => look(scene, name)))).flat();
+  },
+};
+
+async function look(scene: Scene, name: string): Promise<readonly Finding[]> {
+  const subject = `store "${name}"`;
+  const { value: store, error } = await attempt(scene.store(name));
+  if (!store) return [{ check, subject, verdict: 'fault', ...fromError(error) }];
+  const entry = scene.interfaces.find((candidate) =>
+    [...candidate.peers.values()].some(({ plugins }) => plugins.includes(name)),
+  );
+  const { value: device } = await attempt(scene.device(entry?.name ?? ''));
+  const findings = await tryStore(scene, store, device, subject);
+  return findings.some(({ verdict }) => verdict === 'fault') ? findings : [...findings, ...limits(store, subject)];
+}
+
+/** Without a device there is no key of our own: an absent record under a random key tells that reading works. */
+async function tryStore(
+  scene: Scene,
+  store: GuardedStore,
+  device: Device | undefined,
+  subject: string,
+): Promise<readonly Finding[]> {
+  const { clock, random, signal, storeWrite } = scene.parts;
+  const key = device ? storeKey(device.publicKey, device.publicKey) : Buffer.from(random(20)).toString('hex');
+  const timed = async <T>(work: () => Promise<T>) => {
+    const startedAt = clock.now();
+    const outcome = await attempt(work());
+    return { ...outcome, tookMs: clock.now() - startedAt };
+  };
+  const read = await timed(() => store.get(key, { signal }));
+  // A program of protocol 0 has no word for "absent": only what was written can be read.
+  const silent = hasCode(read.error, 'ERR_EXEC_FAILED');
+  if (read.error !== undefined && !(silent && storeWrite)) return [fault(read.error, subject, 'it cannot be read')];
+  const reading = `read in ${formatMs(read.tookMs)}`;
+  if (!storeWrite || !device)
+    return [
+      {
+        check,
+        subject,
+        verdict: 'ok',
+        text: `${reading}; writing was not tried`,
+        details: { getMs: Math.round(read.tookMs) },
+      },
+    ];
+
+  const value = Buffer.from(random(64)).toString('hex');
+  const write = await timed(() => store.set(key, value, { signal }));
+  if (write.error !== undefined) {
+    const readOnly = read.error === undefined && hasCode(write.error, 'ERR_STORE_DENIED');
+    return [
+      fault(write.error, subject, readOnly ? 'it can be read and not written (read-only)' : 'it cannot be written'),
+    ];
+  }
+  const again = await timed(() => store.get(key, { signal }));
+  if (again.error !== undefined) return [fault(again.error, subject, 'it cannot be read')];
+  await attempt(store.delete?.(key, { signal }) ?? Promise.resolve());
+  const slowest = Math.max(read.tookMs, write.tookMs, again.tookMs);
+  const details = { getMs: Math.round(again.tookMs), setMs: Math.round(write.tookMs) };
+  const text = `${reading}, written in ${formatMs(write.tookMs)}`;
+  if (again.value !== value)
+    return [
+      {
+        check,
+        subject,
+        verdict: 'warning',
+        text: `${text}; what was written is not read back yet${again.value === undefined ? '' : ' (the value before it is)'}`,
+        remedy:
+          'a store that shows changes late delays every move of a peer by as much; run doctor again, and look whether both sides use the same one.',
+        details,
+      },
+    ];
+  if (slowest > SLOW_MS)
+    return [
+      { check, subject, verdict: 'warning', text: `${text}: slow`, remedy: remedyOf('ERR_STORE_UNAVAILABLE'), details },
+    ];
+  return [{ check, subject, verdict: 'ok', text: `${text}, and read back`, details }];
+}
+
+function fault(error: unknown, subject: string, what: string): Finding {
+  const { text, ...rest } = fromError(error);
+  // The message begins with the store's name, which the subject says already.
+  const short = text.startsWith(`${subject}: `) ? text.slice(subject.length + 2) : text;
+  const wait =
+    isStunmeshError(error) && error.retryAfterMs !== undefined
+      ? ` (try again in ${formatAge(error.retryAfterMs)})`
+      : '';
+  return { check, subject, verdict: 'fault', text: `${what}: ${short}${wait}`, ...rest };
+}
+
+/** What the store says of itself. */
+function limits({ traits }: GuardedStore, subject: string): readonly Finding[] {
+  const { maxValueBytes, minPollMs, expiresAfterMs } = traits;
+  const parts = [
+    `values up to ${maxValueBytes} characters`,
+    `asked at most every ${formatAge(minPollMs)}`,
+    ...(expiresAfterMs === undefined ? [] : [`forgets after ${formatAge(expiresAfterMs)}`]),
+  ];
+  const details = { maxValueBytes, minPollMs, expiresAfterMs };
+  const short = maxValueBytes < WHOLE_RECORD;
+  return [
+    {
+      check,
+      subject,
+      verdict: 'note',
+      text: `${parts.join(', ')}${short ? '; of a record with both families some members are left out' : ''}`,
+      details,
+    },
+  ];
+}

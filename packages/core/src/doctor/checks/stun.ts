@@ -1,0 +1,118 @@
+/** What each STUN server says of WireGuard's port: reachable, how fast, and whether they agree. */
+import { hasCode } from '../../api/index.js';
+import type { InterfaceConfig } from '../../config/index.js';
+import { formatEndpoint } from '../../net/index.js';
+import type { NatBehaviour } from '../../stun/nat-behaviour.js';
+import { summariseFailures } from '../../stun/verdict.js';
+import { type Check, type Finding, fromError } from '../finding.js';
+import { attempt, familiesOf, type Scene } from '../scene.js';
+import { count, formatMs } from '../words.js';
+
+const check = 'stun';
+/** A server that needs longer delays every discovery. */
+const SLOW_MS = 1_000;
+/** Failures of a host that has no address of that family at all. */
+const NO_FAMILY = ['ERR_RESOLVE', 'ERR_STUN_ADDRESS', 'ERR_CAPTURE_UNREACHABLE'] as const;
+
+export const stunCheck: Check<Scene> = {
+  name: check,
+  run: async (scene) => (await Promise.all(scene.interfaces.map((entry) => look(scene, entry)))).flat(),
+};
+
+async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Finding[]> {
+  // The device's own check says what is wrong with it.
+  if ((await attempt(scene.device(entry.name))).error !== undefined) return [];
+  const families = familiesOf(entry);
+  const all = await Promise.all(families.map((family) => attempt(scene.nat(entry, family))));
+  const works = all.map(({ value }) => value?.mapped !== undefined);
+  return families.flatMap((family, i) => {
+    const { value, error } = all[i] ?? {};
+    const subject = `${entry.name} IPv${family}`;
+    if (value) return judge(value, subject, works.some(Boolean));
+    // Missing rights and a missing addon have findings of their own.
+    if (hasCode(error, 'ERR_CAPTURE_PERMISSION') || hasCode(error, 'ERR_CAPTURE_ADDON')) return [];
+    return [{ check, subject, verdict: 'fault' as const, ...fromError(error) }];
+  });
+}
+
+function judge(nat: NatBehaviour, subject: string, otherWorks: boolean): readonly Finding[] {
+  const failed = [...nat.failures];
+  if (nat.sights.length === 0) {
+    const absent = failed.every(([, error]) => NO_FAMILY.some((code) => hasCode(error, code)));
+    const summary = summariseFailures(nat.failures, nat.family);
+    if (absent && otherWorks)
+      return [
+        {
+          check,
+          subject,
+          verdict: 'note',
+          text: `this host reaches no STUN server over IPv${nat.family}: the other family alone is published`,
+        },
+      ];
+    return [{ check, subject, verdict: 'fault', ...fromError(summary) }];
+  }
+  const findings: Finding[] = nat.sights.map(({ server, mapped, rttMs }) => {
+    const about = `${server} sees ${formatEndpoint(mapped)}, after ${formatMs(rttMs)}`;
+    const details = { server, mapped: formatEndpoint(mapped), rttMs: Math.round(rttMs) };
+    if (nat.liars.includes(server))
+      return {
+        check,
+        subject,
+        verdict: 'fault',
+        text: `${about}: that contradicts the other servers`,
+        remedy: 'take it out of `stun.addresses`: peers would be sent to an address that is not ours.',
+        code: 'ERR_STUN_REFUSED',
+        details,
+      };
+    if (rttMs > SLOW_MS)
+      return {
+        check,
+        subject,
+        verdict: 'warning',
+        text: `${about}: slow`,
+        remedy: 'put a nearer server into `stun.addresses`.',
+        details,
+      };
+    return { check, subject, verdict: 'ok', text: about, details };
+  });
+  for (const [server, error] of failed)
+    findings.push({ check, subject, verdict: 'warning', ...failure(server, error) });
+  findings.push(...agreement(nat, subject));
+  return findings;
+}
+
+function failure(server: string, error: unknown): Pick<Finding, 'text' | 'remedy' | 'code'> {
+  const { text, ...rest } = fromError(error);
+  return { text: text.includes(server) ? text : `${server}: ${text}`, ...rest };
+}
+
+function agreement(nat: NatBehaviour, subject: string): readonly Finding[] {
+  const believed = nat.sights.filter(({ server }) => !nat.liars.includes(server));
+  const addresses = new Set(believed.map(({ mapped }) => mapped.address));
+  if (addresses.size > 1)
+    return [
+      {
+        check,
+        subject,
+        verdict: 'warning',
+        text: 'the servers see different addresses of this host: one of them lies, or packets leave by several lines',
+        remedy:
+          'add a third server to `stun.addresses` and run doctor again: two that agree show the one that does not.',
+        code: 'ERR_STUN_REFUSED',
+      },
+    ];
+  if (believed.length === 1 && nat.failures.size === 0 && nat.liars.length === 0)
+    return [
+      {
+        check,
+        subject,
+        verdict: 'note',
+        text: 'one STUN server alone: nothing to compare it with, and nothing to fall back on',
+        remedy: 'add a second one to `stun.addresses`.',
+      },
+    ];
+  if (believed.length < 2) return [];
+  return [
+    { check, subject, verdict: 'ok', text: `${count(believed.length, 'server')} agree on ${[...addresses].join()}` },
+  ];
+}

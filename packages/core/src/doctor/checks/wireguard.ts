@@ -1,0 +1,55 @@
+/** Is there a way to talk to WireGuard: wg(8) and a kernel module, or a userspace socket? */
+import { hasCode } from '../../api/index.js';
+import { type Check, type Finding, remedyOf } from '../finding.js';
+import { attempt, type Scene } from '../scene.js';
+import { list } from '../words.js';
+
+const check = 'wireguard';
+
+export const wireguardCheck: Check<Scene> = {
+  name: check,
+  async run(scene) {
+    const { system, control, signal } = scene.parts;
+    const [wg, kernel, sockets, here] = await Promise.all([
+      system.program('wg'),
+      system.kernelModule(),
+      system.userspaceDevices(),
+      attempt(control.devices({ signal })),
+    ]);
+    const wanted = scene.interfaces.map(({ name }) => name);
+    const userspace = wanted.filter((name) => sockets.includes(name));
+    return [tool(wg, here.error, wanted.length > 0 && userspace.length === wanted.length), ...implementation()];
+
+    function implementation(): Finding[] {
+      if (kernel === 'loaded') return [{ check, verdict: 'ok', text: 'the kernel has WireGuard' }];
+      if (userspace.length > 0)
+        return [{ check, verdict: 'ok', text: `${list(userspace)}: userspace WireGuard with a control socket` }];
+      if ((here.value?.length ?? 0) > 0)
+        return [{ check, verdict: 'ok', text: `WireGuard serves ${list(here.value ?? [])}` }];
+      if (kernel === 'available')
+        return [{ check, verdict: 'note', text: 'the kernel module is there and not loaded: no device uses it yet' }];
+      return [
+        {
+          check,
+          verdict: 'fault',
+          text: 'neither a kernel module nor a userspace WireGuard is there',
+          remedy: 'install WireGuard for this kernel, or wireguard-go, and bring the device up.',
+          code: 'ERR_WG_DEVICE_NOT_FOUND',
+        },
+      ];
+    }
+  },
+};
+
+function tool(path: string | undefined, error: unknown, notNeeded: boolean): Finding {
+  if (path !== undefined) return { check, verdict: 'ok', text: `wg(8) is ${path}` };
+  return {
+    check,
+    verdict: notNeeded && !hasCode(error, 'ERR_WG_NOT_FOUND') ? 'warning' : 'fault',
+    text: notNeeded
+      ? 'the command wg is not in PATH: devices with a userspace socket work, those of the kernel do not'
+      : 'the command wg is not in PATH',
+    remedy: remedyOf('ERR_WG_NOT_FOUND'),
+    code: 'ERR_WG_NOT_FOUND',
+  };
+}

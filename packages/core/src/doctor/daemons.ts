@@ -1,0 +1,51 @@
+/** Finds every daemon that serves a device, also one with a run_dir of its own. */
+import { basename, join } from 'node:path';
+import { hasCode } from '../api/index.js';
+import type { DeviceSnapshot, Snapshot } from '../control/snapshot.js';
+import { ANSWER_MS, attempt, type DoctorParts } from './scene.js';
+
+export interface DaemonSeen {
+  /** Its control socket. */
+  readonly path: string;
+  readonly snapshot?: Snapshot;
+  readonly device?: DeviceSnapshot;
+  /** It is there and gave no answer that makes sense. */
+  readonly error?: unknown;
+}
+
+/** Where userspace WireGuard keeps sockets of the same name. */
+const WIREGUARD_FOLDER = /\/run\/wireguard\//;
+
+export async function findDaemons(
+  parts: Pick<DoctorParts, 'system' | 'clock' | 'signal' | 'readSnapshot'>,
+  runDir: string | undefined,
+  device: string,
+): Promise<readonly DaemonSeen[]> {
+  const name = `${device}.sock`;
+  const bound = (await parts.system.unixSockets()).filter(
+    (path) => basename(path) === name && !WIREGUARD_FOLDER.test(path),
+  );
+  const paths = [...new Set([...(runDir === undefined ? [] : [join(runDir, name)]), ...bound])];
+  const seen = await Promise.all(
+    paths.map(async (path): Promise<DaemonSeen | undefined> => {
+      using limit = parts.clock.deadline(ANSWER_MS, parts.signal);
+      const { value: snapshot, error } = await attempt(parts.readSnapshot(path, limit.signal));
+      if (snapshot) {
+        const found = snapshot.devices.find((candidate) => candidate.name === device);
+        return { path, snapshot, ...(found ? { device: found } : {}) };
+      }
+      // A socket that is not there is no daemon.
+      const absent = hasCode(error, 'ERR_CONTROL_NOT_RUNNING') && !/permission/.test((error as Error).message);
+      return absent ? undefined : { path, error };
+    }),
+  );
+  // One daemon can be reached by two names of its folder.
+  const pids = new Set<number>();
+  return seen.filter((daemon): daemon is DaemonSeen => {
+    if (!daemon) return false;
+    if (!daemon.snapshot) return true;
+    const fresh = !pids.has(daemon.snapshot.pid);
+    pids.add(daemon.snapshot.pid);
+    return fresh;
+  });
+}

@@ -1,0 +1,157 @@
+/** The verdict on one tunnel, in words: connected, should work, needs the other side, or cannot work, and what would change that. */
+import type { Device, Endpoint, Peer } from '../api/index.js';
+import type { InterfaceConfig, PeerConfig } from '../config/index.js';
+import type { PeerSnapshot } from '../control/snapshot.js';
+import { formatEndpoint, sameEndpoint } from '../net/index.js';
+import type { ParsedRecord } from '../record/endpoint-record.js';
+import { parseNatCode } from '../record/nat-code.js';
+import type { NatBehaviour } from '../stun/nat-behaviour.js';
+import type { Judgement } from './judge-records.js';
+import { type PairSide, pairVerdict, UNKNOWN_NAT } from './pair-verdict.js';
+import type { PeerRecords } from './peer-records.js';
+import { attempt, familiesOf, type Scene } from './scene.js';
+import { formatAge } from './words.js';
+
+/** WireGuard refuses to use a session that is older (whitepaper section 6.1, Reject-After-Time). */
+const SESSION_MS = 180_000;
+
+export interface Life {
+  readonly connected: boolean;
+  /** Milliseconds; undefined: never. */
+  readonly handshakeAgeMs: number | undefined;
+  /** As a running daemon sees it. */
+  readonly phase?: PeerSnapshot['phase'];
+  readonly lastError?: { readonly code: string; readonly message: string };
+}
+
+export interface TunnelFacts {
+  readonly entry: InterfaceConfig;
+  readonly config: PeerConfig;
+  readonly device: Device;
+  readonly wg: Peer;
+  readonly records: PeerRecords;
+  readonly life: Life;
+}
+
+/** A daemon that watches the peer knows better than the handshake's age. */
+export function lifeOf(wg: Peer, seen: PeerSnapshot | undefined, now: number): Life {
+  const handshakeAgeMs = wg.latestHandshakeAt === undefined ? undefined : now - wg.latestHandshakeAt;
+  const young = handshakeAgeMs !== undefined && handshakeAgeMs < SESSION_MS;
+  return {
+    connected: seen ? seen.phase === 'connected' : young,
+    handshakeAgeMs,
+    ...(seen ? { phase: seen.phase } : {}),
+    ...(seen?.lastError ? { lastError: seen.lastError } : {}),
+  };
+}
+
+export async function judgeTunnel(scene: Scene, facts: TunnelFacts): Promise<Judgement> {
+  const { wg, life, entry, config, device, records } = facts;
+  const at = wg.endpoint ? ` at ${formatEndpoint(wg.endpoint)}` : '';
+  const handshake =
+    life.handshakeAgeMs === undefined
+      ? 'no handshake yet'
+      : `the last handshake was ${formatAge(life.handshakeAgeMs)} ago`;
+  const details = { phase: life.phase, endpoint: wg.endpoint ? formatEndpoint(wg.endpoint) : undefined };
+  if (life.connected) return { verdict: 'ok', text: `connected${at}: ${handshake}`, details };
+  if (life.phase === 'idle')
+    return { verdict: 'ok', text: `idle${at}: nothing to send, and nothing wrong; ${handshake}`, details };
+
+  const record = newestOf(records);
+  if (!record)
+    return {
+      verdict: 'note',
+      text: `needs the other side: without a record of it nobody knows where it is; ${handshake}`,
+      details,
+    };
+  const [ours, theirs] = [await ownSide(scene, entry, config), peerSide(record, config)];
+  const verdict = pairVerdict(ours.side, theirs, {
+    ownName: 'this host',
+    peerName: config.name,
+    samePublicAddress: ours.mapped.some(({ address }) => address === record.ipv4?.address),
+    ownPort: device.listenPort,
+    ...(record.ipv4 ? { peerPort: record.ipv4.port } : {}),
+  });
+  const remedies = verdict.remedies.join('; or ');
+  if (verdict.outcome === 'cannot')
+    return {
+      verdict: 'fault',
+      text: `${verdict.words}; ${handshake}`,
+      ...(remedies === '' ? {} : { remedy: `${remedies}.` }),
+      details: { ...details, outcome: verdict.outcome },
+    };
+  return {
+    ...notYet(facts, record),
+    text: `${verdict.words}; ${handshake}${at}`,
+    ...notYetRemedy(facts, record, verdict.outcome === 'unknown' ? remedies : ''),
+    details: { ...details, outcome: verdict.outcome },
+  };
+}
+
+/** A tunnel that should stand and does not is worth a warning once a daemon has had the time to make it. */
+function notYet({ life }: TunnelFacts, _record: ParsedRecord): Pick<Judgement, 'verdict' | 'code'> {
+  return {
+    verdict: life.phase === undefined ? 'note' : 'warning',
+    ...(life.lastError ? { code: life.lastError.code } : {}),
+  };
+}
+
+function notYetRemedy(
+  { life, wg, config }: TunnelFacts,
+  record: ParsedRecord,
+  remedies: string,
+): { readonly remedy: string } {
+  const steps: string[] = [];
+  if (life.phase === undefined) steps.push('start stunmesh here and look again');
+  else {
+    const stands = [record.ipv4, record.ipv6].some((endpoint) => endpoint && sameEndpoint(endpoint, wg.endpoint));
+    if (life.lastError) steps.push(`the daemon says: ${life.lastError.message}`);
+    steps.push(
+      stands
+        ? `look on ${config.name}: stunmesh and WireGuard run there, and its peer with our public key has our tunnel address in its AllowedIPs`
+        : `wait some seconds, and look again`,
+    );
+  }
+  if (remedies !== '') steps.push(remedies);
+  return { remedy: `${steps.join('; ')}.` };
+}
+
+function newestOf({ theirs }: PeerRecords): ParsedRecord | undefined {
+  return theirs
+    .flatMap(({ record, error }) => (record && !error ? [record] : []))
+    .toSorted((a, b) => (b.t ?? 0) - (a.t ?? 0))[0];
+}
+
+/** Families that both the interface publishes and the peer is reached by. */
+function wanted(config: PeerConfig): { readonly four: boolean; readonly six: boolean } {
+  return { four: config.protocol !== 'ipv6', six: config.protocol !== 'ipv4' };
+}
+
+async function ownSide(
+  scene: Scene,
+  entry: InterfaceConfig,
+  config: PeerConfig,
+): Promise<{ readonly side: PairSide; readonly mapped: readonly Endpoint[] }> {
+  const { four, six } = wanted(config);
+  const found: NatBehaviour[] = [];
+  for (const family of familiesOf(entry).filter((family) => (family === 4 ? four : six))) {
+    const { value } = await attempt(scene.nat(entry, family));
+    if (value?.mapped) found.push(value);
+  }
+  const of = (family: 4 | 6) => found.find((nat) => nat.family === family);
+  const [ipv4, ipv6] = [of(4), of(6)];
+  return {
+    side: { ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}) },
+    mapped: found.flatMap(({ mapped }) => mapped ?? []),
+  };
+}
+
+/** What the record says of the NATs there; an older writer says nothing. */
+function peerSide(record: ParsedRecord, config: PeerConfig): PairSide {
+  const { four, six } = wanted(config);
+  const told = parseNatCode(record.b);
+  return {
+    ...(record.ipv4 && four ? { ipv4: told.get(4) ?? UNKNOWN_NAT } : {}),
+    ...(record.ipv6 && six ? { ipv6: told.get(6) ?? UNKNOWN_NAT } : {}),
+  };
+}

@@ -1,0 +1,68 @@
+/** Reads what the stores hold of a peer, and of us for it, as the daemon would read it. */
+import { isStunmeshError, StunmeshError } from '../api/index.js';
+import type { InterfaceConfig } from '../config/index.js';
+import { type ParsedRecord, parseRecord } from '../record/endpoint-record.js';
+import { createChannel } from '../record/seal.js';
+import { storeKey } from '../record/store-key.js';
+import type { Scene } from './scene.js';
+
+/** One store's answer: a record, nothing, or why neither. */
+export interface RecordSeen {
+  readonly store: string;
+  readonly record?: ParsedRecord;
+  /** ERR_RECORD_…: something is there and is of no use. Other codes: the store did not answer. */
+  readonly error?: StunmeshError;
+}
+
+export interface PeerRecords {
+  /** The peer's, a member for each of its stores. */
+  readonly theirs: readonly RecordSeen[];
+  /** Ours for it. */
+  readonly ours: readonly RecordSeen[];
+}
+
+export async function readPeerRecords(scene: Scene, entry: InterfaceConfig, peerName: string): Promise<PeerRecords> {
+  const peer = entry.peers.get(peerName);
+  if (!peer) return { theirs: [], ours: [] };
+  const device = await scene.device(entry.name);
+  const read = async (key: string, store: string): Promise<RecordSeen> => {
+    try {
+      const value = await (await scene.store(store)).get(key, { signal: scene.parts.signal });
+      if (value === undefined) return { store };
+      return { store, record: parseRecord(createChannel(device.secretKey, peer.publicKey).open(value)) };
+    } catch (error) {
+      return { store, error: asStunmeshError(error) };
+    }
+  };
+  const theirKey = storeKey(peer.publicKey, device.publicKey);
+  const ourKey = storeKey(device.publicKey, peer.publicKey);
+  const [theirs, ours] = await Promise.all([
+    Promise.all(peer.plugins.map((store) => read(theirKey, store))),
+    Promise.all(peer.plugins.map((store) => read(ourKey, store))),
+  ]);
+  return { theirs: await Promise.all(theirs.map(judge)), ours };
+
+  async function judge(seen: RecordSeen): Promise<RecordSeen> {
+    if (!seen.record || !peer) return seen;
+    try {
+      const capture = await scene.capture().catch(() => undefined);
+      const interfaces = capture ? await scene.hostInterfaces() : [];
+      const record = await scene.parts.acceptRecord({
+        record: seen.record,
+        peer: peer.publicKey,
+        own: device,
+        published: ours.flatMap(({ record: own }) => [own?.ipv4, own?.ipv6]).filter((e) => e !== undefined),
+        ownAddresses: interfaces.flatMap((i) => i.addresses.map((a) => a.address)),
+        routeOf: async (to) => (await capture?.routeTo?.({ to, firewallMark: device.firewallMark }))?.interface,
+      });
+      return { store: seen.store, record };
+    } catch (error) {
+      return { ...seen, error: asStunmeshError(error) };
+    }
+  }
+}
+
+function asStunmeshError(error: unknown): StunmeshError {
+  if (isStunmeshError(error)) return error;
+  return new StunmeshError('ERR_INTERNAL', error instanceof Error ? error.message : String(error));
+}

@@ -1,0 +1,102 @@
+/** A small HTTP server for a few read-only pages, such as /metrics and /healthz; loaded only when it is asked for. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type Endpoint, StunmeshError } from '../api/index.js';
+import { createEndpoint, formatEndpoint, parseAddress } from '../net/index.js';
+
+export interface Page {
+  readonly status: number;
+  /** The Content-Type. */
+  readonly type: string;
+  readonly body: string;
+}
+
+export interface HttpPages extends AsyncDisposable {
+  /** With the port that the system chose where 0 was asked for. */
+  readonly address: Endpoint;
+}
+
+/** A scraper or two and somebody who looks; whoever opens more is no friend. */
+const MOST_CONNECTIONS = 32;
+const REQUEST_MS = 5_000;
+const MOST_HEADER_BYTES = 8_192;
+const TEXT = 'text/plain; charset=utf-8';
+
+/** Serves `pages` by their paths ("/metrics") to GET and HEAD. Errors: ERR_METRICS_LISTEN. */
+export async function openHttpPages(
+  listen: Endpoint,
+  pages: Readonly<Record<string, () => Page | Promise<Page>>>,
+): Promise<HttpPages> {
+  const server = createServer(
+    {
+      requestTimeout: REQUEST_MS,
+      headersTimeout: REQUEST_MS,
+      connectionsCheckingInterval: REQUEST_MS,
+      maxHeaderSize: MOST_HEADER_BYTES,
+    },
+    (request, response) => void answer(pages, request, response),
+  );
+  server.maxConnections = MOST_CONNECTIONS;
+  const text = formatEndpoint(listen);
+  await new Promise<void>((resolve, reject) => {
+    // It stays: an accept that fails later (no descriptors left) must not end the daemon.
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      server.close();
+      reject(new StunmeshError('ERR_METRICS_LISTEN', `cannot serve metrics on ${text}: ${explain(error)}`));
+    });
+    const { address, port, zone } = listen;
+    // Without ipv6Only "::" would take the port of every IPv4 address too.
+    server.listen({ host: zone === undefined ? address : `${address}%${zone}`, port, ipv6Only: true }, resolve);
+  });
+  const bound = server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : listen.port;
+  let closing: Promise<void> | undefined;
+  return {
+    address: createEndpoint(parseAddress(listen.address) ?? new Uint8Array(4), port),
+    [Symbol.asyncDispose]() {
+      closing ??= new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+      return closing;
+    },
+  };
+}
+
+async function answer(
+  pages: Readonly<Record<string, () => Page | Promise<Page>>>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { method, url = '/' } = request;
+  const page = await pageFor(pages, method, url.split('?', 1)[0] ?? '/');
+  response.writeHead(page.status, {
+    'Content-Type': page.type,
+    'Content-Length': Buffer.byteLength(page.body),
+    'Cache-Control': 'no-store',
+    ...(page.status === 405 ? { Allow: 'GET, HEAD', Connection: 'close' } : {}),
+  });
+  response.end(method === 'HEAD' ? undefined : page.body);
+}
+
+async function pageFor(
+  pages: Readonly<Record<string, () => Page | Promise<Page>>>,
+  method: string | undefined,
+  path: string,
+): Promise<Page> {
+  if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: TEXT, body: 'only GET and HEAD\n' };
+  const make = Object.hasOwn(pages, path) ? pages[path] : undefined;
+  if (!make) return { status: 404, type: TEXT, body: `there are: ${Object.keys(pages).join(', ')}\n` };
+  try {
+    return await make();
+  } catch {
+    // What went wrong may quote anything; it is for the log, not for whoever asks here.
+    return { status: 500, type: TEXT, body: 'internal error\n' };
+  }
+}
+
+function explain(error: NodeJS.ErrnoException): string {
+  if (error.code === 'EADDRINUSE') return 'another program has this port; choose another, or end that program';
+  if (error.code === 'EADDRNOTAVAIL') return 'this host does not have that address; choose one of its own';
+  if (error.code === 'EACCES') return 'ports below 1024 need privileges; choose a higher one';
+  return error.code ?? error.message;
+}

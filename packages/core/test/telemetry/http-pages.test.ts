@@ -1,0 +1,76 @@
+/** The HTTP side: what is served, what is refused, and a port that is taken. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import type { Endpoint } from '#src/api/index.js';
+import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
+import { healthPage } from '#src/telemetry/health.js';
+import { type HttpPages, openHttpPages } from '#src/telemetry/http-pages.js';
+import { deviceReading, readings } from './readings.js';
+
+const LOCAL = parseEndpoint('127.0.0.1:0') as Endpoint;
+
+async function serve(t: TestContext, listen = LOCAL): Promise<HttpPages> {
+  const pages = await openHttpPages(listen, {
+    '/metrics': async () => ({ status: 200, type: 'text/plain', body: 'a 1\n' }),
+    '/healthz': () => ({ status: 503, type: 'text/plain', body: 'wg0: gone\n' }),
+    '/broken': () => {
+      throw new Error('a secret');
+    },
+  });
+  t.after(() => pages[Symbol.asyncDispose]());
+  return pages;
+}
+
+test('GET and HEAD of the pages there are; else 404 and 405; a page that fails says nothing of why', async (t) => {
+  const base = `http://${formatEndpoint((await serve(t)).address)}`;
+  const got = async (path: string, init?: RequestInit) => {
+    const response = await fetch(`${base}${path}`, init);
+    return [response.status, await response.text()];
+  };
+  assert.deepEqual(await got('/metrics'), [200, 'a 1\n']);
+  assert.deepEqual(await got('/metrics?x=1'), [200, 'a 1\n']);
+  assert.deepEqual(await got('/metrics', { method: 'HEAD' }), [200, '']);
+  assert.deepEqual(await got('/healthz'), [503, 'wg0: gone\n']);
+  assert.deepEqual(await got('/'), [404, 'there are: /metrics, /healthz, /broken\n']);
+  assert.deepEqual(await got('/toString'), [404, 'there are: /metrics, /healthz, /broken\n']);
+  assert.equal((await got('/metrics', { method: 'POST', body: 'x' }))[0], 405);
+  assert.deepEqual(await got('/broken'), [500, 'internal error\n']);
+});
+
+test('a port that is taken is ERR_METRICS_LISTEN with the address; closing is idempotent and ends open connections', async (t) => {
+  const pages = await serve(t);
+  const text = formatEndpoint(pages.address);
+  await assert.rejects(serve(t, pages.address), {
+    code: 'ERR_METRICS_LISTEN',
+    message: `cannot serve metrics on ${text}: another program has this port; choose another, or end that program`,
+  });
+  const idle = connect(pages.address.port, pages.address.address);
+  idle.on('error', () => undefined);
+  await once(idle, 'connect');
+  await Promise.all([pages[Symbol.asyncDispose](), pages[Symbol.asyncDispose]()]);
+  if (!idle.closed) await once(idle, 'close');
+  await serve(t, pages.address);
+});
+
+test('healthy while every configured device is taken up, there, and readable; peers and servers do not count', () => {
+  assert.deepEqual(healthPage(readings()).status, 200);
+  assert.deepEqual(healthPage(readings()).body, 'ok\n');
+  const lost = { of: 'ipv4', code: 'ERR_STUN_NO_RESPONSE', message: 'no server answered' };
+  const peers = deviceReading().peers.map((peer) => ({ ...peer, phase: 'suspect' }));
+  assert.equal(healthPage(readings({ devices: [deviceReading({ errors: [lost], peers })] })).status, 200);
+
+  const gone = { of: 'device', code: 'ERR_WG_DEVICE_NOT_FOUND', message: 'device wg0:\nthere is none' };
+  for (const [devices, reason] of [
+    [[], 'wg0: not taken up; the log says why, and a reload or restart tries again\n'],
+    [[deviceReading({ state: 'missing' })], 'wg0: not read yet\n'],
+    [[deviceReading({ state: 'missing', errors: [gone] })], 'wg0: device wg0: there is none [ERR_WG_DEVICE_NOT_FOUND]\n'],
+    [[deviceReading({ errors: [gone] })], 'wg0: device wg0: there is none [ERR_WG_DEVICE_NOT_FOUND]\n'],
+  ] as const)
+    assert.deepEqual(healthPage(readings({ devices })), {
+      status: 503,
+      type: 'text/plain; charset=utf-8',
+      body: reason,
+    });
+});

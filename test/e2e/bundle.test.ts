@@ -73,8 +73,17 @@ for (const runtime of RUNTIMES) {
   test(`the bundle by ${runtime}: every store is inside, another one is missed with its install line`, async () => {
     const file = await writeConfig({ folder: { type: 'builtin', name: 'file', path: join(bundle.folder, runtime) } });
     assert.match(await bundle.mustRun(runtime, ['plugin', 'test', 'folder', '-c', file]), /^1\.\.\d+$/m);
-    const program = ['plugin', 'test', '--shell', '--', fixture('shell-store.sh'), join(bundle.folder, runtime)];
-    assert.match(await bundle.mustRun(runtime, program), /^1\.\.\d+$/m);
+    const records = join(bundle.folder, runtime);
+    const shell = ['--shell', '--', fixture('shell-store.sh'), records];
+    const session = [
+      '--protocol',
+      '1',
+      '--',
+      join(REPOSITORY, 'packages/store-exec/examples/watching_store.py'),
+      records,
+    ];
+    for (const program of [shell, session])
+      assert.match(await bundle.mustRun(runtime, ['plugin', 'test', ...program]), /^1\.\.\d+$/m);
     // Nobody listens there: loaded and opened they are, and only the backend is missing.
     const redis = await writeConfig({ far: { type: 'builtin', name: 'redis', url: 'redis://127.0.0.1:1' } });
     const down = await bundle.run(runtime, ['plugin', 'test', 'far', '--timeout', '2s', '-c', redis]);

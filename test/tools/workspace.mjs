@@ -7,7 +7,7 @@ import { run } from './run.mjs';
 import { say, seconds } from './say.mjs';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
-const PNPM = 'pnpm@10.34.9';
+export const PNPM = 'pnpm@10.34.9';
 const STAMP = join(ROOT, 'node_modules/.stunmesh-installed');
 
 /** Folders of TypeScript sources and where each is compiled to. */

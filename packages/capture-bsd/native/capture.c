@@ -1,5 +1,5 @@
 /* stunmesh_capture_bsd: /dev/bpf, raw and routing sockets for TypeScript (packages/core/native has what capture-linux shares). */
-#ifdef __linux__
+#if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
 #ifdef __APPLE__

@@ -39,7 +39,7 @@ export function createCapReader(): (piece: Uint8Array) => readonly CapMessage[] 
       const kind = KINDS[rest[4] ?? KINDS.length];
       if (length > MAX_BODY_BYTES || kind === undefined) throw new RangeError('not the messages of a cap child');
       if (rest.length < HEADER_BYTES + length) break;
-      messages.push(toMessage(kind, rest.slice(HEADER_BYTES, HEADER_BYTES + length)));
+      messages.push(toMessage(kind, Uint8Array.from(rest.subarray(HEADER_BYTES, HEADER_BYTES + length))));
       rest = rest.subarray(HEADER_BYTES + length);
     }
     return messages;

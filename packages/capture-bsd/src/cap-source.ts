@@ -106,7 +106,10 @@ function openError(interfaceName: string, why: string, cause?: unknown): Stunmes
 
 function refusal(interfaceName: string, text: string): StunmeshError {
   if (/permission|not permitted/i.test(text))
-    return new StunmeshError('ERR_CAPTURE_PERMISSION', `the capture by libpcap on ${interfaceName} needs root: ${text}`);
+    return new StunmeshError(
+      'ERR_CAPTURE_PERMISSION',
+      `the capture by libpcap on ${interfaceName} needs root: ${text}`,
+    );
   return openError(interfaceName, text);
 }
 

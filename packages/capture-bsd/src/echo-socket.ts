@@ -90,7 +90,8 @@ function openRaw(native: Native, { family, device }: EchoSocketOptions, index: n
       : native.open(c.AF_INET6, c.SOCK_RAW, c.IPPROTO_ICMPV6);
   try {
     const bound = bindToDevice(native, socket, family, device, index);
-    if (family === 6) native.setOption(socket, c.IPPROTO_ICMPV6, c.ICMP6_FILTER, icmp6Filter(c.SOCKADDR_HAS_LENGTH === 1));
+    if (family === 6)
+      native.setOption(socket, c.IPPROTO_ICMPV6, c.ICMP6_FILTER, icmp6Filter(c.SOCKADDR_HAS_LENGTH === 1));
     // As F4: until the socket was bound it heard every device.
     native.drain(socket);
     return { socket, bound };
@@ -105,8 +106,7 @@ function bindToDevice(native: Native, socket: NativeSocket, family: Family, devi
   const { constants: c } = native;
   const boundIf = family === 4 ? c.IP_BOUND_IF : c.IPV6_BOUND_IF;
   if (c.SO_BINDTODEVICE !== 0) native.setOption(socket, c.SOL_SOCKET, c.SO_BINDTODEVICE, Buffer.from(`${device}\0`));
-  else if (boundIf !== 0)
-    native.setOption(socket, family === 4 ? c.IPPROTO_IP : c.IPPROTO_IPV6, boundIf, int32(index));
+  else if (boundIf !== 0) native.setOption(socket, family === 4 ? c.IPPROTO_IP : c.IPPROTO_IPV6, boundIf, int32(index));
   else return false;
   return true;
 }

@@ -56,7 +56,13 @@ export function createCapture(options: CaptureBsdOptions = {}): CaptureModule {
 
 function createOpener(native: Native, reader: 'bpf' | 'cap', capChildPath: string | undefined): OpenFrameSource {
   const byCap: OpenFrameSource = (interfaceName, match, listener, signal) =>
-    openCapSource({ interfaceName, match, listener, signal, ...(capChildPath !== undefined && { childPath: capChildPath }) });
+    openCapSource({
+      interfaceName,
+      match,
+      listener,
+      signal,
+      ...(capChildPath !== undefined && { childPath: capChildPath }),
+    });
   if (reader === 'cap') return byCap;
   return async (interfaceName, match, listener, signal) => {
     try {

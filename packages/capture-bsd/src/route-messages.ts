@@ -74,6 +74,8 @@ function parseMessage(view: DataView, little: boolean): RouteMessage | undefined
 function announcedName(view: DataView): { readonly name?: string } {
   const { offset, bytes } = ANNOUNCED_NAME;
   if (view.byteLength < offset + bytes) return {};
-  const text = Buffer.from(view.buffer, view.byteOffset + offset, bytes).toString('latin1').replace(/\0.*$/s, '');
+  const text = Buffer.from(view.buffer, view.byteOffset + offset, bytes)
+    .toString('latin1')
+    .replace(/\0.*$/s, '');
   return text === '' ? {} : { name: text };
 }

@@ -40,14 +40,15 @@ export function createStunEars(
     if (error.message !== told) options.onNotice?.(error);
     told = error.message;
   };
-  const onFrame = (interfaceName: string, linkType: LinkType, frame: Uint8Array) => {
+  const onFrame = (interfaceName: string, match: StunMatch, linkType: LinkType, frame: Uint8Array) => {
     const datagram = closed ? undefined : parseFrame(linkType, frame);
     // What the filter tested, once more (F4).
     if (datagram?.to.family !== options.family || !isStunResponse(datagram.payload)) return;
     const { payload: message, from, to } = datagram;
     const event = { message, from: isLinkLocal(from.address) ? { ...from, zone: interfaceName } : from, to };
-    if (to.port === localPort) options.onMessage({ ...event, interface: interfaceName });
-    else if (isSuccess(message)) {
+    // What the second attempt sees of the first one's has been heard.
+    if (to.port === localPort && match === localPort) options.onMessage({ ...event, interface: interfaceName });
+    else if (to.port !== localPort && isSuccess(message)) {
       notice(rewrittenError(localPort, to.port, interfaceName));
       options.onMessage({ ...event, interface: interfaceName, rewritten: true });
     }
@@ -78,7 +79,12 @@ export function createStunEars(
       const set = createCaptureSet({
         wanted,
         open: (name, lost, signal) =>
-          parts.openSource(name, match, { frame: (linkType, frame) => onFrame(name, linkType, frame), lost }, signal),
+          parts.openSource(
+            name,
+            match,
+            { frame: (linkType, frame) => onFrame(name, match, linkType, frame), lost },
+            signal,
+          ),
         ...(clock && { clock }),
       });
       sets.set(key, set);

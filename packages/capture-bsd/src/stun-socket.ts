@@ -58,7 +58,10 @@ export async function openStunSocket(parts: StunEarsParts, options: StunSocketOp
         const datagram = encodeUdp({ sourcePort: localPort, destinationPort: to.port, checksum: 0, payload: message });
         // The checksum covers the source address, which the kernel chooses: ask it, each time afresh (F6, F6b).
         if (family === 4)
-          new DataView(datagram.buffer).setUint16(6, udpChecksum(datagram, sourceFor(native, to.address, options), to.address));
+          new DataView(datagram.buffer).setUint16(
+            6,
+            udpChecksum(datagram, sourceFor(native, to.address, options), to.address),
+          );
         native.send(opened, datagram, encodeSockaddr(native, to.address, 0, scopeOf(native, to)));
       } catch (error) {
         throw sendError(error, formatEndpoint(to));

@@ -12,7 +12,8 @@ const PATIENCE_MS = 10_000;
 /** Whether the optional package is there, with an addon for this very Node. */
 async function capMissing(): Promise<string | undefined> {
   try {
-    await import('cap');
+    const name = 'cap';
+    await import(name);
     return undefined;
   } catch {
     return 'needs the optional package cap (libpcap-dev and g++ at install)';

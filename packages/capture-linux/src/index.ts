@@ -3,6 +3,7 @@ import type { CaptureModule } from '@stunmesh/core/api';
 import { createDeviceWatch, type DeviceWatch } from './device-watch.js';
 import { openEchoSocket } from './echo-socket.js';
 import { listInterfaces } from './interfaces.js';
+import { connectTcp, openDatagramSocket } from './marked-socket.js';
 import { loadNative, type Native } from './native.js';
 import { routeTo } from './route.js';
 import { openStunSocket } from './stun-socket.js';
@@ -27,6 +28,8 @@ export function createCapture(options: { readonly addonPath?: string } = {}): Ca
     openEchoSocket: async (o) => openEchoSocket(parts().native, parts().devices, o),
     listInterfaces: async () => listInterfaces(parts().native),
     routeTo: async (o) => routeTo(parts().native, o),
+    connectTcp: async (o) => connectTcp(parts().native, o),
+    openDatagramSocket: async (o) => openDatagramSocket(parts().native, o),
     watchNetwork: async (o) => watchNetwork(parts().native, o),
   };
 }

@@ -22,6 +22,7 @@ type Constant =
   | 'AF_NETLINK'
   | 'SOCK_RAW'
   | 'SOCK_DGRAM'
+  | 'SOCK_STREAM'
   | 'SOL_SOCKET'
   | 'SO_MARK'
   | 'SO_BINDTODEVICE'
@@ -68,6 +69,8 @@ export interface Native {
   /** Reads in a thread of its own until closed. After an error it stands still until resume(). */
   start(socket: NativeSocket, size: number, listener: PacketListener): void;
   resume(socket: NativeSocket): void;
+  /** The descriptor, which belongs to the caller from now on; the socket counts as closed. */
+  release(socket: NativeSocket): number;
   /** Ends its reader too; idempotent. */
   close(socket: NativeSocket): void;
   /** 0: no such interface. */

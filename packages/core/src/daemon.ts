@@ -277,7 +277,7 @@ function createShared(parts: Parts, config: () => Config): Omit<Controllers, 'si
       listed = { at: clock.now(), result: capture.listInterfaces() };
     return listed.result;
   };
-  const discovery = createDiscovery({ capture, clock, resolve, interfaces, servers: () => config().stun.addresses });
+  const discovery = createDiscovery({ ...handed, resolve, interfaces, servers: () => config().stun.addresses });
   return {
     ...handed,
     ...discovery,

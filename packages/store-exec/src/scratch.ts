@@ -1,8 +1,9 @@
 /** Files and named pipes for children, instead of the sockets that Node would give them: on Linux nobody can open /dev/stdin,
  * /dev/stdout or /dev/stderr when it is a socket, and shell plugins live by `. /dev/stdin`. */
 import { closeSync, constants, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
-import { Socket } from 'node:net';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { openPipeReader } from './pipe-reader.js';
 import { createScratchFolder } from './scratch-folder.js';
 
 const { O_RDONLY, O_WRONLY, O_NONBLOCK } = constants;
@@ -15,7 +16,7 @@ const TRIES = 4;
 export interface Pipe {
   /** For the child; ours is to be closed once it has started. */
   readonly writeFd: number;
-  readonly reader: Socket;
+  readonly reader: Readable;
   /** Gives the pipe back. `ended`: its end was read, so that nobody can write into the next call's output. */
   release(ended: boolean): void;
 }
@@ -61,7 +62,7 @@ export function createScratch(makeFifos: (paths: readonly string[]) => Promise<v
       closeSync(readFd);
       throw error;
     }
-    const reader = new Socket({ fd: readFd, readable: true, writable: false });
+    const reader = openPipeReader(readFd);
     return {
       writeFd,
       reader,

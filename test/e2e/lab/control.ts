@@ -23,7 +23,7 @@ export interface PeerSnapshot {
   readonly latestHandshakeAt?: number;
   readonly rxBytes: number;
   readonly txBytes: number;
-  readonly record?: Addresses & { readonly readAt: number; readonly t?: number };
+  readonly record?: Addresses & { readonly readAt: number; readonly t?: number; readonly nat?: string };
   readonly published?: Addresses & { readonly at: number; readonly t?: number };
   readonly endpointWrites: number;
   readonly renewals: number;

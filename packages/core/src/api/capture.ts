@@ -1,5 +1,6 @@
 /** What a capture module is: packets beside WireGuard's own socket, ICMP echoes, and news of the network. */
 import type { Clock } from './clock.js';
+import type { Socket } from 'node:net';
 import type { Endpoint, Family } from './endpoint.js';
 import type { StunmeshError } from './errors.js';
 
@@ -60,6 +61,20 @@ export interface EchoSocketOptions {
   onFault(error: StunmeshError): void;
 }
 
+/** A UDP socket that speaks with one address alone. */
+export interface DatagramSocket extends AsyncDisposable {
+  /** Errors: as StunSocket.send. */
+  send(message: Uint8Array): Promise<void>;
+}
+
+export interface DatagramSocketOptions {
+  readonly to: Endpoint;
+  readonly firewallMark: number;
+  onMessage(message: Uint8Array): void;
+  /** A message did not arrive (nobody listens there, no route), or the socket is of no use any more. */
+  onFault(error: StunmeshError): void;
+}
+
 export interface NetInterface {
   readonly name: string;
   readonly index: number;
@@ -96,6 +111,15 @@ export interface CaptureModule {
     readonly fib?: number;
     readonly device?: string;
   }): Promise<Route | undefined>;
+  /** A TCP connection whose packets carry this mark (SO_MARK), which the caller closes. Errors: ERR_CAPTURE_ADDON,
+   * ERR_CAPTURE_PERMISSION, ERR_CAPTURE_OPEN, ERR_CAPTURE_UNREACHABLE, ERR_CAPTURE_SEND (refused), the signal's reason. */
+  connectTcp?(options: {
+    readonly to: Endpoint;
+    readonly firewallMark: number;
+    readonly signal: AbortSignal;
+  }): Promise<Socket>;
+  /** A UDP socket whose packets carry this mark. Errors: as openStunSocket. */
+  openDatagramSocket?(options: DatagramSocketOptions): Promise<DatagramSocket>;
   /** Reports changed links, addresses and routes until disposed; not debounced. */
   watchNetwork(options: {
     onChange(event: NetworkEvent): void;

@@ -1,4 +1,5 @@
 /** What a store is: a shared place for small sealed values under 40-character keys. */
+import type { Socket } from 'node:net';
 import type { Clock } from './clock.js';
 import type { StunmeshError } from './errors.js';
 import type { Logger } from './logger.js';
@@ -43,17 +44,21 @@ export interface Store extends AsyncDisposable {
   describe?(options: CallOptions): Promise<Partial<StoreTraits>>;
 }
 
-/** Reserved: opens a TCP connection that carries the device's firewall mark. */
+/** Opens a TCP connection in the way that gets past a tunnel: where a device's allowed IPs cover everything, its packets carry the
+ * device's firewall mark, and so does the question for the name. Errors: ERR_RESOLVE, ERR_STORE_UNAVAILABLE, the signal's reason. */
 export type Connect = (options: {
   readonly host: string;
   readonly port: number;
   readonly signal: AbortSignal;
-}) => Promise<unknown>;
+}) => Promise<Socket>;
 
 export interface StoreComponents {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** For every TCP connection of the store; absent: connect as you like. */
   readonly connect?: Connect;
+  /** The mark that sockets have to carry now to get past a tunnel which covers everything; 0: none. It may change at any time. */
+  firewallMark?(): number;
 }
 
 /** What a store package exports by default. */

@@ -7,6 +7,7 @@ import { normaliseArguments } from './arguments.js';
 import { addConfigCommand } from './config.js';
 import type { CliContext } from './context.js';
 import { addDoctorCommand } from './doctor.js';
+import { addInitCommand } from './init.js';
 import { addPluginCommand } from './plugin.js';
 import { addRunCommand } from './run.js';
 import { addStatusCommand } from './status.js';
@@ -30,6 +31,7 @@ const program = new Command('stunmesh')
 addRunCommand(program, context);
 addStatusCommand(program, context);
 addDoctorCommand(program, context);
+addInitCommand(program, context);
 addConfigCommand(program, context);
 addPluginCommand(program, context);
 addStunServerCommand(program);

@@ -40,6 +40,7 @@ export function buildConfig(raw: RawConfig, file: string): Config {
     stateDir: raw.state_dir ?? foldersOf().state,
     ...buildMetrics(raw.metrics),
     renew: raw.renew,
+    natCheck: raw.nat_check,
     mappingCheckMs: raw.mapping_check ? MAPPING_CHECK_MS : 0,
   };
 }

@@ -268,6 +268,12 @@ export const CONFIG_SCHEMA = {
       description:
         'Whether the public address is looked at every 30 s by one STUN packet; no store is called unless it changed.',
     },
+    nat_check: {
+      type: 'boolean',
+      default: true,
+      description:
+        "Whether the NAT's behaviour is found out after a start or a network change, at most every 10 minutes, and told to peers.",
+    },
   },
 } as const satisfies Schema;
 

@@ -67,6 +67,8 @@ export interface Config {
   readonly metrics?: { readonly listen: Endpoint };
   /** Whether a peer may be removed and added again to shake hands at once (F18b). */
   readonly renew: boolean;
+  /** Whether the NATs' behaviour is found out, and told in records. */
+  readonly natCheck: boolean;
   /** How often the mapping is looked at between refreshes; 0: never. */
   readonly mappingCheckMs: number;
 }

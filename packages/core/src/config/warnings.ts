@@ -39,7 +39,7 @@ export function collectWarnings({ raw, config, found, source, platform }: Warnin
     if (entry.proxy.listen !== undefined) at([...path, 'proxy', 'listen'], "no effect: WireGuard's own port is used");
     if (entry.proxy.fib !== undefined && platform !== 'freebsd')
       at([...path, 'proxy', 'fib'], 'no effect on this system');
-    if (CAPTURES_BY_INTERFACE.has(platform)) continue;
+    if (CAPTURES_BY_INTERFACE.has(platform) || config.capture === 'bsd') continue;
     if ((entry.listen_interfaces ?? []).length > 0) at([...path, 'listen_interfaces'], 'no effect on this system');
     if (entry.listen_default_route) at([...path, 'listen_default_route'], 'no effect on this system');
   }

@@ -3,6 +3,7 @@ import type { DeviceEntry, Fault, PeerEntry } from '../controllers/peer-table.js
 import type { GuardedStore } from '../host/guarded-store.js';
 import { formatEndpoint } from '../net/index.js';
 import { saneClock } from '../record/freshness.js';
+import type { NatSummary } from '../stun/nat-behaviour-types.js';
 
 export interface Addresses {
   readonly ipv4?: string;
@@ -26,7 +27,13 @@ export interface PeerSnapshot {
   readonly rttMs?: number;
   readonly probes: number;
   /** The peer's newest record. */
-  readonly record?: Addresses & { readonly store: string; readonly readAt: number; readonly t?: number };
+  readonly record?: Addresses & {
+    readonly store: string;
+    readonly readAt: number;
+    readonly t?: number;
+    /** How its NATs behave, as its record tells. */
+    readonly nat?: string;
+  };
   /** Ours for it, as last written or found. */
   readonly published?: Addresses & {
     readonly store: string;
@@ -47,6 +54,8 @@ export interface DeviceSnapshot {
   readonly listenPort?: number;
   readonly firewallMark?: number;
   readonly reflexive: Addresses;
+  /** How the NATs in front behave, by family, once that was found out. */
+  readonly nat?: { readonly ipv4?: NatSummary; readonly ipv6?: NatSummary };
   readonly discoveries: number;
   readonly errors: readonly (Fault & { readonly of: string })[];
   readonly peers: readonly PeerSnapshot[];
@@ -122,6 +131,9 @@ function deviceSnapshot(device: DeviceEntry, now: number): DeviceSnapshot {
     state: facts ? 'up' : 'missing',
     ...(facts ? { publicKey: facts.publicKey, listenPort: facts.listenPort, firewallMark: facts.firewallMark } : {}),
     reflexive: addresses({ ...(four ? { ipv4: four } : {}), ...(six ? { ipv6: six } : {}) }),
+    ...(device.nat.size === 0
+      ? {}
+      : { nat: Object.fromEntries([...device.nat].map(([family, { summary }]) => [`ipv${family}`, summary])) }),
     discoveries: device.discoveries,
     errors: [...device.faults].map(([of, fault]) => ({ of: of === 'device' ? of : `ipv${of}`, ...fault })),
     peers: device.peers.map((peer) => peerSnapshot(peer, now)),
@@ -147,7 +159,13 @@ function peerSnapshot(peer: PeerEntry, now: number): PeerSnapshot {
     probes: peer.probes,
     ...(remote
       ? {
-          record: { store: remote.store, readAt: remote.readAt, ...time(remote.record.t), ...addresses(remote.record) },
+          record: {
+            store: remote.store,
+            readAt: remote.readAt,
+            ...time(remote.record.t),
+            ...addresses(remote.record),
+            ...(remote.record.b === undefined ? {} : { nat: remote.record.b }),
+          },
         }
       : {}),
     ...(published

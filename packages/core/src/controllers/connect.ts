@@ -111,6 +111,8 @@ async function punchFamily(
       localPort: facts.listenPort,
       excludeDevice: facts.realName,
       firewallMark: facts.firewallMark,
+      ...(device.config.fib === undefined ? {} : { fib: device.config.fib }),
+      sendOnly: true,
       signal: deadline.signal,
       onMessage() {},
       onFault() {},

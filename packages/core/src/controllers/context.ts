@@ -11,6 +11,7 @@ import type {
   StoreTraits,
   WireGuardControl,
 } from '../api/index.js';
+import type { NatBehaviour } from '../stun/nat-behaviour-types.js';
 import type { DeviceEntry, PeerEntry } from './peer-table.js';
 
 /** A store instance as the host opened it. */
@@ -52,6 +53,8 @@ export interface Settings {
     /** How many of the first retries for a dead peer come 2 s apart. */
     readonly fixedRetries: number;
   };
+  /** Whether the NATs' behaviour is found out, and told in records. */
+  readonly natCheck: boolean;
   /** Whether peers may be renewed (F18b). */
   readonly renew: boolean;
 }
@@ -64,6 +67,8 @@ export interface Controllers {
   readonly capture: CaptureModule;
   readonly stores: ReadonlyMap<string, NamedStore>;
   readonly discover: Discover;
+  /** How the NATs before the device behave; absent: it is never found out. Errors: as discover. */
+  examineNat?(device: DeviceEntry, family: Family, signal: AbortSignal): Promise<NatBehaviour>;
   /** This host's interfaces, at most a second old. */
   interfaces(): Promise<readonly NetInterface[]>;
   readonly emit: EventSink;

@@ -5,16 +5,19 @@ import {
   type Clock,
   type Endpoint,
   type Family,
+  type Logger,
   type NetInterface,
   StunmeshError,
 } from '../api/index.js';
 import { discover } from '../stun/discover.js';
+import type { NatBehaviour } from '../stun/nat-behaviour-types.js';
 import type { Controllers, Discover } from './context.js';
 import type { DeviceEntry } from './peer-table.js';
 
 export interface DiscoveryParts {
   readonly capture: CaptureModule;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly resolve: Controllers['resolve'];
   interfaces(): Promise<readonly NetInterface[]>;
   /** "host:port" of the servers, as configured now. */
@@ -24,13 +27,39 @@ export interface DiscoveryParts {
 export function createDiscovery(parts: DiscoveryParts): {
   readonly discover: Discover;
   readonly serverAddress: Controllers['serverAddress'];
+  examineNat(device: DeviceEntry, family: Family, signal: AbortSignal): Promise<NatBehaviour>;
 } {
   const { capture, clock } = parts;
   const preferred = new Map<string, { readonly server: string; readonly address: Endpoint }>();
+  const noticed = new Map<string, string>();
   const keyOf = (device: DeviceEntry, family: Family) => `${device.name}/${family}`;
+  /** Each once until there is another one: discoveries come often, and what is wrong stays wrong. */
+  const notice = (device: DeviceEntry, family: Family, error: StunmeshError) => {
+    const key = `${keyOf(device, family)} ${error.code}`;
+    if (noticed.get(key) === error.message) return;
+    noticed.set(key, error.message);
+    parts.logger.warn({ device: device.name, error }, 'the capture works, but for this');
+  };
 
   return {
     serverAddress: (device, family) => preferred.get(keyOf(device, family))?.address.address,
+    async examineNat({ name, facts, config }, family, signal) {
+      if (!facts) throw new StunmeshError('ERR_WG_DEVICE_NOT_FOUND', `the device ${name} is not there`);
+      // Seldom needed, and never before the first ping.
+      const { discoverDeviceNat } = await import('../stun/device-nat.js');
+      return discoverDeviceNat(
+        { capture, clock, resolve: parts.resolve, random: (bytes) => Uint8Array.from(randomBytes(bytes)) },
+        {
+          family,
+          device: facts,
+          config,
+          servers: parts.servers(),
+          ownAddresses: (await parts.interfaces()).flatMap((i) => i.addresses.map((a) => a.address)),
+          distance: false,
+          signal,
+        },
+      );
+    },
     async discover(device, family, signal) {
       const { facts, config } = device;
       if (!facts) throw new StunmeshError('ERR_WG_DEVICE_NOT_FOUND', `the device ${device.name} is not there`);
@@ -55,13 +84,20 @@ export function createDiscovery(parts: DiscoveryParts): {
             ...(config.fib === undefined ? {} : { fib: config.fib }),
             ...(config.listenInterfaces.length === 0 ? {} : { interfaces: config.listenInterfaces }),
             defaultRouteOnly: config.listenDefaultRoute,
+            clock,
             signal,
+            onNotice: (error) => notice(device, family, error),
             ...on,
           }),
         resolve: parts.resolve,
         ownAddresses: (await parts.interfaces()).flatMap((i) => i.addresses.map((a) => a.address)),
         async refuseServer(address) {
-          const route = await capture.routeTo?.({ to: address, firewallMark: facts.firewallMark });
+          const { firewallMark } = facts;
+          const route = await capture.routeTo?.({
+            to: address,
+            firewallMark,
+            ...(config.fib === undefined ? {} : { fib: config.fib }),
+          });
           return route?.interface === facts.realName ? 'its route leaves by the tunnel itself' : undefined;
         },
         clock,

@@ -4,6 +4,7 @@ import { createConnector } from './connect.js';
 import type { Controllers } from './context.js';
 import { createEchoes } from './echo.js';
 import { createEstablish } from './establish.js';
+import { createNatWatch } from './nat-watch.js';
 import { openNetworkMonitor } from './network-monitor.js';
 import { type DeviceEntry, isUnsettled, type PeerEntry } from './peer-table.js';
 import { createPingMonitors } from './ping-monitor.js';
@@ -91,6 +92,7 @@ export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: 
       c.emit('network', device, undefined, { why });
       device.n += 1;
       device.retryStep = 0;
+      nat.changed();
       void publish.refresh(device);
       for (const peer of device.peers) {
         if (isUnsettled(peer)) establish.hurry(device, peer);
@@ -103,6 +105,7 @@ export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: 
     discovered: async () => (await network).settled(),
     stateChanged,
   });
+  const nat = createNatWatch(c, device, () => void publish.flush(device));
   const rhythm = createRefresh(c, device, {
     bootstrap,
     publish,
@@ -111,6 +114,7 @@ export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: 
     beat() {
       void network.then((monitor) => monitor.checkClock());
       void echoes.tidy();
+      nat.look();
     },
   });
 
@@ -118,7 +122,7 @@ export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: 
     async run() {
       monitors.follow(device);
       await rhythm.run();
-      await Promise.all([monitors.stop(), establish.stop(), publish.stop(), probe.stop()]);
+      await Promise.all([monitors.stop(), establish.stop(), publish.stop(), probe.stop(), nat.stop()]);
       await echoes[Symbol.asyncDispose]();
       await (await network)[Symbol.asyncDispose]();
       await (await watching)?.[Symbol.asyncDispose]();

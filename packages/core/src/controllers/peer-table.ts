@@ -4,6 +4,7 @@ import type { Device, Endpoint, Family, Peer, PublicKey, StunmeshError } from '.
 import type { InterfaceConfig, PeerConfig } from '../config/index.js';
 import type { ParsedRecord } from '../record/endpoint-record.js';
 import type { Channel } from '../record/seal.js';
+import type { NatSummary } from '../stun/nat-behaviour-types.js';
 import { DWELL_MS } from './candidates.js';
 import { createLife, type Life, type Phase } from './health.js';
 
@@ -30,6 +31,8 @@ export interface Published {
   readonly ipv4?: Endpoint;
   readonly ipv6?: Endpoint;
   readonly t?: number;
+  /** What it told, or should have told, of our NATs. */
+  readonly b?: string;
   readonly omitted: readonly string[];
   /** When it was written, by the monotonic clock (below zero: before this machine's start) and by the wall clock, in milliseconds. */
   readonly at: number;
@@ -103,6 +106,8 @@ export interface DeviceEntry {
   facts: Device | undefined;
   readonly mappings: Map<Family, Mapping>;
   readonly faults: Map<Family | 'device', Fault>;
+  /** How the NATs behave, and which reflexive address they had when that was found. */
+  readonly nat: Map<Family, { readonly address: string; readonly summary: NatSummary }>;
   discoveries: number;
   discovering: boolean;
   /** When the last discovery began; monotonic milliseconds. */
@@ -124,6 +129,7 @@ export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceE
     facts: undefined,
     mappings: new Map(),
     faults: new Map(),
+    nat: new Map(),
     discoveries: 0,
     discovering: false,
     discoveredAt: Number.NEGATIVE_INFINITY,

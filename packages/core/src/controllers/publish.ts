@@ -6,6 +6,7 @@ import { nextTime } from '../record/freshness.js';
 import { storeKey } from '../record/store-key.js';
 import { type Coalesced, createCoalesced } from '../runtime/coalesce.js';
 import type { Controllers, NamedStore } from './context.js';
+import { natCode, restoreNat } from './nat-watch.js';
 import { createFault, type DeviceEntry, isUnsettled, type Mapping, type PeerEntry } from './peer-table.js';
 
 /** An unchanged record is written anew at this beat even where stores keep it for ever (F12): somebody may have removed it. */
@@ -38,7 +39,7 @@ export interface PublishEvents {
 }
 
 export function createPublish(c: Controllers, on: PublishEvents): Publish {
-  const refreshes = new Map<DeviceEntry, Coalesced>();
+  const discoveries = new Map<DeviceEntry, Coalesced>();
   const flushes = new Map<string, Coalesced>();
   const failures = new Map<DeviceEntry, number>();
 
@@ -55,7 +56,7 @@ export function createPublish(c: Controllers, on: PublishEvents): Publish {
     );
   };
 
-  const refresh = async (device: DeviceEntry): Promise<void> => {
+  const discover = async (device: DeviceEntry): Promise<void> => {
     device.discovering = true;
     device.discoveredAt = c.clock.now();
     const changed = await discoverAll(c, device).finally(() => {
@@ -70,13 +71,14 @@ export function createPublish(c: Controllers, on: PublishEvents): Publish {
       on.stateChanged(device);
       await on.mappingChanged(device);
     }
-    await flush(device);
   };
 
-  const trigger: Publish['refresh'] = (device) => {
-    const job = refreshes.get(device) ?? createCoalesced(() => refresh(device), logInternal(c, device));
-    refreshes.set(device, job);
-    return job.trigger();
+  const trigger: Publish['refresh'] = async (device) => {
+    const job = discoveries.get(device) ?? createCoalesced(() => discover(device), logInternal(c, device));
+    discoveries.set(device, job);
+    await job.trigger();
+    // No part of that job: the next discovery does not wait for a store that hangs.
+    await flush(device);
   };
 
   return {
@@ -88,7 +90,7 @@ export function createPublish(c: Controllers, on: PublishEvents): Publish {
     nextFlushAt: (device) =>
       Math.min(...device.peers.flatMap((peer) => peer.config.plugins.map((name) => dueAt(c, device, peer, name)))),
     async stop() {
-      await Promise.all([...refreshes.values(), ...flushes.values()].map((j) => j.stop()));
+      await Promise.all([...discoveries.values(), ...flushes.values()].map((j) => j.stop()));
     },
   };
 }
@@ -207,11 +209,14 @@ async function findOwnRecord(
     }
     if (record.t !== undefined) device.lastT = Math.max(device.lastT ?? 0, record.t);
     if (record.n !== undefined) device.n = Math.max(device.n, record.n);
-    const { ipv4, ipv6 } = record;
+    const { ipv4, ipv6, b } = record;
+    restoreNat(device, 4, { address: ipv4?.address, code: b });
+    restoreNat(device, 6, { address: ipv6?.address, code: b });
     peer.published.set(store.name, {
       ...(ipv4 ? { ipv4 } : {}),
       ...(ipv6 ? { ipv6 } : {}),
       ...(record.t === undefined ? {} : { t: record.t }),
+      ...(b === undefined ? {} : { b }),
       omitted: [],
       at: c.clock.now() - Math.max(0, c.clock.wallNow() - (record.t ?? 0) * 1000),
       wallAt: (record.t ?? 0) * 1000,
@@ -233,12 +238,14 @@ async function write(
   peer.publishing.add(store.name);
   const ipv4 = device.mappings.get(4)?.endpoint;
   const ipv6 = device.mappings.get(6)?.endpoint;
+  const b = natCode(device);
   const record: EndpointRecord = {
     ...(ipv4 ? { ipv4 } : {}),
     ...(ipv6 ? { ipv6 } : {}),
     t,
     n: device.n,
     f: fingerprint(facts.publicKey),
+    ...(b === undefined ? {} : { b }),
   };
   try {
     const { plain, omitted } = formatRecord(record, store.traits.maxValueBytes);
@@ -249,6 +256,7 @@ async function write(
       ...(ipv4 ? { ipv4 } : {}),
       ...(ipv6 ? { ipv6 } : {}),
       t,
+      ...(b === undefined ? {} : { b }),
       omitted,
       at: c.clock.now(),
       wallAt: c.clock.wallNow(),
@@ -290,7 +298,8 @@ function dueAt(c: Controllers, device: DeviceEntry, peer: PeerEntry, storeName: 
   if (!last) return 0;
   const same =
     sameEndpoint(last.ipv4, device.mappings.get(4)?.endpoint) &&
-    sameEndpoint(last.ipv6, device.mappings.get(6)?.endpoint);
+    sameEndpoint(last.ipv6, device.mappings.get(6)?.endpoint) &&
+    [undefined, last.b].includes(natCode(device));
   if (!same) return 0;
   const expiresAfterMs = c.stores.get(storeName)?.traits.expiresAfterMs;
   const rewriteMs = expiresAfterMs === undefined ? REWRITE_MS : Math.min(expiresAfterMs / 3, REWRITE_MS);

@@ -10,6 +10,8 @@ export type Judgement = Pick<Finding, 'verdict' | 'text' | 'remedy' | 'code' | '
 /** Daemons write their record every hour at least; twice that is no accident. */
 const STALE_MS = 2 * 3_600_000;
 const FUTURE_MS = 3_600_000;
+/** Begins what keeps a peer from being found at all. */
+const NEEDS = 'needs the other side: ';
 
 export interface RecordContext {
   readonly ownKey: PublicKey;
@@ -23,7 +25,7 @@ export function judgeRecords({ theirs }: PeerRecords, context: RecordContext): r
   const useful = theirs.filter(({ record, error }) => record && !error);
   const newest = useful.toSorted((a, b) => (b.record?.t ?? 0) - (a.record?.t ?? 0))[0];
   const bad = theirs.flatMap(({ store, error }) =>
-    error ? [broken(store, error, context, newest !== undefined)] : [],
+    error ? [broken(store, error, context.connected || newest !== undefined)] : [],
   );
   if (newest?.record) return [good(newest, context), ...bad];
   const empty = theirs.filter(({ record, error }) => !record && !error).map(({ store }) => `"${store}"`);
@@ -31,7 +33,7 @@ export function judgeRecords({ theirs }: PeerRecords, context: RecordContext): r
   return [
     {
       verdict: context.connected ? 'note' : 'fault',
-      text: `there is no record of it in the store ${list(empty)}`,
+      text: `${context.connected ? '' : NEEDS}there is no record of it in the store ${list(empty)}`,
       remedy: `start stunmesh there, with this store, and with this host as a peer under its public key ${context.ownKey}.`,
     },
     ...bad,
@@ -66,20 +68,18 @@ function good({ store, record }: RecordSeen, { now, connected }: RecordContext):
   };
 }
 
-/** A store that does not answer has a finding of its own; here it only says why there is no record. */
-function broken(store: string, error: unknown, { connected }: RecordContext, another: boolean): Judgement {
+/** A store that does not answer has a finding of its own, which says why. */
+function broken(store: string, error: unknown, harmless: boolean): Judgement {
   const { text, ...rest } = fromError(error);
-  const ofRecord = /^ERR_(RECORD|KEY)_/.test(rest.code ?? '');
-  const harmless = connected || another;
-  if (!ofRecord)
+  if (/^ERR_(RECORD|KEY)_/.test(rest.code ?? ''))
     return {
-      verdict: harmless ? 'note' : 'warning',
-      text: `its record in "${store}" could not be read: ${text}`,
+      verdict: harmless ? 'warning' : 'fault',
+      text: `${harmless ? '' : NEEDS}its record in "${store}" is of no use: ${text}`,
       ...rest,
     };
   return {
-    verdict: harmless ? 'warning' : 'fault',
-    text: `its record in "${store}" is of no use: ${text}`,
+    verdict: harmless ? 'note' : 'warning',
+    text: `its record could not be read: the store "${store}" failed`,
     ...rest,
   };
 }

@@ -45,7 +45,8 @@ export function lifeOf(wg: Peer, seen: PeerSnapshot | undefined, now: number): L
   };
 }
 
-export async function judgeTunnel(scene: Scene, facts: TunnelFacts): Promise<Judgement> {
+/** undefined: there is no record to go by, which is a finding already. */
+export async function judgeTunnel(scene: Scene, facts: TunnelFacts): Promise<Judgement | undefined> {
   const { wg, life, entry, config, device, records } = facts;
   const at = wg.endpoint ? ` at ${formatEndpoint(wg.endpoint)}` : '';
   const handshake =
@@ -58,62 +59,50 @@ export async function judgeTunnel(scene: Scene, facts: TunnelFacts): Promise<Jud
     return { verdict: 'ok', text: `idle${at}: nothing to send, and nothing wrong; ${handshake}`, details };
 
   const record = newestOf(records);
-  if (!record)
+  // Why nobody knows where it is has been said.
+  if (!record) return undefined;
+  const ours = await ownSide(scene, entry, config);
+  if (!ours.side.ipv4 && !ours.side.ipv6)
     return {
       verdict: 'note',
-      text: `needs the other side: without a record of it nobody knows where it is; ${handshake}`,
+      text: `nothing can be foretold while no STUN server tells where this host is; ${handshake}`,
       details,
     };
-  const [ours, theirs] = [await ownSide(scene, entry, config), peerSide(record, config)];
-  const verdict = pairVerdict(ours.side, theirs, {
+  const verdict = pairVerdict(ours.side, peerSide(record, config), {
     ownName: 'this host',
     peerName: config.name,
     samePublicAddress: ours.mapped.some(({ address }) => address === record.ipv4?.address),
     ownPort: device.listenPort,
-    ...(record.ipv4 ? { peerPort: record.ipv4.port } : {}),
   });
   const remedies = verdict.remedies.join('; or ');
+  const told = { ...details, outcome: verdict.outcome };
   if (verdict.outcome === 'cannot')
     return {
       verdict: 'fault',
       text: `${verdict.words}; ${handshake}`,
       ...(remedies === '' ? {} : { remedy: `${remedies}.` }),
-      details: { ...details, outcome: verdict.outcome },
+      details: told,
     };
+  const steps = [...nextSteps(facts, record), ...(verdict.outcome === 'unknown' && remedies !== '' ? [remedies] : [])];
   return {
-    ...notYet(facts, record),
-    text: `${verdict.words}; ${handshake}${at}`,
-    ...notYetRemedy(facts, record, verdict.outcome === 'unknown' ? remedies : ''),
-    details: { ...details, outcome: verdict.outcome },
-  };
-}
-
-/** A tunnel that should stand and does not is worth a warning once a daemon has had the time to make it. */
-function notYet({ life }: TunnelFacts, _record: ParsedRecord): Pick<Judgement, 'verdict' | 'code'> {
-  return {
+    // Without a daemon nothing was tried yet.
     verdict: life.phase === undefined ? 'note' : 'warning',
+    text: `${verdict.words}; ${handshake}${at}`,
+    remedy: `${steps.join('; ')}.`,
     ...(life.lastError ? { code: life.lastError.code } : {}),
+    details: told,
   };
 }
 
-function notYetRemedy(
-  { life, wg, config }: TunnelFacts,
-  record: ParsedRecord,
-  remedies: string,
-): { readonly remedy: string } {
-  const steps: string[] = [];
-  if (life.phase === undefined) steps.push('start stunmesh here and look again');
-  else {
-    const stands = [record.ipv4, record.ipv6].some((endpoint) => endpoint && sameEndpoint(endpoint, wg.endpoint));
-    if (life.lastError) steps.push(`the daemon says: ${life.lastError.message}`);
-    steps.push(
-      stands
-        ? `look on ${config.name}: stunmesh and WireGuard run there, and its peer with our public key has our tunnel address in its AllowedIPs`
-        : `wait some seconds, and look again`,
-    );
-  }
-  if (remedies !== '') steps.push(remedies);
-  return { remedy: `${steps.join('; ')}.` };
+function nextSteps({ life, wg, config }: TunnelFacts, record: ParsedRecord): readonly string[] {
+  if (life.phase === undefined) return ['start stunmesh here and look again'];
+  const stands = [record.ipv4, record.ipv6].some((endpoint) => endpoint && sameEndpoint(endpoint, wg.endpoint));
+  return [
+    ...(life.lastError ? [`the daemon says: ${life.lastError.message}`] : []),
+    stands
+      ? `look on ${config.name}: stunmesh and WireGuard run there, and its peer with our public key has our tunnel address in its AllowedIPs`
+      : 'wait some seconds, and look again',
+  ];
 }
 
 function newestOf({ theirs }: PeerRecords): ParsedRecord | undefined {

@@ -18,7 +18,9 @@ export interface PluginHostOptions {
   readonly explain?: Explain;
   /** LoadedConfig's: converts and checks a built-in's settings. Without it they are checked as they are. */
   readonly checkSettings?: CheckSettings;
+  /** For stores' connections, and the mark of other programs' sockets (StoreComponents). */
   readonly connect?: Connect;
+  firewallMark?(): number;
   /** How long a store that is down may be left alone at a time, as things stand now, in milliseconds. Default: 5 minutes. */
   mostPauseMs?(store: string): number;
   /** Called after each call to a store, by the store's name in the configuration. */
@@ -51,7 +53,13 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       checkSettings: builtin ? options.checkSettings : undefined,
     });
     const logger = options.logger.child({ store: plugin.name });
-    const components = { clock, logger, ...(options.connect ? { connect: options.connect } : {}) };
+    const firewallMark = options.firewallMark?.bind(options);
+    const components = {
+      clock,
+      logger,
+      ...(options.connect ? { connect: options.connect } : {}),
+      ...(firewallMark ? { firewallMark } : {}),
+    };
     try {
       const traits = module.traits(config);
       const store = await module.open(config, components);

@@ -11,6 +11,8 @@ export interface EndpointRecord {
   readonly n?: number;
   /** fingerprint() of the sender, against reflection (F20). */
   readonly f?: string;
+  /** How the sender's NATs behave (formatNatCode). */
+  readonly b?: string;
 }
 
 /** A record as read: endpoints that cannot be used are left out and named. */
@@ -44,7 +46,7 @@ export function formatRecord(
   const members: [string, string | number][] = [];
   if (record.ipv4) members.push(['ipv4', formatEndpoint(record.ipv4)]);
   if (record.ipv6) members.push(['ipv6', formatEndpoint(record.ipv6)]);
-  for (const name of ['t', 'n', 'f'] as const) if (record[name] !== undefined) members.push([name, record[name]]);
+  for (const name of ['t', 'n', 'f', 'b'] as const) if (record[name] !== undefined) members.push([name, record[name]]);
   const omitted: string[] = [];
   for (;;) {
     const plain = JSON.stringify(Object.fromEntries(members));
@@ -65,7 +67,7 @@ export function formatRecord(
 export function parseRecord(plain: string): ParsedRecord {
   const object = parseObject(plain);
   const problems: string[] = [];
-  const record: { ipv4?: Endpoint; ipv6?: Endpoint; t?: number; n?: number; f?: string } = {};
+  const record: { ipv4?: Endpoint; ipv6?: Endpoint; t?: number; n?: number; f?: string; b?: string } = {};
   for (const [key, value] of Object.entries(object)) {
     const name = key.toLowerCase();
     if (name === 'ipv4' || name === 'ipv6') {
@@ -75,6 +77,8 @@ export function parseRecord(plain: string): ParsedRecord {
       record[key] = value;
     } else if (key === 'f' && typeof value === 'string' && /^[0-9a-f]{8}$/.test(value)) {
       record.f = value;
+    } else if (key === 'b' && typeof value === 'string' && /^[0-9a-z]{1,16}$/.test(value)) {
+      record.b = value;
     }
   }
   return { ...record, problems };

@@ -25,6 +25,8 @@ export interface DeviceNatOptions {
   readonly ownAddresses: readonly string[];
   /** Further addresses that packets went to from this port lately; the peers' endpoints are known. */
   readonly contacted?: readonly string[];
+  /** false: double NAT is not looked for by pings. Default: true. */
+  readonly distance?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -74,7 +76,7 @@ export async function discoverDeviceNat(parts: DeviceNatParts, o: DeviceNatOptio
         ...(o.contacted ?? []),
       ],
       ...(way ? { sourceAddress: way.source } : {}),
-      ...(way
+      ...(way && o.distance !== false
         ? {
             distance: ({ address }: Endpoint) =>
               measureDistance({ capture, clock, random }, { family, interface: way.interface, address, signal }),

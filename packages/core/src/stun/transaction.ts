@@ -29,7 +29,7 @@ const KNOWN: ReadonlySet<number> = new Set(Object.values(ATTRIBUTE));
 
 export interface TransactionOptions {
   readonly server: Endpoint;
-  /** The port that the request leaves from, and the only one that a reply may come to. */
+  /** The port that the request leaves from, and the only one that a reply may come to, unless the capture knows that this host rewrote it. */
   readonly listenPort: number;
   /** Whence the reply may come, where that is not the server's own address (CHANGE-REQUEST). Default: `server` alone. */
   readonly sources?: readonly Endpoint[];
@@ -127,7 +127,8 @@ export function startTransaction(o: TransactionOptions): Transaction {
     accept(event, message) {
       if (settled || message.method !== METHOD_BINDING) return false;
       if (message.class !== 'success' && message.class !== 'error') return false;
-      if (event.to.port !== o.listenPort || !sameBytes(message.transactionId, transactionId)) return false;
+      if (event.to.port !== o.listenPort && !event.rewritten) return false;
+      if (!sameBytes(message.transactionId, transactionId)) return false;
       if (!sources.some((source) => sameSource(source, event.from))) return false;
       const unknown = unknownRequired(message, KNOWN);
       if (message.class === 'error') fail(errorResponse(o.server, message));

@@ -65,10 +65,7 @@ function addStoreMetrics({ counter }: Metrics): Reader {
   };
 }
 
-function addObservations({
-  counter,
-  histogram,
-}: Metrics): Pick<DaemonMetrics, 'event' | 'storeCall' | 'discovery'> {
+function addObservations({ counter, histogram }: Metrics): Pick<DaemonMetrics, 'event' | 'storeCall' | 'discovery'> {
   const stun = histogram('stunmesh_stun_rtt_seconds', 'Time from the first request to the answer that was taken.', [
     'device',
     'family',

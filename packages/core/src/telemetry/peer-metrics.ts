@@ -27,7 +27,11 @@ export function addPeerMetrics({ gauge, counter }: Metrics): (readings: Readings
       (p) => (p.rttMs === undefined ? undefined : p.rttMs / 1000),
     ],
     [
-      gauge('stunmesh_peer_record_age_seconds', "Age of the peer's newest record; no series: none, or without time.", LABELS),
+      gauge(
+        'stunmesh_peer_record_age_seconds',
+        "Age of the peer's newest record; no series: none, or without time.",
+        LABELS,
+      ),
       (p, now) => since(p.record?.t === undefined ? undefined : p.record.t * 1000, now),
     ],
     [
@@ -38,8 +42,14 @@ export function addPeerMetrics({ gauge, counter }: Metrics): (readings: Readings
   const counters = [
     [counter('stunmesh_peer_receive_bytes_total', "WireGuard's count of bytes received.", LABELS), (p) => p.rxBytes],
     [counter('stunmesh_peer_transmit_bytes_total', "WireGuard's count of bytes sent.", LABELS), (p) => p.txBytes],
-    [counter('stunmesh_peer_endpoint_writes_total', 'Endpoints written to WireGuard.', LABELS), (p) => p.endpointWrites],
-    [counter('stunmesh_peer_renewals_total', 'Times the peer was renewed to shake hands at once.', LABELS), (p) => p.renewals],
+    [
+      counter('stunmesh_peer_endpoint_writes_total', 'Endpoints written to WireGuard.', LABELS),
+      (p) => p.endpointWrites,
+    ],
+    [
+      counter('stunmesh_peer_renewals_total', 'Times the peer was renewed to shake hands at once.', LABELS),
+      (p) => p.renewals,
+    ],
     [counter('stunmesh_peer_record_reads_total', 'Times the record of the peer was read.', LABELS), (p) => p.reads],
     [counter('stunmesh_peer_probes_total', 'Times the tunnel was probed for life.', LABELS), (p) => p.probes],
   ] satisfies readonly [ReturnType<Metrics['counter']>, (peer: PeerReading) => number][];

@@ -35,7 +35,8 @@ export function createStunServerMetrics(
   const read = (): void => {
     const now = reading();
     for (const metric of [requests, received, sent]) metric.reset();
-    for (const outcome of ['answered', 'refused', 'ignored', 'limited'] as const) requests.inc({ outcome }, now[outcome]);
+    for (const outcome of ['answered', 'refused', 'ignored', 'limited'] as const)
+      requests.inc({ outcome }, now[outcome]);
     received.inc(now.receivedBytes);
     sent.inc(now.sentBytes);
     sources.set(now.sources);

@@ -14,6 +14,7 @@ const DEFAULTS: Omit<Config, 'file'> = {
   runDir: '/run/stunmesh',
   stateDir: '/var/lib/stunmesh',
   renew: true,
+  natCheck: true,
   mappingCheckMs: 30_000,
 };
 

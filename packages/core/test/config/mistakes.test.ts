@@ -6,7 +6,7 @@ import { loadConfig } from '#src/config/index.js';
 import { failure, fixturePath, KEY_A, KEY_B, load, readFixture, temporaryFolder } from './fixtures.js';
 
 const TOP =
-  'refresh_interval, log, stun, ping_monitor, interfaces, plugins, capture, run_dir, state_dir, renew, mapping_check';
+  'refresh_interval, log, stun, ping_monitor, interfaces, plugins, capture, run_dir, state_dir, metrics, renew, mapping_check, nat_check';
 const DURATION = 'allowed: a duration of at least 1ms: numbers with units (ns, us, ms, s, m, h), as 90s or 1m30s';
 const SERVER = 'allowed: host:port, as stun.example.org:3478, 192.0.2.1:3478 or [2001:db8::1]:3478';
 const PUBLIC_KEY = "allowed: the peer's public key as wg(8) shows it: 44 characters of base64, the last one '='";

@@ -35,6 +35,7 @@ export interface FarRecord {
   readonly n?: number;
   /** Default: its own fingerprint; null: none, as older writers do. */
   readonly f?: string | null;
+  readonly b?: string;
 }
 
 export interface FarSide {
@@ -80,7 +81,7 @@ export function createFarSide({ name, keys, own, storeOf }: FarSideInput): FarSi
     async store(value, store = 'main') {
       await storeOf(store).set(storeKey(keys.publicKey, own().publicKey), value, { signal });
     },
-    async publish({ ipv4, ipv6, t, n, f }, store) {
+    async publish({ ipv4, ipv6, t, n, f, b }, store) {
       const four = ipv4 === undefined ? undefined : parseEndpoint(ipv4);
       const six = ipv6 === undefined ? undefined : parseEndpoint(ipv6);
       const record: EndpointRecord = {
@@ -89,6 +90,7 @@ export function createFarSide({ name, keys, own, storeOf }: FarSideInput): FarSi
         ...(t === undefined ? {} : { t }),
         ...(n === undefined ? {} : { n }),
         ...(f === null ? {} : { f: f ?? fingerprint }),
+        ...(b === undefined ? {} : { b }),
       };
       await far.store(far.seal(formatRecord(record).plain), store);
     },

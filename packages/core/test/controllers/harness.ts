@@ -52,6 +52,9 @@ export interface HarnessOptions extends ConfigOptions {
   readonly refreshIntervalMs?: number;
   /** Default 0: discovery at refreshes and events alone. */
   readonly mappingCheckMs?: number;
+  readonly natCheck?: boolean;
+  /** What an examination of the NATs finds. Default: none can be made. */
+  examineNat?: Controllers['examineNat'];
   /** Whether the stores tell of changes. Default true. */
   readonly watch?: boolean;
   readonly storeTimeoutMs?: number;
@@ -166,7 +169,8 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     if (options.watch === false) Reflect.deleteProperty(seen, 'watch');
     const full = { maxValueBytes: 65_536, minPollMs: 500, ...traits };
     const timeoutMs = options.storeTimeoutMs ?? 10_000;
-    const mostPauseMs = () => storePauseMs({
+    const mostPauseMs = () =>
+      storePauseMs({
         devices: [device],
         store: name,
         refreshIntervalMs: options.refreshIntervalMs ?? 600_000,
@@ -322,11 +326,13 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     emit: (event, _device, peer, data) => void events.push({ event, ...(peer ? { peer: peer.name } : {}), data }),
     signal: stopping.signal,
     resolve: async () => [],
+    ...(options.examineNat ? { examineNat: options.examineNat } : {}),
     serverAddress: (_device, family) => (options.serverAddress && family === 4 ? options.serverAddress : undefined),
     settings: () => ({
       refreshIntervalMs: options.refreshIntervalMs ?? 600_000,
       mappingCheckMs: 30_000,
       pingMonitor: { fixedRetries: 3 },
+      natCheck: options.natCheck ?? true,
       renew: options.renew ?? true,
     }),
     interfaces: () => capture.listInterfaces(),

@@ -34,8 +34,14 @@ function guard(replaced: Partial<Store> = {}): Guarded {
   const most = { ms: 300_000 };
   const seen: Store = {
     ...memory,
-    get: (k, o) => (calls.push(`get ${k[0]}`), (replaced.get ?? memory.get)(k, o)),
-    set: (k, v, o) => (calls.push(`set ${k[0]}`), (replaced.set ?? memory.set)(k, v, o)),
+    get(k, o) {
+      calls.push(`get ${k[0]}`);
+      return (replaced.get ?? memory.get)(k, o);
+    },
+    set(k, value, o) {
+      calls.push(`set ${k[0]}`);
+      return (replaced.set ?? memory.set)(k, value, o);
+    },
     ...(replaced.getMany ? { getMany: replaced.getMany } : {}),
     ...(replaced.describe ? { describe: replaced.describe } : {}),
   };

@@ -117,6 +117,18 @@ test('F1 fuzz: no message that differs in id, class, source or port ends a trans
   assert.equal(outcome.atMs, undefined);
 });
 
+test("F1 a reply to another port counts where the capture knows that this host's firewall rewrote it, and only the right one", async () => {
+  const { clock, transaction, outcome } = start();
+  const elsewhere = endpoint(`0.0.0.0:${LISTEN_PORT + 1}`);
+  const otherId = message({ transactionId: new Uint8Array(12) });
+  assert.equal(transaction.accept({ ...event(otherId, SERVER, elsewhere), rewritten: true }, otherId), false);
+  const other = endpoint('198.51.100.2:3478');
+  assert.equal(transaction.accept({ ...event(message(), other, elsewhere), rewritten: true }, message()), false);
+  assert.equal(transaction.accept({ ...event(message(), SERVER, elsewhere), rewritten: true }, message()), true);
+  await clock.advance(0);
+  assert.ok(outcome.value);
+});
+
 test('F1 with CHANGE-REQUEST the reply may come from the other addresses given, and from no third one', async () => {
   const other = endpoint('198.51.100.2:3479');
   const change = { changeIp: true, changePort: true };

@@ -129,7 +129,9 @@ test('names follow the conventions: prefix, base units, _total for counters alon
 });
 
 test('docs/metrics.md has every metric with its type and meaning, and no other', async () => {
-  const rows = [...(await docs('metrics.md')).matchAll(/^\| `((?:stunmesh|process)_\w+)` +\| (\w+) +\| [^|]* \| (.*?) +\|$/gm)];
+  const rows = [
+    ...(await docs('metrics.md')).matchAll(/^\| `((?:stunmesh|process)_\w+)` +\| (\w+) +\| [^|]* \| (.*?) +\|$/gm),
+  ];
   const told = new Map(rows.map(([, name, type, help]) => [name, `${type}: ${help}`]));
   const wanted = new Map((await allMetrics()).map(({ name, type, help }) => [name, `${type}: ${help}`]));
   assert.deepEqual(told, wanted);
@@ -155,12 +157,16 @@ test('the Grafana dashboard names only metrics and labels that exist, and looks 
       assert.ok(labels, `${name} in ${text}`);
       // What Prometheus adds itself.
       const allowed = [...labels, 'instance', 'job'];
-      for (const [, label = ''] of selector.matchAll(/(\w+)\s*[=!]/g)) assert.ok(allowed.includes(label), `${label}: ${text}`);
+      for (const [, label = ''] of selector.matchAll(/(\w+)\s*[=!]/g))
+        assert.ok(allowed.includes(label), `${label}: ${text}`);
       for (const [, list = ''] of text.matchAll(/\bby \(([^)]*)\)/g))
         for (const label of list.split(',').map((part) => part.trim()))
           assert.ok([...allowed, 'le'].includes(label), `${label}: ${text}`);
     }
   assert.equal(new Set(dashboard.panels.map(({ id }) => id)).size, dashboard.panels.length);
   for (const part of ['peer_phase', 'handshake_age', 'stun_rtt', 'store_call_duration', 'endpoint_writes', 'faults'])
-    assert.ok([...used].some((name) => name.includes(part)), part);
+    assert.ok(
+      [...used].some((name) => name.includes(part)),
+      part,
+    );
 });

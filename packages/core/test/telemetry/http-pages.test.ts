@@ -65,7 +65,10 @@ test('healthy while every configured device is taken up, there, and readable; pe
   for (const [devices, reason] of [
     [[], 'wg0: not taken up; the log says why, and a reload or restart tries again\n'],
     [[deviceReading({ state: 'missing' })], 'wg0: not read yet\n'],
-    [[deviceReading({ state: 'missing', errors: [gone] })], 'wg0: device wg0: there is none [ERR_WG_DEVICE_NOT_FOUND]\n'],
+    [
+      [deviceReading({ state: 'missing', errors: [gone] })],
+      'wg0: device wg0: there is none [ERR_WG_DEVICE_NOT_FOUND]\n',
+    ],
     [[deviceReading({ errors: [gone] })], 'wg0: device wg0: there is none [ERR_WG_DEVICE_NOT_FOUND]\n'],
   ] as const)
     assert.deepEqual(healthPage(readings({ devices })), {

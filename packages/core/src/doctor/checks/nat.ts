@@ -61,7 +61,9 @@ function judge(nat: NatBehaviour, subject: string): readonly Finding[] {
       text: 'two routers translate one after the other (double NAT): a port has to be forwarded at both',
       remedy: 'let the outer router work as a bridge, or forward the port at both.',
     });
-  for (const text of nat.reasons) findings.push({ check, subject, verdict: 'note', text });
+  // That a server lies is a finding about that server.
+  const reasons = nat.reasons.filter((text) => !nat.liars.some((server) => text.startsWith(server)));
+  for (const text of reasons) findings.push({ check, subject, verdict: 'note', text });
   return findings;
 }
 
@@ -83,7 +85,7 @@ async function neighbours(
   if (!mapped || mapping === 'none') return [];
   const subject = `${entry.name} IPv${family}`;
   const findings: Finding[] = [];
-  if (portPreserving === false && mapping === 'endpoint-independent')
+  if (portPreserving === false && mapped.port !== listenPort && mapping === 'endpoint-independent')
     findings.push({
       check,
       subject,

@@ -34,7 +34,9 @@ function missing(entry: InterfaceConfig, config: PeerConfig, device: Device): Fi
   const named = strangers.slice(0, MOST_NAMED);
   const hint =
     strangers.length === 0
-      ? 'the device has no other peer either'
+      ? device.peers.size === 0
+        ? 'the device has no peers'
+        : 'all peers that it has are in the configuration under other names'
       : `of its peers ${list([...named, ...(strangers.length > named.length ? [`${strangers.length - named.length} more`] : [])])} ${
           strangers.length === 1 ? 'is' : 'are'
         } not in the configuration`;
@@ -66,12 +68,13 @@ async function examine(
     .flatMap((daemon) => daemon.device?.peers ?? [])
     .find(({ publicKey }) => publicKey === config.publicKey);
   const life = lifeOf(wg, seen, now);
+  const tunnel = await judgeTunnel(scene, { entry, config, device, wg, records, life });
   const subjects = { check, subject } as const;
   return [
     ...judgeRecords(records, { ownKey: device.publicKey, now, connected: life.connected }).map((f) => ({
       ...subjects,
       ...f,
     })),
-    { ...subjects, ...(await judgeTunnel(scene, { entry, config, device, wg, records, life })) },
+    ...(tunnel ? [{ ...subjects, ...tunnel }] : []),
   ];
 }

@@ -10,6 +10,8 @@ import { formatAge, formatMs } from '../words.js';
 const check = 'store';
 /** Slower than that, a change of address is known late. */
 const SLOW_MS = 3_000;
+/** What the host adds to an error of a call: it says nothing to a reader. */
+const KEY_WORDS = /^(get|set) [0-9a-f]{40}: /;
 /** A record of both families with all its members: nothing has to be left out of it. */
 const WHOLE_RECORD = sealedLength('x'.repeat(200));
 
@@ -101,7 +103,7 @@ async function tryStore(
 function fault(error: unknown, subject: string, what: string): Finding {
   const { text, ...rest } = fromError(error);
   // The message begins with the store's name, which the subject says already.
-  const short = text.startsWith(`${subject}: `) ? text.slice(subject.length + 2) : text;
+  const short = (text.startsWith(`${subject}: `) ? text.slice(subject.length + 2) : text).replace(KEY_WORDS, '');
   const wait =
     isStunmeshError(error) && error.retryAfterMs !== undefined
       ? ` (try again in ${formatAge(error.retryAfterMs)})`

@@ -1,0 +1,2 @@
+/* gcc's stddef.h asks for it on FreeBSD; nothing here. */
+#pragma once

@@ -1,0 +1,222 @@
+/*
+ * A /dev/bpf for Linux: packet sockets that answer as FreeBSD's bpf(4) does, so that the code above them runs on real interfaces.
+ * Frames have the link type that the interface would have there: loopback NULL, Ethernet EN10MB; without a link header it is what
+ * STUNMESH_TEST_LINK_TYPE says (null, loop, raw, ppp), NULL when it says nothing, as for FreeBSD's tun(4).
+ */
+#ifndef EMULATED_H
+#define EMULATED_H
+
+#include "interpreter.h"
+
+#include <arpa/inet.h>
+#include <netpacket/packet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#define EMULATED_MAX 4096
+#define FRAME_MAX 65536
+#define ARPHRD_ETHER_ 1
+#define ARPHRD_LOOPBACK_ 772
+
+enum { DLT_NULL_ = 0, DLT_EN10MB_ = 1, DLT_PPP_ = 9, DLT_RAW_ = 12, DLT_LOOP_ = 108 };
+
+/* One per descriptor; the kernel never hands out the same one twice at a time. */
+struct emulated {
+  unsigned int size, link_type, direction, received, dropped, index;
+  int loopback, immediate;
+  size_t instructions;
+  struct bpf_insn program[512];
+};
+static struct emulated emulated_devices[EMULATED_MAX];
+
+static int emulated_fail(int error) {
+  errno = error;
+  return -1;
+}
+
+static struct emulated *emulated_at(int fd) {
+  return fd >= 0 && fd < EMULATED_MAX ? &emulated_devices[fd] : NULL;
+}
+
+static int emulated_open(const char *path, int flags) {
+  (void)flags;
+  if (strcmp(path, "/dev/bpf") != 0) return emulated_fail(ENOENT);
+  /* Protocol 0: nothing comes before bind(2). */
+  int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return emulated_fail(errno == EPERM ? EACCES : errno);
+  struct emulated *e = emulated_at(fd);
+  if (!e) {
+    close(fd);
+    return emulated_fail(EMFILE);
+  }
+  memset(e, 0, sizeof *e);
+  e->size = 4096;
+  e->direction = 1;
+  return fd;
+}
+
+static void emulated_drain(int fd) {
+  char byte;
+  while (recv(fd, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) >= 0) {
+  }
+}
+
+static unsigned int emulated_headless_type(void) {
+  const char *wanted = getenv("STUNMESH_TEST_LINK_TYPE");
+  if (!wanted || strcmp(wanted, "null") == 0) return DLT_NULL_;
+  return strcmp(wanted, "raw") == 0 ? DLT_RAW_ : strcmp(wanted, "ppp") == 0 ? DLT_PPP_ : DLT_LOOP_;
+}
+
+static int emulated_attach(int fd, struct emulated *e, struct ifreq *request) {
+  unsigned int index = if_nametoindex(request->ifr_name);
+  if (index == 0) return emulated_fail(ENXIO);
+  if (ioctl(fd, SIOCGIFHWADDR, request) < 0) return -1;
+  unsigned int type = request->ifr_hwaddr.sa_family;
+  struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(3 /* all */), .sll_ifindex = (int)index};
+  if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) return -1;
+  e->loopback = type == ARPHRD_LOOPBACK_;
+  e->link_type = e->loopback ? DLT_NULL_ : type == ARPHRD_ETHER_ ? DLT_EN10MB_ : emulated_headless_type();
+  e->index = index;
+  return 0;
+}
+
+static int emulated_control(int fd, unsigned long request, void *argument) {
+  struct emulated *e = emulated_at(fd);
+  unsigned int *number = argument;
+  if (!e) return emulated_fail(EBADF);
+  switch (request) {
+  case BIOCGBLEN:
+    *number = e->size;
+    return 0;
+  case BIOCSBLEN:
+    if (e->instructions > 0 || e->index != 0) return emulated_fail(EINVAL);
+    e->size = *number = *number > 0x80000 ? 0x80000 : *number < 32 ? 32 : *number;
+    return 0;
+  case BIOCIMMEDIATE:
+    e->immediate = *number != 0;
+    return 0;
+  case BIOCSETF: {
+    const struct bpf_program *program = argument;
+    if (program->bf_len == 0 || program->bf_len > 512) return emulated_fail(EINVAL);
+    memcpy(e->program, program->bf_insns, program->bf_len * sizeof e->program[0]);
+    e->instructions = program->bf_len;
+    emulated_drain(fd);
+    return 0;
+  }
+  case BIOCSETIF:
+    return emulated_attach(fd, e, argument);
+  case BIOCSDIRECTION:
+    e->direction = *number;
+    return 0;
+  case BIOCGDLT:
+    if (e->index == 0) return emulated_fail(EINVAL);
+    *number = e->link_type;
+    return 0;
+  case BIOCGSTATS:
+    *(struct bpf_stat *)argument = (struct bpf_stat){.bs_recv = e->received, .bs_drop = e->dropped};
+    return 0;
+  default:
+    return emulated_fail(ENOTTY);
+  }
+}
+
+static int emulated_gone(const struct emulated *e) {
+  char name[IF_NAMESIZE];
+  return e->index != 0 && !if_indextoname(e->index, name);
+}
+
+/* The frame as the interface's type on FreeBSD has it; `frame` has 16 bytes of room before it. Its beginning, or NULL to leave it out. */
+static uint8_t *emulated_dress(const struct emulated *e, uint8_t *frame, size_t *length) {
+  if (e->link_type == DLT_EN10MB_) return frame;
+  if (e->loopback) {
+    if (*length < 15) return NULL;
+    frame += 14;
+    *length -= 14;
+  }
+  if (e->link_type == DLT_RAW_ || *length == 0) return frame;
+  int six = frame[0] >> 4 == 6;
+  uint32_t family = six ? 28 : 2;
+  uint8_t ppp[4] = {0xff, 0x03, 0x00, six ? 0x57 : 0x21};
+  if (e->link_type == DLT_LOOP_) family = htonl(family);
+  frame -= 4;
+  *length += 4;
+  memcpy(frame, e->link_type == DLT_PPP_ ? (void *)ppp : (void *)&family, 4);
+  return frame;
+}
+
+static size_t emulated_link_header(const struct emulated *e) {
+  return e->link_type == DLT_EN10MB_ ? 14 : e->link_type == DLT_RAW_ ? 0 : 4;
+}
+
+/* FreeBSD places the network header on a word boundary. */
+static size_t emulated_put(const struct emulated *e, uint8_t *to, const uint8_t *frame, uint32_t captured, uint32_t original) {
+  struct bpf_hdr header = {.bh_caplen = captured, .bh_datalen = original};
+  size_t link = emulated_link_header(e);
+  header.bh_hdrlen = (uint16_t)((sizeof header + link + 7) / 8 * 8 - link);
+  memset(to, 0, header.bh_hdrlen);
+  memcpy(to, &header, offsetof(struct bpf_hdr, bh_hdrlen) + 2);
+  memcpy(to + header.bh_hdrlen, frame, captured);
+  return header.bh_hdrlen + captured;
+}
+
+static ssize_t emulated_read(int fd, void *buffer, size_t size) {
+  struct emulated *e = emulated_at(fd);
+  static _Thread_local uint8_t room[FRAME_MAX + 64];
+  /* The pipe that wakes the reader comes here too, perhaps by the number of a device that was. */
+  struct stat what;
+  if (!e || fstat(fd, &what) < 0 || !S_ISSOCK(what.st_mode)) return read(fd, buffer, size);
+  if (size != e->size) return emulated_fail(EINVAL);
+  size_t used = 0;
+  while (size - used >= 256) {
+    struct sockaddr_ll from;
+    socklen_t from_length = sizeof from;
+    size_t space = size - used - 64;
+    ssize_t got = recvfrom(fd, room + 16, space < FRAME_MAX ? space : FRAME_MAX, MSG_DONTWAIT, (struct sockaddr *)&from, &from_length);
+    if (got < 0) {
+      if (used > 0) return (ssize_t)used;
+      /* A link that goes down is an error of packet sockets alone; bpf(4) says nothing. */
+      return emulated_fail(emulated_gone(e) ? ENXIO : EAGAIN);
+    }
+    if (e->direction == 0 && from.sll_pkttype == PACKET_OUTGOING) continue;
+    e->received += 1;
+    size_t length = (size_t)got;
+    const uint8_t *frame = emulated_dress(e, room + 16, &length);
+    uint32_t kept = frame ? bpf_interpret(e->program, e->instructions, frame, length) : 0;
+    if (kept == 0) continue;
+    used = (used + 7) / 8 * 8;
+    used += emulated_put(e, (uint8_t *)buffer + used, frame, kept < length ? kept : (uint32_t)length, (uint32_t)length);
+  }
+  return (ssize_t)used;
+}
+
+/* A device whose interface is gone is readable for ever, and says so at once. */
+static int emulated_poll(struct pollfd *fds, nfds_t count, int timeout) {
+  const struct emulated *e = emulated_at(fds[0].fd);
+  for (int waited = 0;; waited += 20) {
+    int slice = timeout < 0 || timeout - waited > 20 ? 20 : timeout - waited;
+    int ready = poll(fds, count, slice);
+    if (e && emulated_gone(e)) {
+      fds[0].revents = POLLIN | POLLHUP;
+      return ready > 0 ? ready : 1;
+    }
+    if (ready != 0 || (timeout >= 0 && waited + slice >= timeout)) return ready;
+  }
+}
+
+static const struct bpf_system emulated_system = {
+    .open = emulated_open,
+    .control = emulated_control,
+    .read = emulated_read,
+    .poll = emulated_poll,
+    .close = close,
+    .layout = {.align = 8,
+               .captured = offsetof(struct bpf_hdr, bh_caplen),
+               .original = offsetof(struct bpf_hdr, bh_datalen),
+               .header = offsetof(struct bpf_hdr, bh_hdrlen)},
+    .trust_ms = -1,
+};
+
+#endif

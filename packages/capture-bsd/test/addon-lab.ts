@@ -1,0 +1,84 @@
+/** Where the addon's own tests run: a network namespace of their own, and builds of the addon over an emulated /dev/bpf. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const MARK = 'STUNMESH_TEST_ADDON_NAMESPACE';
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const require = createRequire(import.meta.url);
+
+/** Why no addon can be built here; undefined: it can. */
+export const cannotBuild: string | undefined =
+  process.platform !== 'linux'
+    ? 'needs Linux'
+    : spawnSync('cc', ['--version']).status === 0
+      ? undefined
+      : 'needs a C compiler';
+
+/** Why nothing can be captured here. */
+export const cannotCapture: string | undefined =
+  cannotBuild ??
+  (process.getuid?.() !== 0
+    ? 'needs root for network namespaces and packet sockets'
+    : spawnSync('unshare', ['-n', 'true']).status !== 0
+      ? 'needs unshare(1) and leave to make network namespaces'
+      : undefined);
+
+/** True in the copy of the file that runs in a namespace of its own, which the outer one starts; also where there can be none. */
+export function inOwnNamespace(file: string): boolean {
+  if (cannotCapture !== undefined || process.env[MARK] === file) return true;
+  const child = spawnSync('unshare', ['-n', process.execPath, ...process.execArgv, fileURLToPath(file)], {
+    stdio: 'inherit',
+    env: { ...process.env, [MARK]: file },
+  });
+  process.exitCode = child.status ?? 1;
+  return false;
+}
+
+/** One ip(8) or the like, in this namespace. */
+export function run(command: string): string {
+  const [file = '', ...args] = command.split(' ');
+  return execFileSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** The addon over an emulated /dev/bpf: packet sockets that answer as FreeBSD's bpf(4) does (native/test/emulated.h). */
+export function emulatedAddon(): string {
+  return build('emulated.node', 'emulated.c', ['-O2', ...SHARED]);
+}
+
+/** The same under AddressSanitizer and UndefinedBehaviorSanitizer; its library has to be loaded first (LD_PRELOAD). */
+export function sanitizedAddon(): string {
+  const flags = ['-g', '-O1', '-fsanitize=address,undefined', '-fno-omit-frame-pointer', ...SHARED];
+  return build('sanitized.node', 'emulated.c', flags);
+}
+
+/** A program that makes a tun device and feeds it packets (native/test/tun.c). */
+export function tunProgram(): string {
+  return build('tun', 'tun.c', ['-O2']);
+}
+
+const SHARED = ['-g', '-shared', '-fPIC', '-pthread', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wno-sign-compare'];
+
+/** Compiled once, and again when a source is newer; several test files may ask at the same time. */
+function build(name: string, source: string, flags: readonly string[]): string {
+  const shared = path.join(path.dirname(require.resolve('@stunmesh/core/package.json')), 'native');
+  const folders = [path.join(ROOT, 'native'), path.join(ROOT, 'native', 'test'), shared];
+  const target = path.join(ROOT, 'build', 'test', name);
+  const newest = Math.max(...folders.flatMap(timesOf));
+  if (existsSync(target) && statSync(target).mtimeMs > newest) return target;
+  mkdirSync(path.dirname(target), { recursive: true });
+  const fresh = `${target}.${process.pid}`;
+  const headers = [(require('node-api-headers') as { include_dir: string }).include_dir, shared];
+  const line = [...flags, ...headers.flatMap((folder) => ['-I', folder])];
+  execFileSync('cc', [...line, path.join(ROOT, 'native', 'test', source), '-o', fresh]);
+  renameSync(fresh, target);
+  return target;
+}
+
+function timesOf(folder: string): readonly number[] {
+  return readdirSync(folder)
+    .filter((name) => /\.[ch]$/.test(name))
+    .map((name) => statSync(path.join(folder, name)).mtimeMs);
+}

@@ -1,0 +1,74 @@
+/** WireGuard devices as `init` sees them, running ones or those of wg-quick files; nothing secret is kept of either. */
+import { open } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { type CallOptions, type Device, StunmeshError, type WireGuardControl } from '../api/index.js';
+import { parseWgQuick } from './wg-quick.js';
+
+export interface FoundPeer {
+  /** What a comment in the file calls it. */
+  readonly name?: string;
+  readonly publicKey: string;
+  /** Prefixes, "10.0.0.2/32". */
+  readonly allowedIps: readonly string[];
+  /** 0: off. */
+  readonly keepaliveSeconds: number;
+}
+
+export interface FoundDevice {
+  readonly name: string;
+  /** Absent: the file leaves the private key to a command. */
+  readonly publicKey?: string;
+  /** 0: none is set. */
+  readonly listenPort: number;
+  readonly peers: readonly FoundPeer[];
+}
+
+/** A wg-quick file is some kilobytes; /dev/zero is more. */
+const MOST_BYTES = 1024 * 1024;
+
+/** All devices that run, or those named. Errors: ERR_WG_DEVICE_NOT_FOUND and the others of WireGuard control. */
+export async function readRunningDevices(
+  control: Pick<WireGuardControl, 'devices' | 'device'>,
+  names: readonly string[],
+  options: CallOptions,
+): Promise<readonly FoundDevice[]> {
+  const wanted = names.length > 0 ? names : await control.devices(options);
+  return Promise.all(wanted.map(async (name) => withoutSecrets(await control.device(name, options))));
+}
+
+function withoutSecrets({ name, publicKey, listenPort, peers }: Device): FoundDevice {
+  return {
+    name,
+    publicKey,
+    listenPort,
+    peers: [...peers.values()].map((peer) => ({
+      publicKey: peer.publicKey,
+      allowedIps: peer.allowedIps,
+      keepaliveSeconds: peer.keepaliveSeconds,
+    })),
+  };
+}
+
+/** The device of a wg-quick file, named as wg-quick names it: by the file. Errors: ERR_CONFIG_READ, ERR_CONFIG_SYNTAX; neither quotes the file. */
+export async function readWgQuickFile(path: string): Promise<FoundDevice> {
+  const name = basename(path).replace(/\.conf$/, '');
+  if (!path.endsWith('.conf') || !/^[A-Za-z0-9_=+.-]{1,15}$/.test(name))
+    throw new StunmeshError(
+      'ERR_CONFIG_READ',
+      `${path}: wg-quick names a device by its file, DEVICE.conf with at most 15 letters, digits and _ = + . -`,
+    );
+  return { name, ...parseWgQuick(await readText(path), path) };
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    await using file = await open(path, 'r');
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(MOST_BYTES + 1), 0, MOST_BYTES + 1, 0);
+    if (bytesRead <= MOST_BYTES) return buffer.toString('utf8', 0, bytesRead);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const hint = code === 'EACCES' ? '; run as root' : code === 'ENOENT' ? '; check the path' : '';
+    throw new StunmeshError('ERR_CONFIG_READ', `${path}: cannot be read (${code})${hint}`);
+  }
+  throw new StunmeshError('ERR_CONFIG_READ', `${path}: longer than ${MOST_BYTES} bytes; is it a wg-quick file?`);
+}

@@ -1,0 +1,47 @@
+/** `stunmesh init`: devices in, a checked configuration and the next steps out. */
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { StunmeshError } from '../api/index.js';
+import type { Asker } from './ask.js';
+import { formatConfig } from './format-config.js';
+import type { FoundDevice } from './found-device.js';
+import { formatNextSteps } from './next-steps.js';
+import { makePlan, type PlanFlags } from './plan.js';
+import { alreadyThere, openNewFile } from './write-files.js';
+
+export interface InitOptions {
+  readonly devices: readonly FoundDevice[];
+  readonly flags: PlanFlags;
+  /** Absent: there is nobody to ask. */
+  readonly asker?: Asker;
+  /** The configuration to write, absolute or from `cwd`. */
+  readonly output: string;
+  readonly cwd: string;
+  readonly force: boolean;
+  /** Looks at the written file as the daemon would; resolves with remarks, rejects where it would not start. */
+  check(file: string): Promise<readonly string[]>;
+}
+
+/** Writes the configuration (and the store's secret beside it) and resolves with what to tell the user.
+ * Errors: ERR_USAGE, ERR_RUN_DIR, those of `check`; then nothing was written. */
+export async function initialise(options: InitOptions): Promise<string> {
+  const { force, cwd } = options;
+  const path = resolve(cwd, options.output);
+  // Before anybody answers questions for nothing; what counts is the look at the end.
+  if (!force && existsSync(path)) throw new StunmeshError('ERR_USAGE', alreadyThere(path));
+  const plan = await makePlan(options.devices, absoluteFile(options.flags, cwd), options.asker);
+  const { secret, name } = plan.store;
+  const secretPath = secret ? join(dirname(path), `${name}-${secret.key.replace(/_file$/, '')}`) : undefined;
+  await using config = await openNewFile(path, formatConfig(plan, secretPath));
+  const remarks = await options.check(config.path);
+  await using kept = secretPath === undefined ? undefined : await openNewFile(secretPath, `${secret?.text ?? ''}\n`);
+  await kept?.place(force);
+  await config.place(force);
+  return formatNextSteps(plan, { path, ...(secretPath === undefined ? {} : { secretPath }), remarks });
+}
+
+/** A secret's file is looked for from the daemon's folder later: the path is made absolute, unless it is a credential's bare name. */
+function absoluteFile(flags: PlanFlags, cwd: string): PlanFlags {
+  const { secretFile } = flags;
+  return secretFile?.includes('/') ? { ...flags, secretFile: resolve(cwd, secretFile) } : flags;
+}

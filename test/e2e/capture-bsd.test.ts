@@ -1,0 +1,135 @@
+/** capture-bsd over libpcap in place of capture-linux: pairs connect through NATs, and what befalls interfaces and readers passes. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { type Daemon, type Host, type Lab, must, REPOSITORY, run, until } from './lab/index.js';
+import { labTest } from './lab-test.js';
+import { expectTunnel, startAll } from './pair.js';
+
+const BSD = { extra: { capture: 'bsd' } } as const;
+
+/** Why libpcap cannot be had; undefined: it can. */
+function capMissing(): string | undefined {
+  try {
+    createRequire(join(REPOSITORY, 'packages/capture-bsd/package.json'))('cap');
+    return undefined;
+  } catch {
+    return 'needs the optional package cap (libpcap-dev and g++ at install)';
+  }
+}
+
+function bsdTest(
+  name: string,
+  spec: Parameters<typeof labTest>[1],
+  body: (lab: Lab, t: TestContext) => Promise<void>,
+): void {
+  labTest(name, spec, async (lab, t) => {
+    const missing = capMissing();
+    if (missing === undefined) await body(lab, t);
+    else t.skip(missing);
+  });
+}
+
+/** The processes in the host's namespace that capture by libpcap, and the interface of each. */
+async function readers(host: Host): Promise<readonly { readonly pid: number; readonly interface: string }[]> {
+  const { stdout } = await run(undefined, ['ip', 'netns', 'pids', host.namespace]);
+  return stdout.split('\n').flatMap((line) => {
+    try {
+      const words = readFileSync(`/proc/${Number(line)}/cmdline`, 'utf8').split('\0');
+      const at = words.findIndex((word) => word.endsWith('/cap-child.js'));
+      return at < 0 ? [] : [{ pid: Number(line), interface: words[at + 1] ?? '' }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** The host's link to its router is deleted, and made again as it was. */
+async function replaceLink(host: Host): Promise<void> {
+  const [router] = host.plan.routers;
+  assert.ok(router);
+  await must(host.namespace, ['ip', 'link', 'del', 'eth0']);
+  const { hostAddress, hostPrefix } = host.plan;
+  const far = ['ip', '-n', router.namespace, 'link'];
+  await must(undefined, [...far, 'add', 'lan', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', host.namespace]);
+  await must(undefined, [
+    'ip',
+    '-n',
+    router.namespace,
+    'addr',
+    'add',
+    `${router.lanAddress}/${router.lanPrefix}`,
+    'dev',
+    'lan',
+  ]);
+  await must(undefined, [...far, 'set', 'lan', 'up']);
+  const own = [
+    `addr add ${hostAddress}/${hostPrefix} dev eth0`,
+    'link set eth0 up',
+    `route add default via ${router.lanAddress}`,
+  ];
+  await must(host.namespace, ['ip', '-batch', '-'], { input: `${own.join('\n')}\n` });
+}
+
+/** A reflexive address that was found after now. */
+async function discoversAgain(daemon: Daemon): Promise<void> {
+  const before = await daemon.waitFor(({ devices: [device] }) => device && { count: device.discoveries });
+  await daemon.waitFor(({ devices: [device] }) => (device?.discoveries ?? 0) > before.count && device?.reflexive.ipv4, {
+    what: 'another discovery',
+    deadlineMs: 20_000,
+  });
+}
+
+bsdTest(
+  'F10 a port-restricted pair, one behind two NATs, connects with capture-bsd on both, and interfaces that go and come back do no harm',
+  { sides: { a: { nats: ['port-restricted', 'port-restricted'] }, b: {} }, coturn: [1, 2] },
+  async (lab) => {
+    const [a, b] = [lab.host('a'), lab.host('b')];
+    const [daemonA, daemonB] = await startAll([a, b], { ...BSD, refreshInterval: '2s' });
+    assert.ok(daemonA && daemonB);
+    await expectTunnel(a, b, 20_000);
+    const reflexive = (await daemonA.device()).reflexive.ipv4;
+    assert.equal(reflexive?.split(':')[0], a.publicAddress);
+
+    await must(b.namespace, ['ip', 'link', 'set', 'eth0', 'down']);
+    await must(b.namespace, ['ip', 'link', 'set', 'eth0', 'up']);
+    await must(b.namespace, ['ip', 'route', 'add', 'default', 'via', b.plan.routers[0]?.lanAddress ?? '']);
+    assert.notEqual(await b.firstPing(a, { deadlineMs: 20_000 }), undefined, 'a ping after down and up');
+    await discoversAgain(daemonB);
+
+    await replaceLink(b);
+    assert.notEqual(await b.firstPing(a, { deadlineMs: 20_000 }), undefined, 'a ping after the link was made again');
+    await discoversAgain(daemonB);
+    assert.ok(daemonA.process.running && daemonB.process.running);
+  },
+);
+
+bsdTest(
+  'F10 a reader that dies is replaced while the discovery runs, none is left when it has ended, and none outlives its daemon',
+  { sides: { a: {} }, coturn: [1, 2] },
+  async (lab) => {
+    const a = lab.host('a');
+    const daemon = await a.startDaemon({ ...BSD, refreshInterval: '1s' });
+    await discoversAgain(daemon);
+    await a.blockUdp(3478);
+    const find = () => readers(a);
+    const first = await until(async () => (await find())[0], { what: 'a reader', deadlineMs: 20_000 });
+    assert.equal(first.interface, 'eth0', 'not the tunnel, not loopback');
+    process.kill(first.pid, 'SIGKILL');
+    const second = await until(async () => (await find()).find(({ pid }) => pid !== first.pid), {
+      what: 'another reader',
+      deadlineMs: 20_000,
+    });
+    await a.unblockUdp(3478);
+    await discoversAgain(daemon);
+    assert.ok(daemon.process.running);
+    await until(async () => !(await find()).some(({ pid }) => pid === second.pid), { what: 'the reader to be gone' });
+
+    await a.blockUdp(3478);
+    await until(async () => (await find()).length > 0, { what: 'a reader', deadlineMs: 20_000 });
+    await daemon.kill();
+    await until(async () => (await find()).length === 0, { what: 'all readers to be gone', deadlineMs: 10_000 });
+  },
+);

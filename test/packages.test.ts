@@ -107,10 +107,12 @@ for (const name of packageNames()) {
 test('the tarballs bring headers, service files, the protocol, its schemas and its examples along', async () => {
   const core = await filesOf('core');
   assert.ok(core.includes('native/stunmesh_socket.h') && core.includes('dist/cli/main.js'));
-  assert.ok(
-    core.some((file) => file.startsWith('service/')),
-    'service files are missing',
-  );
+  const service = join(ROOT, 'packages/core/service');
+  for (const entry of existsSync(service) ? readdirSync(service) : [])
+    assert.ok(
+      core.some((file) => file.startsWith(`service/${entry}`)),
+      `service/${entry} is missing`,
+    );
   const exec = await filesOf('store-exec');
   assert.ok(exec.includes('PROTOCOL.md') && exec.includes('schema/exec-1-request.json'));
   assert.ok(exec.includes('examples/folder_store.py'));

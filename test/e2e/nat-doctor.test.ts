@@ -1,22 +1,54 @@
-/** Discovery names every kind of NAT from WireGuard's own port, and what is foretold of each pair is what the grid shows. */
+/** Discovery names every kind of NAT from WireGuard's own port, and what it foretells of each pair is what the grid shows to happen. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { type Host, REPOSITORY } from './lab/index.js';
+import { pathToFileURL } from 'node:url';
+import { type Host, type Lab, REPOSITORY } from './lab/index.js';
 import { labTest } from './lab-test.js';
+import { NAT_PAIRS } from './nat-pairs.js';
+import { expectTunnel, startAll } from './pair.js';
 
 const PROBE = join(REPOSITORY, 'test/fixtures/nat-probe.mjs');
-const TWO_ADDRESSES = '203.0.113.1:3478';
+/** One with two addresses, which answers CHANGE-REQUEST, and a plain one. */
+const BOTH_KINDS = ['203.0.113.1:3478', '203.0.113.3:3478'];
 const PLAIN = ['203.0.113.3:3478', '203.0.113.4:3478'];
+const EI = 'endpoint-independent';
+const APD = 'address-and-port-dependent';
 
-async function probe(host: Host, servers: readonly string[], family: 4 | 6 = 4): Promise<Record<string, unknown>> {
+/** What the fixture prints of a NatBehaviour. */
+interface Found {
+  readonly mapping: string;
+  readonly filtering: string;
+  readonly cgnat: boolean;
+  readonly doubleNat?: boolean;
+  readonly portPreserving: boolean;
+  readonly how: string;
+  readonly mapped: { readonly address: string; readonly port: number };
+  readonly reasons: readonly string[];
+}
+
+interface Verdicts {
+  pairVerdict(own: { ipv4: Found }, peer: { ipv4: Found }): { readonly outcome: string; readonly words: string };
+  natKind(found: Found): string;
+}
+
+/** doctor's own words for what was found. */
+async function loadVerdicts(): Promise<Verdicts> {
+  return import(pathToFileURL(join(REPOSITORY, 'packages/core/dist/doctor/pair-verdict.js')).href);
+}
+
+async function probe(host: Host, servers: readonly string[], family: 4 | 6 = 4): Promise<Found> {
   const argv = [process.execPath, PROBE, host.device, String(host.plan.listenPort), String(family), ...servers];
   const result = await host.exec(argv, { timeoutMs: 60_000 });
   assert.equal(result.code, 0, result.stderr);
   return JSON.parse(result.stdout);
 }
 
+function probeAll(lab: Lab, servers: readonly string[], names: readonly string[]): Promise<Found[]> {
+  return Promise.all(names.map((name) => probe(lab.host(name), servers)));
+}
+
 labTest(
-  'x',
+  "every kind of NAT is named from WireGuard's port, and the 15 pairs are foretold as the grid shows them",
   {
     sides: {
       none: { nats: ['none'], ipv6: 'open' },
@@ -30,16 +62,103 @@ labTest(
     coturn: [1, 2],
   },
   async (lab, t) => {
-    await lab.startCoturn([3]);
-    await lab.startCoturn([4]);
-    const hosts = [...lab.hosts.values()];
-    const t0 = performance.now();
-    const found = await Promise.all(hosts.map((host) => probe(host, [TWO_ADDRESSES, '203.0.113.3:3478'])));
-    found.forEach((f, i) => t.diagnostic(`${hosts[i]?.name} ${JSON.stringify(f)}`));
-    t.diagnostic(`${performance.now() - t0}`);
-    const plain = await Promise.all(hosts.map((host) => probe(host, PLAIN)));
-    plain.forEach((f, i) => t.diagnostic(`plain ${hosts[i]?.name} ${JSON.stringify(f)}`));
-    const six = await Promise.all(hosts.slice(0, 2).map((host) => probe(host, ['[2001:db8:ffff::1]:3478', '[2001:db8:ffff::3]:3478'], 6)));
-    six.forEach((f, i) => t.diagnostic(`six ${hosts[i]?.name} ${JSON.stringify(f)}`));
+    await Promise.all([lab.startCoturn([3]), lab.startCoturn([4])]);
+    const { pairVerdict, natKind } = await loadVerdicts();
+    const names = ['none', 'full', 'restr', 'portr', 'symm', 'twice', 'mixed'];
+    const kinds = ['none', 'full', 'restricted', 'port-restricted', 'symmetric', 'port-restricted', 'symmetric'];
+    const found = await probeAll(lab, BOTH_KINDS, names);
+
+    await t.test('each kind, double NAT, port preservation and the reflexive address', () => {
+      assert.deepEqual(found.map(natKind), kinds);
+      assert.deepEqual(
+        found.map((f) => f.doubleNat),
+        [false, false, false, false, false, true, true],
+      );
+      assert.deepEqual(
+        found.map((f) => f.portPreserving),
+        [true, false, false, true, false, true, false],
+      );
+      for (const [i, name] of names.entries()) {
+        const { plan, publicAddress } = lab.host(name);
+        assert.equal(found[i]?.mapped.address, name === 'none' ? plan.hostAddress : publicAddress, name);
+      }
+      assert.equal(found[4]?.how, 'rfc5780');
+    });
+
+    await t.test('each of the 15 pairs', () => {
+      assert.equal(NAT_PAIRS.length, 15);
+      for (const { a, b, connects } of NAT_PAIRS) {
+        const [one, two] = [found[kinds.indexOf(a)], found[kinds.indexOf(b)]];
+        assert.ok(one && two);
+        for (const verdict of [pairVerdict({ ipv4: one }, { ipv4: two }), pairVerdict({ ipv4: two }, { ipv4: one })])
+          assert.equal(verdict.outcome, connects ? 'connects' : 'cannot', `${a} and ${b}: ${verdict.words}`);
+      }
+    });
+
+    await t.test('asked again at once, a NAT that counts ports is found to be the same', async () => {
+      const again = await probeAll(lab, BOTH_KINDS, ['portr', 'symm']);
+      assert.deepEqual(again.map(natKind), ['port-restricted', 'symmetric']);
+    });
+
+    await t.test('plain servers tell the mapping, and that filtering is not told', async () => {
+      const plain = await probeAll(lab, PLAIN, names);
+      assert.deepEqual(
+        plain.map((f) => f.mapping),
+        ['none', EI, EI, EI, APD, EI, APD],
+      );
+      for (const { filtering, reasons } of plain) {
+        assert.equal(filtering, 'unknown');
+        assert.match(reasons.join('\n'), /OTHER-ADDRESS/);
+      }
+    });
+
+    await t.test('IPv6 is not translated; an open router is told from a stateful firewall', async () => {
+      const servers = ['[2001:db8:ffff::1]:3478', '[2001:db8:ffff::3]:3478'];
+      const six = await Promise.all(['none', 'full'].map((name) => probe(lab.host(name), servers, 6)));
+      assert.deepEqual(
+        six.map(({ mapping, filtering }) => ({ mapping, filtering })),
+        [
+          { mapping: 'none', filtering: EI },
+          { mapping: 'none', filtering: APD },
+        ],
+      );
+    });
   },
+);
+
+labTest(
+  "F16 the questions disturb no working tunnel; daemons ask them by themselves, and each learns the other's NAT by its record",
+  { sides: { a: { nats: ['port-restricted'] }, b: { nats: ['full'] } }, coturn: [1, 2] },
+  async (lab) => {
+    const [a, b] = [lab.host('a'), lab.host('b')];
+    await lab.startCoturn([3]);
+    await startAll([a, b], { stun: ['203.0.113.1:3478'] });
+    await expectTunnel(a, b);
+    const endpoints = async () =>
+      (await Promise.all([a, b].map((host) => host.deviceState()))).map((device) => device.peers[0]?.endpoint);
+    const before = await endpoints();
+    const burst = a.pingBurst(b, 120, 0.05);
+    const found = await Promise.all([probe(a, BOTH_KINDS), probe(b, BOTH_KINDS)]);
+    assert.deepEqual(
+      found.map(({ mapping, filtering }) => [mapping, filtering]),
+      [
+        [EI, APD],
+        [EI, EI],
+      ],
+    );
+    assert.deepEqual(await burst, { sent: 120, received: 120 });
+    const told = (host: Host, code: string) =>
+      host.daemons[0]?.waitFor(
+        (snapshot) => {
+          const peer = snapshot.devices[0]?.peers[0];
+          return peer?.record?.nat === code ? peer : undefined;
+        },
+        { what: `a record that tells ${code}`, deadlineMs: 120_000 },
+      );
+    const peers = await Promise.all([told(a, '4ee'), told(b, '4ep')]);
+    for (const peer of peers) assert.deepEqual([peer?.phase, peer?.endpointWrites], ['connected', 1]);
+    assert.deepEqual(await endpoints(), before);
+    assert.deepEqual(await a.pingBurst(b, 20, 0.02), { sent: 20, received: 20 });
+  },
+  180_000,
 );

@@ -1,6 +1,6 @@
 /** Runs test/freebsd/run.sh with commands that only write down how they were called. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,7 +32,12 @@ export interface DryRunOptions {
   readonly onOutput?: (output: string, child: ChildProcess) => void;
 }
 
-export async function dryRun({ env = {}, shell = 'sh', bundle = true, onOutput }: DryRunOptions = {}): Promise<DryRunResult> {
+export async function dryRun({
+  env = {},
+  shell = 'sh',
+  bundle = true,
+  onOutput,
+}: DryRunOptions = {}): Promise<DryRunResult> {
   const folder = await mkdtemp(join(tmpdir(), 'dry-'));
   try {
     const bin = join(folder, 'bin');
@@ -77,15 +82,15 @@ function leftIn(folder: string): string[] {
 export function parseTap(output: string): readonly string[] {
   const lines = output.split('\n').flatMap((line) => {
     const match = /^(not )?ok (\d+) - (.*?)( # SKIP .*)?$/.exec(line);
-    return match ? [{ number: Number(match[2]), text: `${match[4] ? 'skip' : match[1] ? 'not ok' : 'ok'} ${match[3]}` }] : [];
+    return match
+      ? [{ number: Number(match[2]), text: `${match[4] ? 'skip' : match[1] ? 'not ok' : 'ok'} ${match[3]}` }]
+      : [];
   });
   lines.forEach(({ number }, index) => {
     if (number !== index + 1) throw new Error(`test ${number} stands at ${index + 1}`);
   });
   const plan = /^1\.\.(\d+)$/m.exec(output)?.[1];
-  if (!/^Bail out!/m.test(output) && Number(plan) !== lines.length) throw new Error(`the plan says ${plan}, not ${lines.length}`);
+  if (!/^Bail out!/m.test(output) && Number(plan) !== lines.length)
+    throw new Error(`the plan says ${plan}, not ${lines.length}`);
   return lines.map(({ text }) => text);
 }
-
-/** Whether a file's text has no name of the kind that a shell would take apart; the file itself is read, not run. */
-export const readScript = (name: string): string => readFileSync(join(REPOSITORY, 'test/freebsd', name), 'utf8');

@@ -7,8 +7,8 @@ import { formatAddress, parseAddress } from '@stunmesh/core/net';
 import type { Native } from './native.js';
 import { decodeSockaddr } from './sockaddr.js';
 
-/** net/if_types.h: if_wg, whatever its interfaces are called. */
-const IFT_WIREGUARD = 241;
+/** FreeBSD's group of if_wg's interfaces, whatever they are called. */
+const WIREGUARD_GROUP = 'wg';
 /** Userspace WireGuard's sockets, NAME.sock, and wg-quick's files on macOS, NAME.name, which hold the real name. */
 const WIREGUARD_FOLDER = '/var/run/wireguard';
 
@@ -22,13 +22,12 @@ export function listInterfaces(native: Native, wireguardFolder = WIREGUARD_FOLDE
   const { constants: c } = native;
   const prefixes = readPrefixLengths();
   const userspace = wireguardNames(wireguardFolder);
-  return native.listInterfaces().map(({ name, index, flags, type, addresses }) => ({
+  return native.listInterfaces().map(({ name, index, flags, groups, addresses }) => ({
     name,
     index,
     up: (flags & c.IFF_UP) !== 0,
     loopback: (flags & c.IFF_LOOPBACK) !== 0,
-    // Linux's wireguard has the type of a tun, and Linux gives type 241 to nothing that matters here.
-    wireguard: (c.SOCKADDR_HAS_LENGTH === 1 && type === IFT_WIREGUARD) || /^wg\d+$/.test(name) || userspace.has(name),
+    wireguard: groups.includes(WIREGUARD_GROUP) || /^wg\d+$/.test(name) || userspace.has(name),
     addresses: addresses.flatMap((bytes) => {
       const found = decodeSockaddr(native, bytes);
       if (!found) return [];

@@ -2,37 +2,27 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import {
-  type CaptureModule,
-  type Clock,
-  isStunmeshError,
-  type Logger,
-  type NetInterface,
-  StunmeshError,
-} from './api/index.js';
+import { type Clock, type Logger, StunmeshError } from './api/index.js';
 import type { Config, InterfaceConfig, LoadedConfig } from './config/index.js';
 import { type ControlServer, openControlServer } from './control/server.js';
 import { type ControlEvent, createSnapshot, type Snapshot, storeSnapshot } from './control/snapshot.js';
-import type { Controllers, EventSink } from './controllers/context.js';
-import { createDiscovery } from './controllers/discovery.js';
+import type { EventSink } from './controllers/context.js';
 import { createEngine, type Engine } from './controllers/engine.js';
 import { createDeviceEntry, type DeviceEntry, forgetStore, reconfigureDevice } from './controllers/peer-table.js';
 import { createStateKeeper } from './controllers/state.js';
 import { storePauseMs } from './controllers/store-pause.js';
+import { createShared } from './daemon/shared.js';
 import type { GuardedStore } from './host/guarded-store.js';
 import type { PreloadedModules } from './host/loader.js';
-import { createPluginHost } from './host/plugin-host.js';
+import { createPluginHost, type PluginHostOptions } from './host/plugin-host.js';
 import { checkPrivileges } from './host/privileges.js';
+import { createWayOut } from './host/way-out.js';
 import { takeLock } from './runtime/lock.js';
-import { createResolver } from './runtime/resolver.js';
 import { createRollback } from './runtime/rollback.js';
 import { readStateFile, writeStateFile } from './runtime/state-file.js';
 import { createMetricsHub, type MetricsHub } from './telemetry/metrics-hub.js';
 import { VERSION } from './version.js';
 import { createEndpointWriter, openWireGuardControl } from './wireguard/index.js';
-
-/** Interfaces are listed at most this often, however many peers ask. */
-const INTERFACES_MS = 1_000;
 
 export interface DaemonOptions {
   readonly loaded: LoadedConfig;
@@ -116,7 +106,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     wanted: Iterable<string>,
   ): Promise<ReadonlyMap<string, GuardedStore>> => {
     await using opened = createRollback(onCloseError);
-    const host = hostOf(options, loaded, metrics, mostPauseMs);
+    const host = hostOf(options, loaded, metrics, { ...wayOut, mostPauseMs });
     const fresh = new Map<string, GuardedStore>();
     for (const name of wanted) {
       const plugin = loaded.config.plugins.get(name);
@@ -158,7 +148,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const control = rollback.use(openWireGuardControl({ logger, clock }));
   const writer = rollback.use(createEndpointWriter({ control, clock }));
   const state = createStateKeeper({ read: readStateFile, write: writeStateFile }, config.stateDir, logger);
-  const shared = createShared({ clock, logger, capture, control, writer, stores, emit, metrics }, () => config);
+  const devices = () => [...running.values()].flatMap(({ entry }) => entry.facts ?? []);
+  const wayOut = createWayOut({ clock, logger, capture, devices });
+  const { resolve } = wayOut;
+  const shared = createShared(
+    { clock, logger, capture, control, writer, stores, emit, metrics, resolve },
+    () => config,
+  );
   for (const [name, store] of await openStores(options.loaded, usedPlugins(config))) stores.set(name, store);
   rollback.defer(async () => {
     await Promise.all([...running.values()].map((device) => device[Symbol.asyncDispose]()));
@@ -242,7 +238,7 @@ function hostOf(
   options: DaemonOptions,
   loaded: LoadedConfig,
   metrics: MetricsHub,
-  mostPauseMs?: (store: string) => number,
+  parts: Partial<PluginHostOptions> = {},
 ): ReturnType<typeof createPluginHost> {
   return createPluginHost({
     clock: options.clock,
@@ -252,48 +248,11 @@ function hostOf(
     checkSettings: loaded.checkSettings,
     ...(options.preloaded ? { preloaded: options.preloaded } : {}),
     onStoreCall: metrics.storeCall,
-    ...(mostPauseMs ? { mostPauseMs } : {}),
+    ...parts,
   });
 }
 
 /** Names of the plugins that some peer uses; what nobody uses is not loaded. */
 function usedPlugins(config: Config): ReadonlySet<string> {
   return new Set([...config.interfaces.values()].flatMap((i) => [...i.peers.values()].flatMap((p) => p.plugins)));
-}
-
-type Parts = Pick<Controllers, 'clock' | 'logger' | 'control' | 'writer' | 'emit' | 'stores'> & {
-  readonly capture: CaptureModule;
-  readonly metrics: MetricsHub;
-};
-
-/** What the controllers of all devices share; the settings are those of the present configuration. */
-function createShared(parts: Parts, config: () => Config): Omit<Controllers, 'signal'> {
-  const { metrics, ...handed } = parts;
-  const { capture, clock } = parts;
-  const resolve = createResolver();
-  let listed: { readonly at: number; readonly result: Promise<readonly NetInterface[]> } | undefined;
-  const interfaces = (): Promise<readonly NetInterface[]> => {
-    if (!listed || clock.now() - listed.at > INTERFACES_MS)
-      listed = { at: clock.now(), result: capture.listInterfaces() };
-    return listed.result;
-  };
-  const discovery = createDiscovery({ ...handed, resolve, interfaces, servers: () => config().stun.addresses });
-  return {
-    ...handed,
-    ...discovery,
-    async discover(device, family, signal) {
-      try {
-        const found = await discovery.discover(device, family, signal);
-        metrics.discovery(device.name, family, found);
-        return found;
-      } catch (error) {
-        if (!signal.aborted)
-          metrics.discovery(device.name, family, { code: isStunmeshError(error) ? error.code : 'ERR_INTERNAL' });
-        throw error;
-      }
-    },
-    resolve,
-    interfaces,
-    settings: () => config(),
-  };
 }

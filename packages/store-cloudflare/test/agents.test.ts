@@ -65,6 +65,6 @@ test('what the host says of a connection that cannot be opened is passed on', as
   });
   const error = await failureOf(store.get(newKey(), free));
   assert.equal(error.code, 'ERR_CAPTURE_PERMISSION');
-  const broken = await openWith(t, 'https://api.example.com', async () => 'no socket');
+  const broken = await openWith(t, 'https://api.example.com', (async () => 'no socket') as unknown as Connect);
   assert.equal((await failureOf(broken.get(newKey(), free))).code, 'ERR_PLUGIN_INVALID');
 });

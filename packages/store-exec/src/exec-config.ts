@@ -2,6 +2,7 @@
 import type { Clock, Logger } from '@stunmesh/core/api';
 import { childEnvironment } from './environment.js';
 import type { LaunchOptions } from './launch.js';
+import { oneLine } from './one-line.js';
 
 export interface ExecStoreConfig {
   readonly type: 'exec' | 'shell';
@@ -19,8 +20,33 @@ export interface ExecStoreConfig {
 export interface ExecParts {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** StoreComponents' own. */
+  firewallMark?(): number;
 }
 
-export function launchOptions(config: ExecStoreConfig): Omit<LaunchOptions, 'input' | 'scratch'> {
+type Launching = Omit<LaunchOptions, 'input' | 'scratch'>;
+
+/** How to start the program, told anew for each start: the mark of a tunnel that takes over the default way stands in
+ * STUNMESH_FWMARK, as wg(8) shows it, and is said once, as nobody but the program can put it on its sockets. */
+export function createLaunchOptions(
+  config: ExecStoreConfig,
+  { logger, firewallMark }: Pick<ExecParts, 'logger' | 'firewallMark'>,
+): () => Launching {
+  let warned = false;
+  return () => {
+    const mark = firewallMark?.() ?? 0;
+    if (mark === 0) return launchOptions(config);
+    const text = `0x${mark.toString(16)}`;
+    if (!warned)
+      logger.warn(
+        { command: oneLine(config.command), mark: text },
+        'a tunnel takes over the default way: the plugin has to put the mark in STUNMESH_FWMARK on its sockets, or a dead tunnel swallows them',
+      );
+    warned = true;
+    return launchOptions({ ...config, env: { STUNMESH_FWMARK: text, ...config.env } });
+  };
+}
+
+export function launchOptions(config: ExecStoreConfig): Launching {
   return { command: config.command, args: config.args ?? [], env: childEnvironment(process.env, config) };
 }

@@ -1,7 +1,7 @@
 /** A store that starts a program for each call and speaks exec protocol 0 or the shell protocol with it. */
 import { type CallOptions, isStunmeshError, type Store, StunmeshError } from '@stunmesh/core/api';
 import { runChild } from './child.js';
-import { type ExecParts, type ExecStoreConfig, launchOptions } from './exec-config.js';
+import { createLaunchOptions, type ExecParts, type ExecStoreConfig } from './exec-config.js';
 import { execProtocol } from './exec-protocol.js';
 import { makeFifos } from './fifos.js';
 import { checkInput } from './input.js';
@@ -14,13 +14,14 @@ import { shellProtocol } from './shell-protocol.js';
 export function createExecStore(config: ExecStoreConfig, parts: ExecParts): Store {
   const protocol: Protocol = config.type === 'shell' ? shellProtocol : execProtocol;
   const scratch = createScratch(makeFifos);
+  const launching = createLaunchOptions(config, parts);
   const underWay = new Map<AbortController, Promise<unknown>>();
   const name = oneLine(config.command);
   let closed = false;
 
   async function run(request: Request, signal: AbortSignal): Promise<string | undefined> {
     const finished = await runChild({
-      ...launchOptions(config),
+      ...launching(),
       input: protocol.formatRequest(request),
       scratch,
       clock: parts.clock,

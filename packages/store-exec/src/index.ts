@@ -48,9 +48,9 @@ const execStoreModule: ExecStoreModule = {
   probe: openProbe,
 };
 
-function openStore(config: ExecStoreConfig, { clock, logger }: StoreComponents): Store {
-  if (config.protocol !== 1) return createExecStore(config, { clock, logger });
-  if (config.type === 'exec') return createPluginStore(config, { clock, logger, random: Math.random });
+function openStore(config: ExecStoreConfig, components: StoreComponents): Store {
+  if (config.protocol !== 1) return createExecStore(config, components);
+  if (config.type === 'exec') return createPluginStore(config, { ...components, random: Math.random });
   throw new StunmeshError('ERR_CONFIG_INVALID', '"protocol: 1" is for type: exec; the shell protocol has no versions');
 }
 

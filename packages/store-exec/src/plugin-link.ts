@@ -1,7 +1,7 @@
 /** The way to a plugin of protocol 1: what it says of itself first, then single calls or a session, as it declares. */
 import { hasCode, StunmeshError, type WatchListener } from '@stunmesh/core/api';
 import { abortable } from './abortable.js';
-import { type ExecParts, type ExecStoreConfig, launchOptions } from './exec-config.js';
+import { createLaunchOptions, type ExecParts, type ExecStoreConfig } from './exec-config.js';
 import { makeFifos } from './fifos.js';
 import { createKeeper, START_MS } from './keeper.js';
 import {
@@ -36,7 +36,8 @@ export function createPluginLink(
 ): PluginLink {
   const { clock, logger } = parts;
   const scratch = createScratch(makeFifos);
-  const launching = { ...launchOptions(config), scratch, clock, logger };
+  const launch = createLaunchOptions(config, parts);
+  const launching = () => ({ ...launch(), scratch, clock, logger });
   const closing = new AbortController();
   const underWay = new Map<AbortController, Promise<unknown>>();
   const watchers = createWatchers();
@@ -67,7 +68,7 @@ export function createPluginLink(
     clock,
     logger,
     random: parts.random,
-    open: (signal) => openSession({ ...launching, onEvent: watchers.event }, signal),
+    open: (signal) => openSession({ ...launching(), onEvent: watchers.event }, signal),
     began(session) {
       learn(session.description);
       const again = restarted;
@@ -106,7 +107,7 @@ export function createPluginLink(
     using limit = clock.deadline(START_MS);
     return tracked(limit.signal, async (signal) => {
       try {
-        return learn(readDescription(await callOnce(launching, { action: 'describe' }, signal)));
+        return learn(readDescription(await callOnce(launching(), { action: 'describe' }, signal)));
       } catch (error) {
         // A program of protocol 0 reports a failure, in its own way, without a code.
         throw hasCode(error, 'ERR_EXEC_FAILED') && (error as StunmeshError).details['exitCode'] === undefined
@@ -134,7 +135,7 @@ export function createPluginLink(
       return tracked(signal, async (own) =>
         session
           ? expectSuccess(await (await keeper.session(own)).ask(request, own))
-          : callOnce(launching, request, own),
+          : callOnce(launching(), request, own),
       );
     },
     async watch(keys, on, signal) {

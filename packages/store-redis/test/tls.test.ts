@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import type { Connect } from '@stunmesh/core/api';
 import { createMemoryLogger } from '@stunmesh/core/testing';
 import redisStore, { type RedisStoreConfig } from '#src/index.js';
 import { closeAtEnd } from './lab/at-end.js';
@@ -76,7 +77,7 @@ test('the sockets are the host’s where it offers its own, also under TLS, and 
   assert.equal(asked, 4);
   const odd = await redisStore.open(
     { url: plain.url },
-    { clock, logger: createMemoryLogger(), connect: async () => 7 },
+    { clock, logger: createMemoryLogger(), connect: (async () => 7) as unknown as Connect },
   );
   closeAtEnd(t, odd);
   await assert.rejects(odd.get(randomKey(), free), failing('ERR_PLUGIN_INVALID', 'no socket'));

@@ -1,6 +1,6 @@
 /** The NAT laboratory: topology as data, WireGuard hosts behind NATs, all in namespaces of its own. */
 export * from './control.js';
-export { type Coturn, findCoturn } from './coturn.js';
+export { findCoturn, findRedis } from './aside.js';
 export { Daemon } from './daemon.js';
 export { type DaemonConfigOptions, DEFAULT_STUN, daemonConfig } from './daemon-config.js';
 export { type DaemonOptions, Host } from './host.js';
@@ -12,5 +12,6 @@ export { LabProcess, must, type RunResult, run } from './processes.js';
 export { sweepDeadLabs } from './registry.js';
 export { BLACKHOLE_ADDRESS, PUBLIC_ADDRESSES, PUBLIC_ADDRESSES6 } from './scripts.js';
 export * from './spec.js';
+export { type StoreServer, startCloudflare, startRedis } from './store-servers.js';
 export type { DeviceState, PeerState } from './uapi.js';
 export { sleep, until, type WaitOptions } from './wait.js';

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { findCoturn } from './coturn.js';
+import { findCoturn } from './aside.js';
 import type { Daemon } from './daemon.js';
 import { Host, type LabContext } from './host.js';
 import { createKeyPair } from './keys.js';

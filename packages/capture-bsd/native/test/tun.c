@@ -1,4 +1,4 @@
-/* tun NAME: makes that tun device and hands it the IP packets that come on stdin, one line of hexadecimal each; ends with stdin. */
+/* tun NAME [tap]: makes that device and hands it the packets (with tap: frames) that come on stdin, a line of hexadecimal each; ends with stdin. */
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
@@ -12,8 +12,8 @@ int main(int count, char **arguments) {
   char line[8192];
   unsigned char packet[4096];
   memset(&request, 0, sizeof request);
-  request.ifr_flags = IFF_TUN | IFF_NO_PI;
-  if (count == 2) strncpy(request.ifr_name, arguments[1], IFNAMSIZ - 1);
+  request.ifr_flags = (count > 2 ? IFF_TAP : IFF_TUN) | IFF_NO_PI;
+  if (count > 1) strncpy(request.ifr_name, arguments[1], IFNAMSIZ - 1);
   int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
   if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0) {
     perror("tun");

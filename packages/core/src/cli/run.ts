@@ -1,7 +1,9 @@
 /** `stunmesh` without a command: the daemon, or one round of it with --oneshot. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { StunmeshError } from '../api/errors.js';
+import type { Clock, Logger } from '../api/index.js';
 import { suggest } from '../config/suggest.js';
+import type { ServiceNotifier } from '../runtime/notify.js';
 import type { CliContext } from './context.js';
 import { allowOptimizing } from './small-heap.js';
 
@@ -65,9 +67,16 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     asked = true;
   };
   if (options.oneshot !== true) process.on('SIGHUP', () => reload());
-  const [{ loadConfig }, { createLogger, describeError }, { createSystemClock }, { startDaemon }] = await Promise.all([
+  const [
+    { loadConfig },
+    { createLogger, describeError },
+    { isJournal },
+    { createSystemClock },
+    { startDaemon },
+  ] = await Promise.all([
     import('../config/index.js'),
     import('../telemetry/logger.js'),
+    import('../telemetry/journal.js'),
     import('../runtime/system-clock.js'),
     import('../daemon.js'),
   ]);
@@ -88,6 +97,7 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     level: level as Parameters<typeof createLogger>[0]['level'],
     format: (options.logFormat as 'console' | 'json' | undefined) ?? loaded.config.log.format,
     colour: context.colour,
+    journal: isJournal(context.env, process.stdout.fd),
     write: context.stdout,
   });
   for (const warning of loaded.warnings) logger.warn({}, warning);
@@ -120,12 +130,21 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     });
   };
   if (asked) reload();
+  const service = await openNotifier(context, clock, logger);
+  await service?.ready(`devices: ${daemon.devices.map(({ name }) => name).join(', ')}`);
+  void service?.watch(stop);
   await new Promise<void>((resolve) => {
     if (stop.aborted) resolve();
     else stop.addEventListener('abort', () => resolve(), { once: true });
   });
-  await daemon[Symbol.asyncDispose]();
+  await Promise.all([service?.stopping(), daemon[Symbol.asyncDispose]()]);
   process.exit(0);
+}
+
+/** Loaded only where systemd waits to be told. */
+async function openNotifier({ env }: CliContext, clock: Clock, logger: Logger): Promise<ServiceNotifier | undefined> {
+  if (env['NOTIFY_SOCKET'] === undefined) return undefined;
+  return (await import('../runtime/notify.js')).createNotifier({ env, clock, logger });
 }
 
 /** The first SIGINT or SIGTERM aborts, the second one ends the process at once. */

@@ -60,7 +60,8 @@ export function exitStatus(findings: readonly Finding[]): 0 | 1 | 2 {
 /** The message of an error, its code, and the remedy that docs/errors.md gives, as members of a finding. */
 export function fromError(error: unknown): Pick<Finding, 'text' | 'remedy' | 'code'> {
   const code = isStunmeshError(error) ? error.code : 'ERR_INTERNAL';
-  const remedy = REMEDIES[code];
+  // A third party's code is explained by its own documentation alone; where to look is all that can be said.
+  const remedy = REMEDIES[code] ?? REMEDIES['ERR_STORE_INTERNAL'];
   return {
     text: error instanceof Error ? error.message : String(error),
     code,

@@ -27,9 +27,10 @@ export async function readPeerRecords(scene: Scene, entry: InterfaceConfig, peer
   const device = await scene.device(entry.name);
   const read = async (key: string, store: string): Promise<RecordSeen> => {
     try {
+      // First, as a weak key is refused whatever the store holds (F22).
+      const channel = createChannel(device.secretKey, peer.publicKey);
       const value = await (await scene.store(store)).get(key, { signal: scene.parts.signal });
-      if (value === undefined) return { store };
-      return { store, record: parseRecord(createChannel(device.secretKey, peer.publicKey).open(value)) };
+      return value === undefined ? { store } : { store, record: parseRecord(channel.open(value)) };
     } catch (error) {
       return { store, error: asStunmeshError(error) };
     }

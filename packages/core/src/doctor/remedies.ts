@@ -15,6 +15,7 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   ERR_CONTROL_NOT_RUNNING: 'start the daemon, or name the device or `run_dir` of the one that runs.',
   ERR_CONTROL_PROTOCOL:
     'use the `stunmesh` command of the version that the daemon runs; restart the daemon after an update.',
+  ERR_METRICS_LISTEN: 'give each daemon a port of its own, or end the other program; `ss -ltnp` shows who has it.',
   ERR_CONFIG_NOT_FOUND: 'create one there, or name it with `--config FILE` or `--config-dir DIR`. See configuration.',
   ERR_CONFIG_READ: "do what the message says; the file should belong to the daemon's user, with mode 600.",
   ERR_CONFIG_SYNTAX:
@@ -64,6 +65,10 @@ export const REMEDIES: Readonly<Record<string, string>> = {
     'run the build line in the message (it needs a C compiler), or install a release with a prebuilt one.',
   ERR_CAPTURE_PERMISSION: 'run as root, or with CAP_NET_RAW (and CAP_NET_ADMIN for firewall marks).',
   ERR_CAPTURE_OPEN: "the message names the call and the system's reason; check that the interface is there.",
+  ERR_CAPTURE_INTERFACE:
+    'correct the name; the message lists those that are there. Where one of several is missing, the others are listened to.',
+  ERR_CAPTURE_REWRITTEN:
+    'keep the port by a `static-port` rule; the message has the line for pf.conf. OPNsense and pfSense: Firewall, NAT, Outbound, a rule for UDP from WireGuard\'s port with "Static port". Tunnels to peers that can be reached without a port of ours work all the same.',
   ERR_CAPTURE_SEND: "the message has the system's reason; full buffers and interfaces that come up pass by themselves.",
   ERR_CAPTURE_BLOCKED: "allow UDP from WireGuard's listen port, and ICMP echoes into the tunnel, in the output rules.",
   ERR_CAPTURE_UNREACHABLE: "check routes, and policy rules for WireGuard's firewall mark.",

@@ -1,5 +1,5 @@
 /** Which packets a tunnel would swallow: where a device's allowed IPs take over the default way, other traffic needs its mark to get past it; pure. */
-import { contains, parseAddress, parsePrefix, type Prefix } from '../net/index.js';
+import { contains, type Prefix, parseAddress, parsePrefix } from '../net/index.js';
 
 /** What is asked of a device; api's Device is one. */
 export interface TunnelDevice {

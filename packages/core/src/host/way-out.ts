@@ -51,7 +51,10 @@ export function createWayOut(options: WayOutOptions): WayOut {
     warned = true;
     const mark = formatMark(device.firewallMark);
     if (connectTcp && openDatagramSocket)
-      logger.info({ device: device.name, mark }, 'the tunnel takes over the default way: stores and DNS go past it by its mark');
+      logger.info(
+        { device: device.name, mark },
+        'the tunnel takes over the default way: stores and DNS go past it by its mark',
+      );
     else
       logger.warn(
         { device: device.name, mark, capture: capture.name },

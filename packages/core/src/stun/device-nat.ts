@@ -1,6 +1,5 @@
 /** Finds out how the NATs before a WireGuard device behave, by the capture module: its port, its mark, its way out. */
 import type { CaptureModule, Clock, Device, Endpoint, Family } from '../api/index.js';
-import type { InterfaceConfig } from '../config/index.js';
 import { parseAddress } from '../net/index.js';
 import { discoverNatBehaviour } from './nat-behaviour.js';
 import type { NatBehaviour, NatParts } from './nat-behaviour-types.js';
@@ -18,7 +17,12 @@ export interface DeviceNatParts {
 export interface DeviceNatOptions {
   readonly family: Family;
   readonly device: Pick<Device, 'realName' | 'listenPort' | 'firewallMark' | 'peers'>;
-  readonly config: Pick<InterfaceConfig, 'fib' | 'listenInterfaces' | 'listenDefaultRoute'>;
+  /** As configured for the device. */
+  readonly config: {
+    readonly fib?: number;
+    readonly listenInterfaces: readonly string[];
+    readonly listenDefaultRoute: boolean;
+  };
   /** "host:port" of the STUN servers. */
   readonly servers: readonly string[];
   /** This host's addresses, of every interface. */

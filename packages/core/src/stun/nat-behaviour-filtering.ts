@@ -24,8 +24,7 @@ const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7', 'f
 
 /** The server's other address and port (OTHER-ADDRESS, CHANGED-ADDRESS of old servers), where it is one that can be used. */
 export function otherAddress(message: StunMessage, server: Endpoint): Endpoint | undefined {
-  const other =
-    readAddress(message, ATTRIBUTE.OTHER_ADDRESS) ?? readAddress(message, ATTRIBUTE.CHANGED_ADDRESS);
+  const other = readAddress(message, ATTRIBUTE.OTHER_ADDRESS) ?? readAddress(message, ATTRIBUTE.CHANGED_ADDRESS);
   if (!other || other.family !== server.family || other.port === 0) return undefined;
   if (other.address === server.address || other.port === server.port) return undefined;
   const bytes = parseAddress(other.address);
@@ -84,7 +83,10 @@ export async function testFiltering(
   return { filtering: port === 'passed' ? 'address-dependent' : 'address-and-port-dependent', reasons: [], control };
 }
 
-async function outcome(answer: Promise<BindingAnswer>, server: Endpoint): Promise<'passed' | 'filtered' | 'unsupported'> {
+async function outcome(
+  answer: Promise<BindingAnswer>,
+  server: Endpoint,
+): Promise<'passed' | 'filtered' | 'unsupported'> {
   try {
     return sameEndpoint((await answer).from, server) ? 'unsupported' : 'passed';
   } catch (error) {

@@ -1,18 +1,12 @@
 /** Finds out how the NAT in front of WireGuard's port behaves, from that very port, without touching what passes through it. */
-import {
-  type Endpoint,
-  isStunmeshError,
-  type StunMessageEvent,
-  StunmeshError,
-  type StunSocket,
-} from '../api/index.js';
+import { type Endpoint, isStunmeshError, type StunMessageEvent, StunmeshError, type StunSocket } from '../api/index.js';
 import { formatAddress, formatEndpoint, parseAddress } from '../net/index.js';
 import { changeRequestAttribute } from './attributes.js';
 import { parseMessage } from './message.js';
 import { type Ask, isCarrierRange, otherAddress, testFiltering } from './nat-behaviour-filtering.js';
 import { allocationDelta, judgePair, judgeSights, type MappingSight } from './nat-behaviour-mapping.js';
 import type { FilteringBehaviour, NatBehaviour, NatOptions, NatParts } from './nat-behaviour-types.js';
-import { resolveServer, parseServer } from './servers.js';
+import { parseServer, resolveServer } from './servers.js';
 import { type BindingAnswer, startTransaction, type Transaction } from './transaction.js';
 import { judgeAnswer } from './verdict.js';
 
@@ -123,8 +117,7 @@ async function examine(session: Session): Promise<NatBehaviour> {
   }
   const first = trusted[0]?.sight;
   const delta = mapping.endsWith('dependent') ? allocationDelta(ports) : undefined;
-  const distance =
-    first?.natted === true && mapping !== 'none' ? await session.o.distance?.(first.mapped) : undefined;
+  const distance = first?.natted === true && mapping !== 'none' ? await session.o.distance?.(first.mapped) : undefined;
   const cgnat = [o.sourceAddress, first?.mapped.address].some((a) => a !== undefined && isCarrierRange(a));
   if (mapping !== 'none' && distance !== undefined && distance > 1)
     reasons.push(`the public address is held by a router ${distance} hops away, not by the first one`);

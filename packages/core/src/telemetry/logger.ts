@@ -1,6 +1,7 @@
 /** The daemon's log: pino underneath, one readable line an event for people, JSON for machines. */
 import { pino } from 'pino';
 import type { LogFields, Logger } from '../api/index.js';
+import { journalPrefix } from './journal.js';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
@@ -8,6 +9,8 @@ export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: 'console' | 'json';
   readonly colour: boolean;
+  /** Lines for people end in systemd's journal: it knows their time itself, and wants to be told their level. Default: false. */
+  readonly journal?: boolean;
   /** Takes whole lines with their newline. */
   write(line: string): void;
 }
@@ -36,7 +39,7 @@ const COLOURS: Readonly<Record<number, string>> = { 10: '90', 20: '90', 30: '32'
 
 export function createLogger(options: LoggerOptions): Logger {
   const lines =
-    options.format === 'json' ? options.write : (line: string) => options.write(formatLine(line, options.colour));
+    options.format === 'json' ? options.write : (line: string) => options.write(formatLine(line, options));
   const root = pino(
     {
       level: options.level,
@@ -75,7 +78,7 @@ export function describeError(error: unknown, withStack = false): LogFields {
 }
 
 /** `12:00:01 INFO  wg0/site-b connected  endpoint=192.0.2.1:51820`. */
-function formatLine(json: string, colour: boolean): string {
+function formatLine(json: string, { colour, journal = false }: LoggerOptions): string {
   const { level, time, msg, device, peer, error, ...rest } = JSON.parse(json) as Record<string, unknown> & {
     level: number;
     time: string;
@@ -88,8 +91,7 @@ function formatLine(json: string, colour: boolean): string {
   );
   const { code, message, stack } = (error ?? {}) as { code?: string; message?: string; stack?: string };
   const parts = [
-    paint('90', time.slice(11, 19)),
-    paint(COLOURS[level], (NAMES[level] ?? '').padEnd(5)),
+    ...(journal ? [] : [paint('90', time.slice(11, 19)), paint(COLOURS[level], (NAMES[level] ?? '').padEnd(5))]),
     subject,
     String(msg ?? ''),
     message === undefined ? '' : `: ${message} [${code}]`,
@@ -101,5 +103,6 @@ function formatLine(json: string, colour: boolean): string {
     .replace(' : ', ': ')
     // What a sentence or a field brings along on further lines is set in, so that it cannot pass for a line of ours.
     .replace(/\r?\n|\r/g, '\n  ');
-  return `${text}\n${stack === undefined ? '' : `${stack}\n`}`;
+  const lines = `${text}\n${stack === undefined ? '' : `${stack}\n`}`;
+  return journal ? lines.replace(/^(?=.)/gm, journalPrefix(level)) : lines;
 }

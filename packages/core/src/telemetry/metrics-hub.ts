@@ -1,5 +1,5 @@
 /** Where the daemon hands in what metrics are made of: costs nothing, and loads nothing, while nobody asked for metrics. */
-import type { Clock, Endpoint, Logger } from '../api/index.js';
+import { type Clock, type Endpoint, type Family, isStunmeshError, type Logger } from '../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../net/index.js';
 import type { DaemonMetrics } from './daemon-metrics.js';
 import type { HttpPages } from './http-pages.js';
@@ -8,10 +8,16 @@ import type { Readings } from './readings.js';
 /** A port that another program has is tried again this often; the tunnels do not wait for it. */
 const RETRY_MS = 30_000;
 
-export interface MetricsHub extends AsyncDisposable, Pick<DaemonMetrics, 'event' | 'storeCall' | 'discovery'> {
+export interface MetricsHub extends AsyncDisposable, Pick<DaemonMetrics, 'event' | 'storeCall'> {
   /** Serves metrics there from now on, nowhere else; undefined: not at all. Never rejects: an address that cannot be had is an
    * error in the log, and is tried again. Calls must not overlap. */
   follow(listen: Endpoint | undefined): Promise<void>;
+  /** Hands a discovery's result through, and notes how it ended. */
+  discovery<T extends { readonly server: string; readonly rttMs: number }>(
+    device: string,
+    family: Family,
+    result: Promise<T>,
+  ): Promise<T>;
 }
 
 export interface MetricsHubOptions {
@@ -84,7 +90,18 @@ export function createMetricsHub({ clock, logger, startedAtMs, readings }: Metri
     },
     event: (event) => metrics?.event(event),
     storeCall: (store, call) => metrics?.storeCall(store, call),
-    discovery: (device, family, outcome) => metrics?.discovery(device, family, outcome),
+    async discovery(device, family, result) {
+      try {
+        const found = await result;
+        metrics?.discovery(device, family, found);
+        return found;
+      } catch (error) {
+        // One that ended with the daemon tells nothing.
+        const code = isStunmeshError(error) ? error.code : 'ERR_INTERNAL';
+        if (code !== 'ERR_CLOSED') metrics?.discovery(device, family, { code });
+        throw error;
+      }
+    },
     [Symbol.asyncDispose]: stop,
   };
 }

@@ -61,11 +61,11 @@ export function addPeerMetrics({ gauge, counter }: Metrics): (readings: Readings
         const labels = { device, peer: reading.name };
         for (const name of PHASES) phase.set({ ...labels, phase: name }, name === reading.phase ? 1 : 0);
         if (reading.lastError) fault.set({ ...labels, code: codeLabel(reading.lastError.code) }, 1);
-        for (const [metric, valueOf] of gauges) {
-          const value = valueOf(reading, wallNow);
+        for (const [metric, read] of gauges) {
+          const value = read(reading, wallNow);
           if (value !== undefined) metric.set(labels, value);
         }
-        for (const [metric, valueOf] of counters) metric.inc(labels, valueOf(reading));
+        for (const [metric, read] of counters) metric.inc(labels, read(reading));
       }
   };
 }

@@ -50,7 +50,7 @@ export interface HarnessOptions extends ConfigOptions {
   readonly renew?: boolean;
   readonly keepaliveSeconds?: number;
   readonly refreshIntervalMs?: number;
-  /** Default 0: discovery at refreshes and events alone. */
+  /** Default 30 s; 0: discovery at refreshes and events alone. */
   readonly mappingCheckMs?: number;
   readonly natCheck?: boolean;
   /** What an examination of the NATs finds. Default: none can be made. */
@@ -330,7 +330,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     serverAddress: (_device, family) => (options.serverAddress && family === 4 ? options.serverAddress : undefined),
     settings: () => ({
       refreshIntervalMs: options.refreshIntervalMs ?? 600_000,
-      mappingCheckMs: 30_000,
+      mappingCheckMs: options.mappingCheckMs ?? 30_000,
       pingMonitor: { fixedRetries: 3 },
       natCheck: options.natCheck ?? true,
       renew: options.renew ?? true,

@@ -72,6 +72,8 @@ export interface ConfigOptions {
   readonly protocol?: InterfaceProtocol;
   readonly peerProtocol?: PeerProtocol;
   pluginsOf?(index: number): readonly string[];
+  /** Of every peer; default: not pinged. */
+  readonly ping?: PeerConfig['ping'];
 }
 
 export function interfaceConfig(
@@ -86,7 +88,7 @@ export function interfaceConfig(
       publicKey: side.keys.publicKey,
       plugins: options.pluginsOf?.(index) ?? stores,
       protocol: options.peerProtocol ?? 'ipv4',
-      ping: { enabled: false, intervalMs: 1_000, timeoutMs: 1_000 },
+      ping: options.ping ?? { enabled: false, intervalMs: 1_000, timeoutMs: 1_000 },
     },
   ]);
   return {

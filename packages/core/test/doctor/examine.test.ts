@@ -466,7 +466,7 @@ const CASES: readonly Case[] = [
   {
     what: 'F22 a key that anybody can read',
     change: (p) => {
-      const weak = parsePublicKey(`${'A'.repeat(43)}=`);
+      const weak = parsePublicKey(Buffer.from([1, ...new Array<number>(31).fill(0)]).toString('base64'));
       assert.ok(weak);
       p.config = p.config.replace(p.peer.publicKey, weak);
       p.wg.addPeer('wg0', { publicKey: weak });
@@ -539,6 +539,9 @@ test('the verdict on a tunnel that is not there: should work, cannot, not foreto
 
   const cannot = await verdictOf((p) => {
     symmetric(p);
+    p.other = '198.51.100.101:3479';
+    for (const [i, port] of [3478, 3479].entries())
+      p.servers.set(`198.51.100.101:${port}`, `203.0.113.9:${41_000 + i}`);
     told(p, '4pp');
   });
   assert.equal(cannot.verdict, 'fault');

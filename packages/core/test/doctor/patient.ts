@@ -12,7 +12,7 @@ import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
 import { type EndpointRecord, fingerprint, formatRecord } from '#src/record/endpoint-record.js';
 import { createChannel } from '#src/record/seal.js';
 import { storeKey } from '#src/record/store-key.js';
-import { ATTRIBUTE, findAttribute, xorAddressAttribute } from '#src/stun/attributes.js';
+import { ATTRIBUTE, addressAttribute, findAttribute, xorAddressAttribute } from '#src/stun/attributes.js';
 import { formatMessage, parseMessage } from '#src/stun/message.js';
 import {
   createFakeCapture,
@@ -42,6 +42,8 @@ export interface Patient {
   readonly peer: KeyPair;
   /** What each server says it saw; undefined: it is silent. */
   readonly servers: Map<string, string | undefined>;
+  /** The address that the servers could answer from besides; nothing that comes from there gets through the NAT. */
+  other: string | undefined;
   /** Control sockets and who answers there. */
   readonly daemons: Map<string, Snapshot | StunmeshError>;
   readonly system: { -readonly [K in keyof System]: System[K] };
@@ -77,7 +79,10 @@ export function createPatient(t: TestContext): Patient {
     }
     const mapped = servers.get(formatEndpoint(to));
     if (!request || mapped === undefined || findAttribute(request, ATTRIBUTE.CHANGE_REQUEST)) return;
-    const attributes = [xorAddressAttribute(endpoint(mapped), request.transactionId)];
+    const attributes = [
+      xorAddressAttribute(endpoint(mapped), request.transactionId),
+      ...(patient.other === undefined ? [] : [addressAttribute(ATTRIBUTE.OTHER_ADDRESS, endpoint(patient.other))]),
+    ];
     const { transactionId, method } = request;
     capture.deliver(formatMessage({ class: 'success', method, transactionId, attributes }), to, { localPort });
   };
@@ -99,6 +104,7 @@ export function createPatient(t: TestContext): Patient {
     own,
     peer,
     servers,
+    other: undefined,
     daemons,
     system: {
       platform: 'linux',

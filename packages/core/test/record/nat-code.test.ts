@@ -33,7 +33,10 @@ test('every behaviour of both families survives the way through a record, in at 
         assert.ok(code.length <= 8, code);
         assert.deepEqual(parseNatCode(parseRecord(`{"b":"${code}"}`).b), both);
       }
-  assert.equal(formatNatCode(new Map([[4, { mapping: 'endpoint-independent', filtering: 'unknown', cgnat: true }]])), '4euc');
+  assert.equal(
+    formatNatCode(new Map([[4, { mapping: 'endpoint-independent', filtering: 'unknown', cgnat: true }]])),
+    '4euc',
+  );
 });
 
 test('nothing is told where nothing is known, and what a later version may write is passed over', () => {
@@ -53,5 +56,8 @@ test('the member stands last, so that it is the first to go where a store takes 
   const { plain } = formatRecord(record);
   assert.equal(plain, '{"ipv4":"203.0.113.11:51820","t":1800000000,"n":3,"f":"00112233","b":"4ep"}');
   assert.deepEqual(formatRecord(record, 2 * (40 + plain.length) - 1).omitted, ['b']);
-  assert.equal(Object.keys(JSON.parse(plain)).some((name) => /^ipv[46]$/i.test(name) && name !== 'ipv4'), false);
+  assert.equal(
+    Object.keys(JSON.parse(plain)).some((name) => /^ipv[46]$/i.test(name) && name !== 'ipv4'),
+    false,
+  );
 });

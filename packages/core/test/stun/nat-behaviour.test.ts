@@ -186,14 +186,11 @@ test('servers that fail are named; with none left nothing is told and nothing is
   assert.equal(found.mapping, 'unknown');
   assert.equal(found.filtering, 'unknown');
   assert.equal(found.portPreserving, undefined);
-  assert.deepEqual(
-    [...found.failures].map(([server, error]) => [server, error.code]).sort(),
-    [
-      ['192.0.2.1:3478', 'ERR_STUN_NO_RESPONSE'],
-      ['no port', 'ERR_STUN_ADDRESS'],
-      ['stun.invalid:3478', 'ERR_RESOLVE'],
-    ],
-  );
+  assert.deepEqual([...found.failures].map(([server, error]) => [server, error.code]).sort(), [
+    ['192.0.2.1:3478', 'ERR_STUN_NO_RESPONSE'],
+    ['no port', 'ERR_STUN_ADDRESS'],
+    ['stun.invalid:3478', 'ERR_RESOLVE'],
+  ]);
 });
 
 test('a broken socket and an aborted signal end it at once, with nothing left running', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import type { Endpoint } from '#src/api/index.js';
+import { type Endpoint, StunmeshError } from '#src/api/index.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
 import { createMetricsHub } from '#src/telemetry/metrics-hub.js';
 import { createFakeClock, createMemoryLogger } from '#src/testing/index.js';
@@ -40,10 +40,16 @@ test('nothing is served until it is asked for; counts survive a move to another 
   assert.deepEqual(addresses(), []);
   await hub.follow(LOCAL);
   hub.event({ event: 'network', device: 'wg0' });
+  const found = { server: 'stun.test:3478', rttMs: 20, more: true };
+  assert.equal(await hub.discovery('wg0', 4, Promise.resolve(found)), found);
+  for (const code of ['ERR_STUN_NO_RESPONSE', 'ERR_CLOSED'] as const)
+    await assert.rejects(hub.discovery('wg0', 4, Promise.reject(new StunmeshError(code, 'x'))), { code });
   const count = /stunmesh_network_changes_total\{device="wg0"\} 1/;
   const first = await get(addresses()[0]);
   assert.match(first.text, count);
-  assert.doesNotMatch(first.text, /early/);
+  assert.doesNotMatch(first.text, /early|ERR_CLOSED/);
+  assert.match(first.text, /stunmesh_stun_rtt_seconds_count\{.*server="stun\.test:3478"\} 1/);
+  assert.match(first.text, /stunmesh_stun_failures_total\{.*code="ERR_STUN_NO_RESPONSE"\} 1/);
   assert.deepEqual(await get(addresses()[0], '/healthz'), { status: 200, text: 'ok\n' });
 
   const other = await freePort();

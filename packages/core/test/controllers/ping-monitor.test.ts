@@ -1,0 +1,85 @@
+/** Pings through the tunnels: what one lost echo costs, how soon a dead peer is found, and that failing sends count (F28, F29). */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { StunmeshError } from '#src/api/index.js';
+import { createHarness, type Harness, type HarnessOptions } from './harness.js';
+
+const INSIDE = '10.99.1.1';
+
+async function pinged(ping: Partial<NonNullable<HarnessOptions['ping']>>, more: HarnessOptions = {}): Promise<Harness> {
+  const h = createHarness({
+    ping: { enabled: true, target: INSIDE, intervalMs: 1_000, timeoutMs: 1_000, ...ping },
+    keepaliveSeconds: 25,
+    mappingCheckMs: 0,
+    ...more,
+  });
+  await h.start();
+  await h.connect();
+  await h.advance(10_000);
+  assert.equal(h.entry().phase, 'connected');
+  h.forget();
+  return h;
+}
+
+const suspectAt = (h: Harness): number | undefined =>
+  h.events.some(({ event, data }) => event === 'phase' && data['to'] === 'suspect') ? h.clock.now() : undefined;
+
+/** Milliseconds from now until the peer is suspect. */
+async function untilSuspect(h: Harness, mostMs: number): Promise<number> {
+  const from = h.clock.now();
+  while (h.clock.now() - from < mostMs) {
+    await h.advance(100);
+    if (suspectAt(h) !== undefined) return h.clock.now() - from;
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+for (const [intervalMs, timeoutMs] of [
+  [1_000, 1_000],
+  [2_000, 2_000],
+  [1_000, 3_000],
+  [5_000, 1_000],
+] as const) {
+  test(`F28 pings every ${intervalMs} ms with a timeout of ${timeoutMs} ms find a dead peer within one interval, one timeout and a second`, async () => {
+    const h = await pinged({ intervalMs, timeoutMs });
+    h.peer().answersAt = undefined;
+    const took = await untilSuspect(h, 60_000);
+    assert.ok(took <= intervalMs + timeoutMs + 1_000, `${took} ms`);
+  });
+}
+
+test('F29 one lost echo costs two more echoes, and nothing else', async () => {
+  const h = await pinged({});
+  const answersAt = h.peer().answersAt;
+  h.peer().answersAt = undefined;
+  const sent = h.only('kick').length;
+  // Until just one ping has gone out.
+  while (h.only('kick').length === sent) await h.advance(50);
+  h.peer().answersAt = answersAt;
+  await h.advance(20_000);
+  assert.equal(suspectAt(h), undefined);
+  assert.deepEqual(h.only('discover', 'set', 'renew', 'get', 'publish'), []);
+  assert.equal(h.entry().phase, 'connected');
+});
+
+test('F28 pings that cannot be sent are failed pings', async () => {
+  const h = await pinged({});
+  h.peer().answersAt = undefined;
+  h.capture.fail('echo', new StunmeshError('ERR_CAPTURE_UNREACHABLE', 'no way'));
+  assert.ok((await untilSuspect(h, 30_000)) <= 15_000);
+});
+
+test('F29 every peer has a timer of its own: one that hangs delays no other', async () => {
+  const h = createHarness({
+    peers: 2,
+    ping: { enabled: true, target: INSIDE, intervalMs: 1_000, timeoutMs: 1_000 },
+    keepaliveSeconds: 25,
+  });
+  await h.start();
+  await Promise.all([h.connect(0), h.connect(1)]);
+  await h.advance(5_000);
+  h.forget();
+  await h.advance(10_000);
+  // Both share a target here, so that twenty echoes are two peers' ten.
+  assert.ok(h.only('kick').length >= 18 && h.only('kick').length <= 22, `${h.only('kick').length}`);
+});

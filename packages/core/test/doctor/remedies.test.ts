@@ -1,0 +1,50 @@
+/** The remedies that programs show are those of docs/errors.md. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { ERROR_CODES, StunmeshError } from '#src/api/index.js';
+import { exitStatus, type Finding, fromError, worstOf } from '#src/doctor/finding.js';
+import { REMEDIES } from '#src/doctor/remedies.js';
+import { fixturePath } from '../config/fixtures.js';
+
+test('F39 each error code has one remedy: that of docs/errors.md, word by word', async () => {
+  const text = await readFile(fixturePath('../../../docs/errors.md'), 'utf8');
+  const told = Object.fromEntries(
+    [...text.matchAll(/^## (ERR_\w+)\n\nCause: [\s\S]*?^Remedy: ([\s\S]*?)(?=\n\n|\n*$(?![\s\S]))/gm)].map(
+      ([, code, remedy]) => [
+        code,
+        (remedy ?? '')
+          .replace(/\s+/g, ' ')
+          .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+          .trim(),
+      ],
+    ),
+  );
+  assert.deepEqual({ ...REMEDIES }, told);
+  assert.deepEqual(Object.keys(REMEDIES).sort(), Object.keys(ERROR_CODES).sort());
+});
+
+test('an error becomes a finding with its code and remedy; what is no error of ours is ERR_INTERNAL', () => {
+  assert.deepEqual(fromError(new StunmeshError('ERR_LOCKED', 'taken')), {
+    text: 'taken',
+    code: 'ERR_LOCKED',
+    remedy: REMEDIES['ERR_LOCKED'],
+  });
+  assert.equal(fromError(new TypeError('x')).code, 'ERR_INTERNAL');
+  const foreign = new StunmeshError('ERR_OF_A_PLUGIN' as 'ERR_INTERNAL', 'odd');
+  assert.deepEqual(fromError(foreign), {
+    text: 'odd',
+    code: 'ERR_OF_A_PLUGIN',
+    remedy: REMEDIES['ERR_STORE_INTERNAL'],
+  });
+});
+
+test('the exit status is that of the gravest finding', () => {
+  const of = (...verdicts: Finding['verdict'][]) =>
+    verdicts.map((verdict) => ({ check: 'peer', verdict, text: '' }) as const);
+  assert.equal(exitStatus([]), 0);
+  assert.equal(exitStatus(of('ok', 'note')), 0);
+  assert.equal(exitStatus(of('warning', 'ok')), 1);
+  assert.equal(exitStatus(of('warning', 'fault', 'ok')), 2);
+  assert.equal(worstOf(of('ok', 'note', 'ok')), 'note');
+});

@@ -38,11 +38,17 @@ bail() {
     exit 1
 }
 
-# shown COMMAND...: what it says becomes comments; its status is kept.
+# shown COMMAND...: what it says becomes comments; its status is kept. In the background, since a shell hears no signal while
+# it waits for a command, only in wait; so nothing that it does to variables lasts.
+current=''
 shown() {
-    said=$("$@" 2>&1) && status=0 || status=$?
+    # shellcheck disable=SC2154 # run.sh makes the folder
+    "$@" >"$work/said" 2>&1 </dev/null &
+    current=$!
+    wait "$current" && status=0 || status=$?
+    current=''
     say "\$ $*  (status $status)"
-    [ -z "$said" ] || printf '%s\n' "$said" | redact | sed 's/^/#   /'
+    redact <"$work/said" | sed 's/^/#   /'
     return "$status"
 }
 

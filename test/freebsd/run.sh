@@ -98,6 +98,7 @@ cleanup() {
     trap '' INT TERM HUP
     [ "$cleaned" = no ] || return "$status"
     cleaned=yes
+    [ -z "$current" ] || kill "$current" 2>/dev/null
     for each in a b; do
         [ ! -f "$work/$each.pid" ] || ended "$each" || kill "$(cat "$work/$each.pid")" 2>/dev/null
     done

@@ -26,8 +26,8 @@ test('the scripts are right for every sh', (t) => {
       assert.equal(status, 0, `${shell} -n ${name}: ${stderr}`);
     }
   if (!has('shellcheck')) return t.diagnostic('shellcheck is not installed');
-  const args = ['-S', 'warning', '-x', '-s', 'sh', 'run.sh'];
-  const { status, stdout } = spawnSync('shellcheck', args, { cwd: FOLDER, encoding: 'utf8' });
+  const args = ['-S', 'warning', '-x', '-s', 'sh', 'test/freebsd/run.sh'];
+  const { status, stdout } = spawnSync('shellcheck', args, { cwd: REPOSITORY, encoding: 'utf8' });
   assert.equal(status, 0, stdout);
 });
 

@@ -30,7 +30,7 @@ export async function setUp({ forTests = false } = {}) {
   const bundleErrors =
     bundle.code === 0
       ? ''
-      : `core/precompile.mjs or store-cloudflare/bundle.mjs ended with ${bundle.code}:\n${bundle.output}`;
+      : `core/precompile.mjs, core/manual.mjs or store-cloudflare/bundle.mjs ended with ${bundle.code}:\n${bundle.output}`;
   const addonErrors = native.code === 0 ? '' : native.output.trim() || `native/build.mjs ended with ${native.code}`;
   return {
     typeErrors: types.code === 0 ? '' : types.output.trim() || `tsc ended with ${types.code}`,

@@ -42,6 +42,11 @@ export function createCaptureSet(options: CaptureSetOptions): CaptureSet {
 
   const dispose = (source: FrameSource | undefined) => source?.[Symbol.asyncDispose]();
 
+  const forget = (name: string): void => {
+    entries.delete(name);
+    failures.delete(name);
+  };
+
   const open = async (name: string, entry: Entry): Promise<void> => {
     const mine = () => entries.get(name) === entry && !closed.signal.aborted;
     entry.state = 'opening';
@@ -74,7 +79,7 @@ export function createCaptureSet(options: CaptureSetOptions): CaptureSet {
     const again = () => {
       if (closed.signal.aborted || entries.get(name) !== entry || entry.state !== 'resting') return;
       if (options.wanted().includes(name)) void open(name, entry);
-      else entries.delete(name);
+      else forget(name);
     };
     if (entry.deaths === 1) queueMicrotask(again);
     else if (clock) {
@@ -89,8 +94,7 @@ export function createCaptureSet(options: CaptureSetOptions): CaptureSet {
     const work: Promise<void>[] = [];
     for (const [name, entry] of [...entries]) {
       if (wanted.has(name)) continue;
-      entries.delete(name);
-      failures.delete(name);
+      forget(name);
       if (entry.source) work.push(Promise.resolve(dispose(entry.source)));
     }
     for (const name of wanted) {

@@ -59,12 +59,12 @@ export function lostError(what: string, cause?: unknown): StunmeshError {
   return new StunmeshError('ERR_CAPTURE_LOST', `${what} is lost${reason}`, cause === undefined ? {} : { cause });
 }
 
-/** Said when an answer came back to another port than the one that its question left from. */
+/** Said when an answer came back to another port than the one that its question left from; the text is the same each time. */
 export function rewrittenError(localPort: number, seenPort: number, interfaceName: string): StunmeshError {
   return new StunmeshError(
     'ERR_CAPTURE_REWRITTEN',
-    `pf on this host rewrites the port: packets from port ${localPort} leave ${interfaceName} from port ${seenPort}, and peers ` +
-      `see that one. Keep the port by a rule before the others in pf.conf: "nat on ${interfaceName} inet proto udp from any ` +
+    `pf on this host rewrites the port: what leaves ${interfaceName} from port ${localPort} gets another one on the way, which ` +
+      `is the one that peers see. Keep the port by a rule before the others in pf.conf: "nat on ${interfaceName} inet proto udp from any ` +
       `port ${localPort} to any -> (${interfaceName}) static-port" (OPNsense, pfSense: an outbound NAT rule with "Static port")`,
     { details: { localPort, seenPort, interface: interfaceName } },
   );

@@ -1,5 +1,5 @@
 /** The listening half of a STUN socket: captures on the underlay's interfaces, whichever there are at a time. */
-import { isStunmeshError, type StunmeshError, type StunSocketOptions } from '@stunmesh/core/api';
+import { type Endpoint, isStunmeshError, type StunmeshError, type StunSocketOptions } from '@stunmesh/core/api';
 import { isStunResponse, type StunMatch } from '@stunmesh/core/net';
 import { type CaptureSet, createCaptureSet } from './capture-set.js';
 import { rewrittenError } from './errors.js';
@@ -24,12 +24,15 @@ export interface StunEars extends AsyncDisposable {
   listen(match: StunMatch): Promise<void>;
 }
 
-/** Nothing is heard before listen(); `onFault` when news of the network cannot be had any more. */
-export function createStunEars(
-  parts: StunEarsParts,
-  options: StunSocketOptions,
-  onFault: (error: Error) => void,
-): StunEars {
+export interface StunEarsOwner {
+  /** Whether a message from there answers one that was sent: what goes to other ports may be meant for others behind this host. */
+  isAnswer(message: Uint8Array, from: Endpoint): boolean;
+  /** News of the network cannot be had any more. */
+  onFault(error: Error): void;
+}
+
+/** Nothing is heard before listen(). */
+export function createStunEars(parts: StunEarsParts, options: StunSocketOptions, owner: StunEarsOwner): StunEars {
   const { localPort, clock } = options;
   const sets = new Map<string, CaptureSet>();
   let deaf: (() => void) | undefined;
@@ -46,9 +49,10 @@ export function createStunEars(
     if (datagram?.to.family !== options.family || !isStunResponse(datagram.payload)) return;
     const { payload: message, from, to } = datagram;
     const event = { message, from: isLinkLocal(from.address) ? { ...from, zone: interfaceName } : from, to };
-    // What the second attempt sees of the first one's has been heard.
-    if (to.port === localPort && match === localPort) options.onMessage({ ...event, interface: interfaceName });
-    else if (to.port !== localPort && isSuccess(message)) {
+    if (typeof match === 'number') {
+      if (to.port === match) options.onMessage({ ...event, interface: interfaceName });
+      // What the second attempt sees of the first one's has been heard.
+    } else if (to.port !== localPort && isSuccess(message) && owner.isAnswer(message, from)) {
       notice(rewrittenError(localPort, to.port, interfaceName));
       options.onMessage({ ...event, interface: interfaceName, rewritten: true });
     }
@@ -73,7 +77,7 @@ export function createStunEars(
           event({ kind }) {
             if (kind !== 'route') for (const set of sets.values()) void set.networkChanged();
           },
-          fault: onFault,
+          fault: (error) => owner.onFault(error),
         });
       }
       const set = createCaptureSet({

@@ -30,14 +30,18 @@ export async function openStunSocket(parts: StunEarsParts, options: StunSocketOp
     return closing;
   };
   const onAbort = () => void close();
+  const asked = new Set<string>();
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     socket = openRaw(native, options);
     if (!options.sendOnly) {
-      ears = createStunEars(parts, options, (error) => {
-        if (!open) return;
-        void close();
-        options.onFault(lostError(what, error));
+      ears = createStunEars(parts, options, {
+        isAnswer: (message, from) => asked.has(questionOf(message, from)),
+        onFault(error) {
+          if (!open) return;
+          void close();
+          options.onFault(lostError(what, error));
+        },
       });
       await ears.listen(localPort);
     }
@@ -47,7 +51,6 @@ export async function openStunSocket(parts: StunEarsParts, options: StunSocketOp
     throw openError(error, what);
   }
 
-  const asked = new Set<string>();
   const opened = socket;
   return {
     async send(message, to) {
@@ -67,12 +70,17 @@ export async function openStunSocket(parts: StunEarsParts, options: StunSocketOp
         throw sendError(error, formatEndpoint(to));
       }
       // The same question again: its answer may have come, to a port that this host's own firewall made up.
-      const question = `${formatEndpoint(to)} ${Buffer.from(message).toString('latin1')}`;
+      const question = questionOf(message, to);
       if (asked.has(question)) ears?.listen({ sourcePort: to.port }).catch(() => {});
       else asked.add(question);
     },
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Server and transaction id (RFC 8489 section 5), the same for a request, its repetitions and their answers. */
+function questionOf(message: Uint8Array, { address, port }: Endpoint): string {
+  return `${address} ${port} ${Buffer.from(message.subarray(8, 20)).toString('hex')}`;
 }
 
 function openRaw(native: Native, options: StunSocketOptions): NativeSocket {

@@ -112,7 +112,8 @@ if (inNamespace(import.meta.url)) {
         `table ip t { chain out { type nat hook postrouting priority 100; udp sport ${PORT} masquerade to :40000-40999; }; }`,
       );
       await using listening = await lab.listen();
-      const request = Uint8Array.of(0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, ...new Array<number>(12).fill(7));
+      const request = response(2);
+      request[0] = 0;
       const to = { family: 4, address: '192.0.2.2', port: FAR_PORT } as const;
       await listening.socket.send(request, to);
       const { from } = await lab.far.received();

@@ -184,9 +184,11 @@ const lives: Record<string, (argument: string) => Promise<void>> = {
   async workers() {
     const ends = Array.from({ length: 6 }, async (_, i) => {
       const worker = new Worker(new URL(import.meta.url), { argv: ['worker', i % 2 === 0 ? 'stay' : 'exit'] });
+      // A worker that ends at once tells both in one turn.
+      const exit = once(worker, 'exit');
       const [text] = (await once(worker, 'message')) as [string];
       if (i % 2 === 0) await worker.terminate();
-      else await once(worker, 'exit');
+      await exit;
       return text;
     });
     process.stdout.write(`${(await Promise.all(ends)).join(' ')}\n`);

@@ -50,6 +50,9 @@ export interface StoreSnapshot {
   readonly gets: number;
   readonly sets: number;
   readonly failures: number;
+  readonly state: 'up' | 'down';
+  readonly retryAt?: number;
+  readonly lastError?: Fault;
 }
 
 export interface Snapshot {

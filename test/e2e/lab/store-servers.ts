@@ -55,7 +55,19 @@ async function startServer(
 /** A redis-server at 203.0.113.1:6379. `host`: as the configuration writes it. Errors: those of findRedis. */
 export async function startRedis(lab: Lab, host = ADDRESS): Promise<StoreServer> {
   const { program, env } = await findRedis();
-  const argv = [program, '--bind', ADDRESS, '--port', '6379', '--protected-mode', 'no', '--save', '', '--appendonly', 'no'];
+  const argv = [
+    program,
+    '--bind',
+    ADDRESS,
+    '--port',
+    '6379',
+    '--protected-mode',
+    'no',
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+  ];
   const plugin = { type: 'builtin', name: 'redis', url: `redis://${host}:6379` };
   const spawn = () => lab.spawn(lab.publicNamespace, argv, { env, cwd: lab.dir });
   return await startServer({ plugin, env: {} }, spawn, 'Ready to accept connections');

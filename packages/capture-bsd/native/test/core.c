@@ -104,6 +104,7 @@ static void attach_tells_gone_from_down(void) {
   CHECK(bpf_attach(sys, DEVICE, "") == ENXIO);
   CHECK(bpf_attach(sys, DEVICE, "sixteen_letters_") == ENXIO);
   CHECK(bpf_attach(sys, DEVICE, "fifteen_letters") == ENXIO);
+  CHECK(bpf_attach(sys, DEVICE, "a name that is far longer than all of the structure that it would have to fit into") == ENXIO);
   device.up = 0;
   CHECK(bpf_attach(sys, DEVICE, "em0") == ENETDOWN);
   CHECK(bpf_attach(sys, 77, "em0") == EBADF);

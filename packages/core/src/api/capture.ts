@@ -1,6 +1,7 @@
 /** What a capture module is: packets beside WireGuard's own socket, ICMP echoes, and news of the network. */
-import type { Clock } from './clock.js';
+
 import type { Socket } from 'node:net';
+import type { Clock } from './clock.js';
 import type { Endpoint, Family } from './endpoint.js';
 import type { StunmeshError } from './errors.js';
 

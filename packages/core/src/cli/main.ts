@@ -1,17 +1,10 @@
 #!/usr/bin/env node
 /** The command `stunmesh`: parses, calls, prints. */
 import './small-heap.js';
-import { Command, CommanderError } from 'commander';
-import { VERSION } from '../version.js';
+import { CommanderError } from 'commander';
 import { normaliseArguments } from './arguments.js';
-import { addConfigCommand } from './config.js';
 import type { CliContext } from './context.js';
-import { addDoctorCommand } from './doctor.js';
-import { addInitCommand } from './init.js';
-import { addPluginCommand } from './plugin.js';
-import { addRunCommand } from './run.js';
-import { addStatusCommand } from './status.js';
-import { addStunServerCommand } from './stun-server.js';
+import { createProgram } from './program.js';
 
 const context: CliContext = {
   env: process.env,
@@ -21,20 +14,7 @@ const context: CliContext = {
   stderr: (text) => process.stderr.write(text),
 };
 
-const program = new Command('stunmesh')
-  .description('Direct WireGuard tunnels between machines behind NAT.')
-  .version(VERSION, '--version', 'print the version')
-  .enablePositionalOptions()
-  .showSuggestionAfterError()
-  .showHelpAfterError()
-  .exitOverride();
-addRunCommand(program, context);
-addStatusCommand(program, context);
-addDoctorCommand(program, context);
-addInitCommand(program, context);
-addConfigCommand(program, context);
-addPluginCommand(program, context);
-addStunServerCommand(program);
+const program = createProgram(context);
 
 // A reader that went away (a pipe into head) is no failure of ours.
 process.stdout.on('error', () => process.exit(0));

@@ -67,19 +67,14 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     asked = true;
   };
   if (options.oneshot !== true) process.on('SIGHUP', () => reload());
-  const [
-    { loadConfig },
-    { createLogger, describeError },
-    { isJournal },
-    { createSystemClock },
-    { startDaemon },
-  ] = await Promise.all([
-    import('../config/index.js'),
-    import('../telemetry/logger.js'),
-    import('../telemetry/journal.js'),
-    import('../runtime/system-clock.js'),
-    import('../daemon.js'),
-  ]);
+  const [{ loadConfig }, { createLogger, describeError }, { isJournal }, { createSystemClock }, { startDaemon }] =
+    await Promise.all([
+      import('../config/index.js'),
+      import('../telemetry/logger.js'),
+      import('../telemetry/journal.js'),
+      import('../runtime/system-clock.js'),
+      import('../daemon.js'),
+    ]);
   const load = async () => {
     const loaded = await loadConfig({
       ...(options.config === undefined ? {} : { file: options.config }),

@@ -13,6 +13,11 @@ export function formatReference(): string {
 
 type Row = readonly [key: string, type: string, fallback: string, meaning: string];
 
+/** Every key with its type, default and meaning, in Markdown; for the manual. */
+export function referenceRows(): readonly Row[] {
+  return rowsOf(CONFIG_SCHEMA, '');
+}
+
 function rowsOf(schema: Schema, path: string): Row[] {
   if (schema.oneOf) return variantRows(schema, schema.oneOf, path);
   const rows = Object.entries(schema.properties ?? {}).flatMap(([name, property]) =>

@@ -3,12 +3,10 @@ import type { Family } from '../api/index.js';
 import { formatNatCode, parseNatCode } from '../record/nat-code.js';
 import type { NatSummary } from '../stun/nat-behaviour-types.js';
 import type { Controllers } from './context.js';
-import { type DeviceEntry, isUnsettled } from './peer-table.js';
+import type { DeviceEntry } from './peer-table.js';
 
-/** After a start or a change of the network: WireGuard's work comes first. */
-const CALM_MS = 30_000;
-/** The same while a peer does not connect: then it is of most use, but not at once. */
-const TROUBLED_MS = 90_000;
+/** After a start or a change of the network: tunnels take seconds and come first; who is without one then may have a NAT in the way. */
+const CALM_MS = 20_000;
 /** No two examinations come closer together: some twenty small packets each. */
 const GAP_MS = 600_000;
 
@@ -70,7 +68,7 @@ export function createNatWatch(c: Controllers, device: DeviceEntry, told: () => 
       for (const [family, { endpoint }] of device.mappings)
         if (examined.get(family) !== endpoint.address) wantedSince ??= now;
       if (wantedSince === undefined || device.mappings.size === 0 || now - lastAt < GAP_MS) return;
-      if (now - wantedSince < (device.peers.some(isUnsettled) ? TROUBLED_MS : CALM_MS)) return;
+      if (now - wantedSince < CALM_MS) return;
       wantedSince = undefined;
       lastAt = now;
       running = examine()

@@ -299,7 +299,8 @@ function dueAt(c: Controllers, device: DeviceEntry, peer: PeerEntry, storeName: 
   const same =
     sameEndpoint(last.ipv4, device.mappings.get(4)?.endpoint) &&
     sameEndpoint(last.ipv6, device.mappings.get(6)?.endpoint) &&
-    [undefined, last.b].includes(natCode(device));
+    // Who is connected learns of our NAT by the next record that is written anyway.
+    (!isUnsettled(peer) || [undefined, last.b].includes(natCode(device)));
   if (!same) return 0;
   const expiresAfterMs = c.stores.get(storeName)?.traits.expiresAfterMs;
   const rewriteMs = expiresAfterMs === undefined ? REWRITE_MS : Math.min(expiresAfterMs / 3, REWRITE_MS);

@@ -5,7 +5,7 @@ import type { PeerSnapshot } from '../control/snapshot.js';
 import { formatEndpoint, sameEndpoint } from '../net/index.js';
 import type { ParsedRecord } from '../record/endpoint-record.js';
 import { parseNatCode } from '../record/nat-code.js';
-import type { NatBehaviour } from '../stun/nat-behaviour.js';
+import type { NatBehaviour } from '../stun/nat-behaviour-types.js';
 import type { Judgement } from './judge-records.js';
 import { type PairSide, pairVerdict, UNKNOWN_NAT } from './pair-verdict.js';
 import type { PeerRecords } from './peer-records.js';
@@ -13,7 +13,7 @@ import { attempt, familiesOf, type Scene } from './scene.js';
 import { formatAge } from './words.js';
 
 /** WireGuard refuses to use a session that is older (whitepaper section 6.1, Reject-After-Time). */
-const SESSION_MS = 180_000;
+export const SESSION_MS = 180_000;
 
 export interface Life {
   readonly connected: boolean;

@@ -38,8 +38,7 @@ const NAMES: Readonly<Record<number, string>> = {
 const COLOURS: Readonly<Record<number, string>> = { 10: '90', 20: '90', 30: '32', 40: '33', 50: '31', 60: '31' };
 
 export function createLogger(options: LoggerOptions): Logger {
-  const lines =
-    options.format === 'json' ? options.write : (line: string) => options.write(formatLine(line, options));
+  const lines = options.format === 'json' ? options.write : (line: string) => options.write(formatLine(line, options));
   const root = pino(
     {
       level: options.level,

@@ -32,6 +32,9 @@ export const NOW = Date.UTC(2027, 0, 2);
 export const SERVERS = ['198.51.100.1:3478', '198.51.100.2:3478', '198.51.100.3:3478'] as const;
 export const MAPPED = '203.0.113.9:51820';
 export const PEER_AT = '203.0.113.77:51820';
+export const PEER4 = parseEndpoint(PEER_AT);
+/** Seconds since 1970. */
+export const now = NOW / 1000;
 
 export interface Patient {
   readonly clock: FakeClock;
@@ -226,4 +229,15 @@ export function trouble(findings: readonly Finding[], notes = false): readonly s
 export function inOrder(findings: readonly Finding[]): boolean {
   const ranks = findings.map(({ check }) => CHECKS.indexOf(check));
   return ranks.every((rank, i) => i === 0 || rank >= (ranks[i - 1] ?? 0));
+}
+
+/** No handshake and no daemon: the tunnel is not there. */
+export function lonely({ wg, peer }: Patient): void {
+  wg.addPeer('wg0', { publicKey: peer.publicKey });
+}
+
+/** Our own record for the peer, naming this endpoint. */
+export function ownRecord({ store, own, peer }: Patient, at: string): void {
+  const sealed = createChannel(own.secretKey, peer.publicKey).seal(JSON.stringify({ ipv4: at, t: now }));
+  store.records.set(storeKey(own.publicKey, peer.publicKey), sealed);
 }

@@ -1,7 +1,10 @@
 /** What the log shows, in both formats, and what it never shows (F34). */
 import assert from 'node:assert/strict';
+import { fstatSync } from 'node:fs';
+import { open as openFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { SecretKey, StunmeshError } from '#src/api/index.js';
+import { isJournal } from '#src/telemetry/journal.js';
 import { createLogger, describeError, type LoggerOptions } from '#src/telemetry/logger.js';
 
 function open(options: Partial<LoggerOptions> = {}) {
@@ -115,4 +118,31 @@ test('what comes with line breaks is set in: it cannot pass for a line of ours',
   assert.match(first ?? '', /^\d\d:/);
   assert.equal(more.length, 2);
   for (const line of more) assert.match(line, /^ {2}/);
+});
+
+test('in the journal each line begins with its syslog priority, and leaves time and level to the journal', () => {
+  const { logger, lines } = open({ journal: true, level: 'trace' });
+  for (const level of ['trace', 'debug', 'info', 'warn', 'error'] as const)
+    logger[level]({ device: 'wg0', rttMs: 3 }, 'connected');
+  assert.deepEqual(
+    lines,
+    [7, 7, 6, 4, 3].map((priority) => `<${priority}>wg0 connected rttMs=3\n`),
+  );
+  const { logger: one, lines: many } = open({ journal: true });
+  one.warn({ error: new StunmeshError('ERR_STORE_REJECTED', 'first\nsecond\r\nthird') }, 'x');
+  assert.deepEqual(many, ['<4>x: first\n<4>  second\n<4>  third [ERR_STORE_REJECTED]\n']);
+  const json = open({ journal: true, format: 'json' });
+  json.logger.info({}, 'x');
+  assert.match(json.text(), /^\{/);
+});
+
+test('only the very stream that JOURNAL_STREAM names is the journal, not any that inherited the variable', async (t) => {
+  const { dev, ino } = fstatSync(1, { bigint: true });
+  assert.equal(isJournal({ JOURNAL_STREAM: `${dev}:${ino}` }, 1), true);
+  const other = await openFile('/dev/null');
+  t.after(() => other.close());
+  assert.equal(isJournal({ JOURNAL_STREAM: `${dev}:${ino}` }, other.fd), false);
+  for (const JOURNAL_STREAM of [undefined, '', '1', 'a:b', `${dev}:${ino + 1n}`])
+    assert.equal(isJournal({ JOURNAL_STREAM }, 1), false, JOURNAL_STREAM);
+  assert.equal(isJournal({ JOURNAL_STREAM: `${dev}:${ino}` }, 999_999), false);
 });

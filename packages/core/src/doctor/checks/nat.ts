@@ -1,7 +1,7 @@
 /** How the NATs in front of each device behave, in the words of users and of RFC 4787. */
 import type { InterfaceConfig } from '../../config/index.js';
 import { formatEndpoint } from '../../net/index.js';
-import type { NatBehaviour } from '../../stun/nat-behaviour.js';
+import type { NatBehaviour } from '../../stun/nat-behaviour-types.js';
 import type { Check, Finding } from '../finding.js';
 import { describeNat } from '../pair-verdict.js';
 import { attempt, familiesOf, type Scene } from '../scene.js';

@@ -2,9 +2,10 @@
 import type { Device, Peer } from '../../api/index.js';
 import type { InterfaceConfig, PeerConfig } from '../../config/index.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
+import { judgeOwn } from '../judge-own.js';
 import { judgeRecords } from '../judge-records.js';
 import { judgeTunnel, lifeOf } from '../judge-tunnel.js';
-import { attempt, type Scene } from '../scene.js';
+import { attempt, familiesOf, type Scene } from '../scene.js';
 import { list } from '../words.js';
 
 const check = 'peer';
@@ -68,6 +69,13 @@ async function examine(
     .flatMap((daemon) => daemon.device?.peers ?? [])
     .find(({ publicKey }) => publicKey === config.publicKey);
   const life = lifeOf(wg, seen, now);
+  const nats = await Promise.all(familiesOf(entry).map((family) => attempt(scene.nat(entry, family))));
+  const own = judgeOwn(records, {
+    daemonRuns: seen !== undefined,
+    connected: life.connected,
+    listenPort: device.listenPort,
+    nats: nats.flatMap(({ value }) => value ?? []),
+  });
   const tunnel = await judgeTunnel(scene, { entry, config, device, wg, records, life });
   const subjects = { check, subject } as const;
   return [
@@ -75,6 +83,7 @@ async function examine(
       ...subjects,
       ...f,
     })),
+    ...(own ? [{ ...subjects, ...own }] : []),
     ...(tunnel ? [{ ...subjects, ...tunnel }] : []),
   ];
 }

@@ -2,7 +2,9 @@
 import type { CaptureModule, Device, Route } from '../../api/index.js';
 import type { InterfaceConfig } from '../../config/index.js';
 import { parseAddress } from '../../net/index.js';
+import { parseServer } from '../../stun/servers.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
+import { SESSION_MS } from '../judge-tunnel.js';
 import { attempt, familiesOf, type Scene } from '../scene.js';
 import { formatMark, list } from '../words.js';
 
@@ -43,13 +45,15 @@ async function findWays(
   const families = familiesOf(entry);
   const targets = new Map<string, { readonly to: string; readonly isPeer: boolean }>();
   for (const text of scene.config?.stun.addresses ?? []) {
-    const host = text.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+    const host = parseServer(text)?.host ?? '';
     const addresses = parseAddress(host) ? [host] : await resolveAll(scene, host, families);
     for (const address of addresses) targets.set(address, { to: `STUN server ${text}`, isPeer: false });
   }
   for (const [name, peer] of entry.peers) {
-    const endpoint = device.peers.get(peer.publicKey)?.endpoint;
-    if (endpoint) targets.set(endpoint.address, { to: `peer ${name} (${endpoint.address})`, isPeer: true });
+    const { endpoint, latestHandshakeAt = 0 } = device.peers.get(peer.publicKey) ?? {};
+    // A tunnel that stands proves its way, whichever it is.
+    if (endpoint && scene.parts.clock.wallNow() - latestHandshakeAt > SESSION_MS)
+      targets.set(endpoint.address, { to: `peer ${name} (${endpoint.address})`, isPeer: true });
   }
   const wanted = [...targets].filter(([address]) => families.includes(address.includes(':') ? 6 : 4));
   const fib = entry.fib === undefined ? {} : { fib: entry.fib };

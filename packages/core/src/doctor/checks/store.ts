@@ -5,6 +5,7 @@ import { sealedLength } from '../../record/endpoint-record.js';
 import { storeKey } from '../../record/store-key.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { attempt, type Scene } from '../scene.js';
+import { experience } from '../store-experience.js';
 import { formatAge, formatMs } from '../words.js';
 
 const check = 'store';
@@ -34,7 +35,9 @@ async function look(scene: Scene, name: string): Promise<readonly Finding[]> {
   );
   const { value: device } = await attempt(scene.device(entry?.name ?? ''));
   const findings = await tryStore(scene, store, device, subject);
-  return findings.some(({ verdict }) => verdict === 'fault') ? findings : [...findings, ...limits(store, subject)];
+  const lived = await experience(scene, name, subject);
+  if (findings.some(({ verdict }) => verdict === 'fault')) return [...findings, ...lived];
+  return [...findings, ...limits(store, subject), ...lived];
 }
 
 /** Without a device there is no key of our own: an absent record under a random key tells that reading works. */

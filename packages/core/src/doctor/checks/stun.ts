@@ -2,7 +2,7 @@
 import { hasCode } from '../../api/index.js';
 import type { InterfaceConfig } from '../../config/index.js';
 import { formatEndpoint } from '../../net/index.js';
-import type { NatBehaviour } from '../../stun/nat-behaviour.js';
+import type { NatBehaviour } from '../../stun/nat-behaviour-types.js';
 import { summariseFailures } from '../../stun/verdict.js';
 import { type Check, type Finding, fromError } from '../finding.js';
 import { attempt, familiesOf, type Scene } from '../scene.js';

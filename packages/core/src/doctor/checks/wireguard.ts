@@ -28,6 +28,9 @@ export const wireguardCheck: Check<Scene> = {
         return [{ check, verdict: 'ok', text: `WireGuard serves ${list(here.value ?? [])}` }];
       if (kernel === 'available')
         return [{ check, verdict: 'note', text: 'the kernel module is there and not loaded: no device uses it yet' }];
+      // Where nothing tells what the kernel has (BSD, macOS), an empty list of devices proves nothing.
+      if (kernel === undefined && here.error === undefined)
+        return [{ check, verdict: 'note', text: 'there is no WireGuard device yet' }];
       return [
         {
           check,

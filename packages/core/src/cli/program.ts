@@ -1,0 +1,31 @@
+/** All commands of `stunmesh` with their options: what main runs, and what the manual and the completions are made from. */
+import { Command } from 'commander';
+import { VERSION } from '../version.js';
+import { addCompletionCommand } from './completion.js';
+import { addConfigCommand } from './config.js';
+import type { CliContext } from './context.js';
+import { addDoctorCommand } from './doctor.js';
+import { addInitCommand } from './init.js';
+import { addPluginCommand } from './plugin.js';
+import { addRunCommand } from './run.js';
+import { addStatusCommand } from './status.js';
+import { addStunServerCommand } from './stun-server.js';
+
+export function createProgram(context: CliContext): Command {
+  const program = new Command('stunmesh')
+    .description('Direct WireGuard tunnels between machines behind NAT.')
+    .version(VERSION, '--version', 'print the version')
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .showHelpAfterError()
+    .exitOverride();
+  addRunCommand(program, context);
+  addStatusCommand(program, context);
+  addDoctorCommand(program, context);
+  addInitCommand(program, context);
+  addConfigCommand(program, context);
+  addPluginCommand(program, context);
+  addStunServerCommand(program);
+  addCompletionCommand(program, context);
+  return program;
+}

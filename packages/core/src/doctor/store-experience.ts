@@ -1,0 +1,62 @@
+/** What a running daemon went through with a store: failures, and the share of a service's quota that it uses. */
+import { type Finding, remedyOf } from './finding.js';
+import type { Scene } from './scene.js';
+import { formatAge } from './words.js';
+
+const check = 'store';
+/** Percent of a quota from which on other programs of the account may suffer. */
+const MOST_SHARE = 50;
+
+/** At most one finding, by the first daemon that uses the store; none without a daemon. */
+export async function experience(scene: Scene, name: string, subject: string): Promise<readonly Finding[]> {
+  const lists = await Promise.all(scene.interfaces.map((entry) => scene.daemons(entry.name)));
+  const now = scene.parts.clock.wallNow();
+  for (const { snapshot } of lists.flat()) {
+    const seen = snapshot?.stores.find((candidate) => candidate.name === name);
+    if (!snapshot || !seen) continue;
+    const { gets, sets, failures, state, lastError } = seen;
+    const upMs = Math.max(now - snapshot.startedAt, 1);
+    const details = { gets, sets, failures, state };
+    if (state === 'down' && lastError)
+      return [
+        {
+          check,
+          subject,
+          verdict: 'warning',
+          text: `the daemon gave it up for a while: ${lastError.message}`,
+          remedy: remedyOf(lastError.code),
+          code: lastError.code,
+          details,
+        },
+      ];
+    const failed = failures === 0 ? '' : `, ${failures} failed`;
+    const text = `the daemon made ${gets + sets} calls in ${formatAge(upMs)}${failed}`;
+    const quota = quotaOf(scene, name);
+    if (quota === undefined) return [{ check, subject, verdict: 'note', text, details }];
+    const share = Math.round((100 * (gets + sets) * quota.perMs) / (Math.max(upMs, quota.perMs) * quota.calls));
+    const close = share > MOST_SHARE;
+    return [
+      {
+        check,
+        subject,
+        verdict: close ? 'warning' : 'note',
+        text: `${text}: ${share} % of ${quota.words}`,
+        ...(close ? { remedy: 'raise `refresh_interval`, or use another account for other programs.' } : {}),
+        details: { ...details, quotaPercent: share },
+      },
+    ];
+  }
+  return [];
+}
+
+interface Quota {
+  readonly calls: number;
+  readonly perMs: number;
+  readonly words: string;
+}
+
+/** Limits that a service publishes (F36). */
+function quotaOf({ config }: Scene, name: string): Quota | undefined {
+  if (!/(^|-)cloudflare$/.test(config?.plugins.get(name)?.module ?? '')) return undefined;
+  return { calls: 1_200, perMs: 300_000, words: 'the 1,200 in 5 minutes that Cloudflare allows an account' };
+}

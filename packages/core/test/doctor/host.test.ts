@@ -1,0 +1,199 @@
+/** What is wrong with the host itself: its file, rights, programs, devices, daemons and clock. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parsePublicKey, StunmeshError } from '#src/api/index.js';
+import type { Snapshot } from '#src/control/snapshot.js';
+import type { Finding } from '#src/doctor/finding.js';
+import { parseEndpoint } from '#src/net/index.js';
+import { fingerprint } from '#src/record/endpoint-record.js';
+import { captureError } from '#src/testing/index.js';
+import { VERSION } from '#src/version.js';
+import { keyPair } from '../controllers/far-side.js';
+import { testCases } from './cases.js';
+import {
+  createPatient,
+  lonely,
+  MAPPED,
+  NOW,
+  now,
+  ownRecord,
+  type Patient,
+  PEER4,
+  SERVERS,
+  snapshotOf,
+  trouble,
+} from './patient.js';
+
+const HOUR = 3600;
+
+testCases([
+  {
+    what: 'F40 a configuration that is not valid',
+    change: (p) => {
+      p.config = 'refresh_interval: 10\n';
+    },
+    named: ['configuration', 'fault', /refresh_interval/],
+    remedy: /stunmesh config check/,
+    code: 'ERR_CONFIG_INVALID',
+  },
+  {
+    what: 'a warning of the configuration',
+    change: (p) => {
+      p.config = p.config.replace('protocol: ipv4\n', 'protocol: ipv4\n    proxy: { listen: 1 }\n');
+    },
+    named: ['configuration', 'warning', /no effect/],
+    remedy: /change the file/,
+  },
+  {
+    what: 'a device that the configuration does not have',
+    change: (p) => {
+      p.parts.device = 'wg7';
+    },
+    named: ['configuration', 'fault', /no interface "wg7"; it has: wg0/],
+    remedy: /--device/,
+  },
+  {
+    what: 'F39 missing capabilities',
+    change: (p) => {
+      p.system.userId = 1000;
+      p.system.capabilities = async () => new Set(['CAP_NET_ADMIN'] as const);
+    },
+    named: ['privileges', 'fault', /^user 1000, without CAP_NET_RAW$/],
+    remedy: /run as root, or with CAP_NET_RAW/,
+    code: 'ERR_CAPTURE_PERMISSION',
+  },
+  {
+    what: 'a user who is not root, where there are no capabilities',
+    change: (p) => {
+      p.system.userId = 1000;
+      p.system.capabilities = async () => undefined;
+    },
+    named: ['privileges', 'fault', /which is not root/],
+    remedy: /run as root/,
+  },
+  {
+    what: 'F39 no wg in PATH',
+    change: (p) => {
+      p.system.program = async () => undefined;
+    },
+    named: ['wireguard', 'fault', /the command wg is not in PATH/],
+    remedy: /install wireguard-tools/,
+    code: 'ERR_WG_NOT_FOUND',
+  },
+  {
+    what: 'no wg in PATH, where every device has a userspace socket',
+    change: (p) => {
+      p.system.program = async () => undefined;
+      p.system.userspaceDevices = async () => ['wg0'];
+    },
+    named: ['wireguard', 'warning', /devices with a userspace socket work/],
+    remedy: /install wireguard-tools/,
+  },
+  {
+    what: 'F39 no WireGuard at all',
+    change: (p) => {
+      p.system.kernelModule = async () => 'absent';
+      p.wg.removeDevice('wg0');
+    },
+    named: ['wireguard', 'fault', /neither a kernel module nor a userspace WireGuard/],
+    remedy: /install WireGuard/,
+  },
+  {
+    what: 'a capture module that is not there',
+    change: (p) => {
+      p.parts.loadCapture = () => Promise.reject(new StunmeshError('ERR_CAPTURE_ADDON', 'run cc'));
+    },
+    named: ['capture', 'fault', /run cc/],
+    remedy: /build line/,
+    code: 'ERR_CAPTURE_ADDON',
+  },
+  {
+    what: 'F4 a filter that lets everything in',
+    change: (p) => {
+      const { onSend } = p.capture;
+      p.capture.onSend = (sent) => {
+        if (sent.to.address === '127.0.0.1') {
+          const from = { ...sent.to, port: sent.localPort };
+          for (const { onMessage } of p.capture.stunSockets) onMessage({ message: sent.message, from, to: from });
+        }
+        onSend(sent);
+      };
+    },
+    named: ['capture', 'fault', /let a packet through that is no STUN reply/],
+    remedy: /build the capture module again/,
+  },
+  {
+    what: 'F9 a loopback that is closed to the self-test',
+    change: (p) => {
+      const { onSend } = p.capture;
+      p.capture.onSend = (sent) => (sent.to.address === '127.0.0.1' ? undefined : onSend(sent));
+    },
+    named: ['capture', 'fault', /the STUN reply did not arrive/],
+    remedy: /firewall/,
+  },
+  {
+    what: 'a device that is not there',
+    change: (p) => p.wg.removeDevice('wg0'),
+    named: ['device', 'fault', /there is none/],
+    remedy: /wg-quick up/,
+    code: 'ERR_WG_DEVICE_NOT_FOUND',
+  },
+  {
+    what: 'a device without a port',
+    change: (p) => p.wg.changeDevice('wg0', { listenPort: 0 }),
+    named: ['device', 'fault', /listens on no port/],
+    remedy: /ip link set wg0 up/,
+  },
+  {
+    what: 'F38 two daemons for one device',
+    change: (p) => {
+      p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 11));
+      p.daemons.set('/tmp/other/wg0.sock', snapshotOf(p, 12));
+      p.daemons.set('/run/wireguard/wg0.sock', snapshotOf(p, 13));
+    },
+    named: ['daemon', 'fault', /^2 daemons serve.*process 11 \(\/run\/stunmesh\/wg0\.sock\) and process 12 /],
+    remedy: /stop that process/,
+    code: 'ERR_LOCKED',
+  },
+  {
+    what: 'a daemon of another version',
+    change: (p) => p.daemons.set('/run/stunmesh/wg0.sock', { ...snapshotOf(p, 11), stunmesh: '0.0.1' }),
+    named: ['daemon', 'warning', new RegExp(`0\\.0\\.1, this command is ${VERSION.replaceAll('.', '\\.')}`)],
+    remedy: /restart the daemon/,
+  },
+  {
+    what: 'what a daemon complains of',
+    change: (p) => {
+      const snapshot = snapshotOf(p, 11);
+      const errors = [{ of: 'ipv4', code: 'ERR_STUN_NO_RESPONSE', message: 'nobody answered', at: NOW }];
+      p.daemons.set('/run/stunmesh/wg0.sock', {
+        ...snapshot,
+        devices: snapshot.devices.map((d) => ({ ...d, errors })),
+      });
+    },
+    named: ['daemon', 'warning', /last error \(ipv4\): nobody answered/],
+    remedy: /try other servers/,
+    code: 'ERR_STUN_NO_RESPONSE',
+  },
+  {
+    what: 'a clock that is not set',
+    change: (p) => p.clock.jumpWall(-NOW),
+    named: ['clock', 'fault', /1970-01-01T00:00:\d\d.*: it is not set/],
+    remedy: /timedatectl/,
+  },
+  {
+    what: 'F21 a record from tomorrow',
+    change: (p) => p.put({ ...(PEER4 ? { ipv4: PEER4 } : {}), t: now + 24 * HOUR }),
+    named: ['clock', 'warning', /record of wg0\/site-b is dated 24 h in the future/],
+    remedy: /date -u/,
+  },
+  {
+    what: 'a web server with another day',
+    change: (p) => {
+      p.config = p.config.replace('name: file, path: /srv/records', 'name: cloudflare, zone: example.com, token: x');
+      p.system.httpDate = async () => NOW - 24 * HOUR * 1000;
+    },
+    named: ['clock', 'fault', /clock is 24 h ahead, by the Date of api\.cloudflare\.com/],
+    remedy: /timedatectl/,
+  },
+]);

@@ -1,0 +1,160 @@
+/** What is wrong on the way: routes and marks, STUN servers, NATs. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parsePublicKey, StunmeshError } from '#src/api/index.js';
+import type { Snapshot } from '#src/control/snapshot.js';
+import type { Finding } from '#src/doctor/finding.js';
+import { parseEndpoint } from '#src/net/index.js';
+import { fingerprint } from '#src/record/endpoint-record.js';
+import { captureError } from '#src/testing/index.js';
+import { VERSION } from '#src/version.js';
+import { keyPair } from '../controllers/far-side.js';
+import { testCases } from './cases.js';
+import {
+  createPatient,
+  lonely,
+  MAPPED,
+  NOW,
+  now,
+  ownRecord,
+  type Patient,
+  PEER4,
+  SERVERS,
+  snapshotOf,
+  trouble,
+} from './patient.js';
+
+const ETH0 = { interface: 'eth0', source: '192.168.1.2' } as const;
+
+/** Unmarked packets leave by eth0, marked ones as `marked` says. */
+function byMark(
+  patient: Patient,
+  marked: (address: string) => { interface: string; source: string } | undefined,
+): void {
+  patient.capture.routeTo = async ({ to, firewallMark }) => (firewallMark === 0 ? ETH0 : marked(to));
+}
+
+testCases([
+  {
+    what: 'F5 a mark that has no way out',
+    change: (p) => {
+      p.wg.changeDevice('wg0', { firewallMark: 0x64 });
+      byMark(p, (address) => (address.startsWith('198') ? undefined : ETH0));
+    },
+    named: ['route', 'fault', /mark 0x64 have no route to STUN server 198/],
+    remedy: /policy rules/,
+  },
+  {
+    what: 'F5 a mark that leads elsewhere',
+    change: (p) => {
+      p.wg.changeDevice('wg0', { firewallMark: 0x64 });
+      byMark(p, () => ({ interface: 'eth7', source: '192.0.2.1' }));
+    },
+    named: ['route', 'warning', /mark 0x64 leave by eth7, unmarked ones by eth0/],
+    remedy: /ip rule show/,
+  },
+  {
+    what: 'F19 a way to the servers that leads into the tunnel',
+    change: (p) => {
+      for (const server of SERVERS)
+        p.capture.setRoute(server.replace(':3478', ''), { interface: 'wg0', source: '10.0.0.1' });
+    },
+    named: ['route', 'fault', /leads into the tunnel itself/],
+    remedy: /outside wg0/,
+  },
+  {
+    what: 'a peer that is reached by another line than the servers',
+    change: (p) => {
+      lonely(p);
+      if (PEER4) p.wg.changePeer('wg0', p.peer.publicKey, { endpoint: PEER4 });
+      p.capture.setRoute('203.0.113.77', { interface: 'eth7', source: '192.0.2.1' });
+    },
+    named: ['route', 'warning', /servers are reached by eth0, but peer site-b \(203\.0\.113\.77\) by eth7/],
+    remedy: /same way/,
+  },
+  {
+    what: 'F2 one silent server',
+    change: (p) => p.servers.set(SERVERS[2], undefined),
+    named: ['stun', 'warning', /198\.51\.100\.3:3478/],
+    remedy: /try other servers/,
+    code: 'ERR_STUN_NO_RESPONSE',
+  },
+  {
+    what: 'F7 one server that lies',
+    change: (p) => p.servers.set(SERVERS[1], '192.0.2.66:6666'),
+    named: ['stun', 'fault', /198\.51\.100\.2:3478 sees 192\.0\.2\.66:6666.*contradicts/],
+    remedy: /take it out of `stun\.addresses`/,
+  },
+  {
+    what: 'F7 a server that names an address that nobody can have',
+    change: (p) => p.servers.set(SERVERS[1], '0.0.0.0:1'),
+    named: ['stun', 'warning', /unusable address/],
+    remedy: /use another server/,
+    code: 'ERR_STUN_REFUSED',
+  },
+  {
+    what: 'two servers that contradict each other',
+    change: (p) => {
+      p.servers.set(SERVERS[1], '192.0.2.66:6666');
+      p.servers.set(SERVERS[2], undefined);
+    },
+    named: ['stun', 'warning', /the servers see different addresses/],
+    remedy: /add a third server/,
+  },
+  {
+    what: 'no server that answers',
+    change: (p) => {
+      for (const server of SERVERS) p.servers.set(server, undefined);
+    },
+    named: ['stun', 'fault', /no STUN server answered over IPv4/],
+    remedy: /let UDP out/,
+    code: 'ERR_STUN_NO_RESPONSE',
+  },
+  {
+    what: 'F6b probes that the firewall here blocks',
+    change: (p) => {
+      const { onSend } = p.capture;
+      p.capture.onSend = (sent) => {
+        if (sent.to.address !== '127.0.0.1') throw captureError('ERR_CAPTURE_BLOCKED');
+        onSend(sent);
+      };
+    },
+    named: ['stun', 'fault', /a rule on this host blocks STUN requests/],
+    remedy: /output rules/,
+    code: 'ERR_STUN_BLOCKED',
+  },
+  {
+    what: 'a symmetric NAT',
+    change: (p) => {
+      SERVERS.forEach((server, i) => {
+        p.servers.set(server, `203.0.113.9:${40_000 + 2 * i}`);
+      });
+    },
+    named: ['nat', 'note', /its outer port differs from destination to destination, by 2 each time/],
+    remedy: /forward a UDP port/,
+  },
+  {
+    what: "the carrier's NAT",
+    change: (p) => {
+      for (const server of SERVERS) p.servers.set(server, '100.64.3.4:51820');
+    },
+    named: ['nat', 'note', /carrier-grade NAT/],
+    remedy: /IPv6/,
+  },
+  {
+    what: 'a port that another host behind the NAT may have',
+    change: (p) => {
+      for (const server of SERVERS) p.servers.set(server, '203.0.113.9:1024');
+    },
+    named: ['nat', 'note', /gives port 1024 for 51820/],
+    remedy: /another ListenPort/,
+  },
+  {
+    what: 'a peer behind the same NAT',
+    change: (p) => {
+      for (const server of SERVERS) p.servers.set(server, '203.0.113.77:51821');
+    },
+    named: ['nat', 'note', /behind the same NAT as we are/],
+    remedy: /local network/,
+  },
+]);

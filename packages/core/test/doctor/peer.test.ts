@@ -1,0 +1,197 @@
+/** What keeps a peer away: its key, its record, ours; and the verdict in words. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parsePublicKey, StunmeshError } from '#src/api/index.js';
+import type { Snapshot } from '#src/control/snapshot.js';
+import type { Finding } from '#src/doctor/finding.js';
+import { parseEndpoint } from '#src/net/index.js';
+import { fingerprint } from '#src/record/endpoint-record.js';
+import { captureError } from '#src/testing/index.js';
+import { VERSION } from '#src/version.js';
+import { keyPair } from '../controllers/far-side.js';
+import { testCases } from './cases.js';
+import {
+  createPatient,
+  lonely,
+  MAPPED,
+  NOW,
+  now,
+  ownRecord,
+  type Patient,
+  PEER4,
+  SERVERS,
+  snapshotOf,
+  trouble,
+} from './patient.js';
+
+const HOUR = 3600;
+
+testCases([
+  {
+    what: 'our own record that the daemon did not publish',
+    change: (p) => {
+      lonely(p);
+      p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 1, { phase: 'connecting' }));
+    },
+    named: ['peer', 'warning', /our own record for it is not in the store "main", although a daemon runs/],
+    remedy: /stunmesh status/,
+  },
+  {
+    what: 'our own record of a former address',
+    change: (p) => {
+      lonely(p);
+      ownRecord(p, '203.0.113.200:51820');
+    },
+    named: ['peer', 'warning', /names 203\.0\.113\.200:51820, but we are at 203\.0\.113\.9:51820 now/],
+    remedy: /start stunmesh: it publishes/,
+  },
+  {
+    what: 'F17 a peer whose key the device does not know',
+    change: (p) => {
+      p.wg.removePeer('wg0', p.peer.publicKey);
+      p.wg.addPeer('wg0', { publicKey: keyPair('meant').publicKey });
+    },
+    named: [
+      'peer',
+      'fault',
+      new RegExp(
+        `no peer with the public key .*; of its peers ${keyPair('meant').publicKey.replace(/[+/]/g, '\\$&')} is not in the configuration`,
+      ),
+    ],
+    remedy: /Compare its public key with `wg show`/,
+    code: 'ERR_WG_PEER_NOT_FOUND',
+  },
+  {
+    what: 'F33 a peer without a record',
+    change: (p) => {
+      lonely(p);
+      p.store.records.clear();
+    },
+    named: ['peer', 'fault', /^needs the other side: there is no record of it in the store "main"$/],
+    remedy: new RegExp(`start stunmesh there.*${keyPair('own').publicKey.replace(/[+/]/g, '\\$&')}`),
+  },
+  {
+    what: 'a peer without a record whose tunnel stands',
+    change: (p) => p.store.records.clear(),
+    named: ['peer', 'note', /^there is no record of it/],
+  },
+  {
+    what: 'a record that somebody else sealed',
+    change: (p) => {
+      lonely(p);
+      p.put({ ...(PEER4 ? { ipv4: PEER4 } : {}), t: now }, keyPair('stranger'));
+    },
+    named: [
+      'peer',
+      'fault',
+      /needs the other side: its record in "main" is of no use: .* sealed by or for somebody else/,
+    ],
+    remedy: /each other's present public keys/,
+    code: 'ERR_RECORD_UNOPENED',
+  },
+  {
+    what: 'F20 our own record in its place',
+    change: (p) => {
+      lonely(p);
+      p.put({ ...(PEER4 ? { ipv4: PEER4 } : {}), t: now, f: fingerprint(p.own.publicKey) });
+    },
+    named: ['peer', 'fault', /one of our own/],
+    remedy: /look who has its credentials/,
+    code: 'ERR_RECORD_REFLECTED',
+  },
+  {
+    what: 'F22 a key that anybody can read',
+    change: (p) => {
+      const weak = parsePublicKey(Buffer.from([1, ...new Array<number>(31).fill(0)]).toString('base64'));
+      assert.ok(weak);
+      p.config = p.config.replace(p.peer.publicKey, weak);
+      p.wg.addPeer('wg0', { publicKey: weak });
+    },
+    named: ['peer', 'fault', /of low order/],
+    remedy: /make a new key pair/,
+    code: 'ERR_KEY_WEAK',
+  },
+  {
+    what: 'an old record',
+    change: (p) => {
+      lonely(p);
+      p.put({ ...(PEER4 ? { ipv4: PEER4 } : {}), t: now - 72 * HOUR });
+    },
+    named: [
+      'peer',
+      'warning',
+      /is 3 d old.*it does not run there, or cannot write, or its clock is behind by that much/,
+    ],
+    remedy: /stunmesh status/,
+  },
+]);
+
+test('the verdict on a tunnel that is not there: should work, cannot, not foretold, up to the daemon', async (t) => {
+  const verdictOf = async (change: (patient: Patient) => void): Promise<Finding> => {
+    const patient = createPatient(t);
+    lonely(patient);
+    change(patient);
+    const finding = (await patient.examine()).at(-1);
+    assert.equal(finding?.check, 'peer');
+    return finding as Finding;
+  };
+  const told = (p: Patient, b: string) =>
+    p.put({ ...(PEER4 ? { ipv4: PEER4 } : {}), t: now, f: fingerprint(p.peer.publicKey), b });
+  const symmetric = (p: Patient) => {
+    SERVERS.forEach((server, i) => {
+      p.servers.set(server, `203.0.113.9:${40_000 + i}`);
+    });
+  };
+
+  const works = await verdictOf((p) => told(p, '4ee'));
+  assert.equal(works.verdict, 'note');
+  assert.match(works.text, /^should connect by IPv4: .*full cone.*; no handshake yet$/);
+  assert.match(works.remedy ?? '', /^start stunmesh here and look again\.$/);
+
+  const cannot = await verdictOf((p) => {
+    symmetric(p);
+    p.other = '198.51.100.101:3479';
+    for (const [i, port] of [3478, 3479].entries())
+      p.servers.set(`198.51.100.101:${port}`, `203.0.113.9:${41_000 + i}`);
+    told(p, '4pp');
+  });
+  assert.equal(cannot.verdict, 'fault');
+  assert.match(cannot.text, /^cannot connect: .*symmetric.*symmetric/);
+  assert.match(cannot.remedy ?? '', /forward UDP port 51820 on the router of this host.*; or .*IPv6/);
+
+  const unknown = await verdictOf(() => {});
+  assert.equal(unknown.details?.['outcome'], 'unknown');
+
+  const tried = await verdictOf((p) => {
+    told(p, '4ee');
+    p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 1, { phase: 'connecting' }));
+    if (PEER4) p.wg.changePeer('wg0', p.peer.publicKey, { endpoint: PEER4 });
+  });
+  assert.equal(tried.verdict, 'warning');
+  assert.match(tried.remedy ?? '', /look on site-b/);
+
+  const blind = await verdictOf((p) => {
+    for (const server of SERVERS) p.servers.set(server, undefined);
+  });
+  assert.match(blind.text, /^nothing can be foretold while no STUN server tells/);
+
+  const idle = await verdictOf((p) => p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 1, { phase: 'idle' })));
+  assert.deepEqual([idle.verdict, idle.text.slice(0, 4)], ['ok', 'idle']);
+});
+
+test('what we publish agrees with what the servers see, or changes with every server: nothing to say', async (t) => {
+  const patient = createPatient(t);
+  lonely(patient);
+  ownRecord(patient, MAPPED);
+  assert.ok(!trouble(await patient.examine(), true).some((line) => /our own record/.test(line)));
+  SERVERS.forEach((server, i) => {
+    patient.servers.set(server, `203.0.113.9:${40_000 + i}`);
+  });
+  assert.ok(!trouble(await patient.examine(), true).some((line) => /our own record/.test(line)));
+});
+
+test('a daemon knows better than the handshake whether a peer is connected', async (t) => {
+  const patient = createPatient(t);
+  patient.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(patient, 1, { phase: 'suspect' }));
+  assert.match((await patient.examine()).at(-1)?.text ?? '', /^cannot be foretold/);
+});

@@ -1,0 +1,112 @@
+/** What is wrong with a store: refused, read-only, late, slow, small, nearly used up. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parsePublicKey, StunmeshError } from '#src/api/index.js';
+import type { Snapshot } from '#src/control/snapshot.js';
+import type { Finding } from '#src/doctor/finding.js';
+import { parseEndpoint } from '#src/net/index.js';
+import { fingerprint } from '#src/record/endpoint-record.js';
+import { captureError } from '#src/testing/index.js';
+import { VERSION } from '#src/version.js';
+import { keyPair } from '../controllers/far-side.js';
+import { testCases } from './cases.js';
+import {
+  createPatient,
+  lonely,
+  MAPPED,
+  NOW,
+  now,
+  ownRecord,
+  type Patient,
+  PEER4,
+  SERVERS,
+  snapshotOf,
+  trouble,
+} from './patient.js';
+
+/** A daemon that tells this of the store. */
+function storeSeen(patient: Patient, store: Omit<Snapshot['stores'][number], 'name'>): void {
+  patient.daemons.set('/run/stunmesh/wg0.sock', { ...snapshotOf(patient, 1), stores: [{ name: 'main', ...store }] });
+}
+
+const DENIED = new StunmeshError('ERR_STORE_DENIED', 'the token is not accepted');
+const TRY_LATER = new StunmeshError('ERR_STORE_UNAVAILABLE', 'overloaded', { retryAfterMs: 30_000 });
+
+testCases([
+  {
+    what: 'F33 a store that refuses us',
+    change: (p) => {
+      p.store.failure = DENIED;
+    },
+    named: ['store', 'fault', /^it cannot be read: the token is not accepted$/],
+    remedy: /check token, password or file mode/,
+    code: 'ERR_STORE_DENIED',
+  },
+  {
+    what: 'a store that asks for patience',
+    change: (p) => {
+      p.store.failure = TRY_LATER;
+    },
+    named: ['store', 'fault', /overloaded \(try again in 30 s\)/],
+    remedy: /address and network/,
+  },
+  {
+    what: 'a store that can be read only',
+    change: (p) => {
+      p.store.set = () => Promise.reject(DENIED);
+    },
+    named: ['store', 'fault', /it can be read and not written \(read-only\)/],
+    remedy: /what they are allowed to do/,
+    code: 'ERR_STORE_DENIED',
+  },
+  {
+    what: 'a store that shows changes late',
+    change: (p) => {
+      p.store.set = async () => {};
+    },
+    named: ['store', 'warning', /what was written is not read back yet$/],
+    remedy: /both sides use the same one/,
+  },
+  {
+    what: 'a slow store',
+    change: (p) => {
+      const { get } = p.store;
+      p.store.get = async (...call) => {
+        await p.clock.sleep(3_500);
+        return get(...call);
+      };
+    },
+    named: ['store', 'warning', /read in 3500 ms.*: slow/],
+    remedy: /network/,
+  },
+  {
+    what: 'F36 a store for short values',
+    change: (p) => {
+      p.traits = { maxValueBytes: 255, minPollMs: 500, expiresAfterMs: 600_000 };
+    },
+    named: ['store', 'note', /up to 255 characters.*forgets after 10 min; .*members are left out/],
+  },
+  {
+    what: 'a store that the daemon gave up for a while',
+    change: (p) => {
+      const lastError = { code: 'ERR_STORE_UNAVAILABLE', message: 'refused', at: NOW };
+      storeSeen(p, { gets: 9, sets: 1, failures: 5, state: 'down', lastError });
+    },
+    named: ['store', 'warning', /^the daemon gave it up for a while: refused$/],
+    remedy: /address and network/,
+  },
+  {
+    what: 'how much a daemon calls a store',
+    change: (p) => storeSeen(p, { gets: 9, sets: 1, failures: 5, state: 'up' }),
+    named: ['store', 'note', /^the daemon made 10 calls in 60 min, 5 failed$/],
+  },
+  {
+    what: 'F36 a quota that is nearly used up',
+    change: (p) => {
+      p.config = p.config.replace('name: file, path: /srv/records', 'name: cloudflare, zone: example.com, token: x');
+      storeSeen(p, { gets: 12_000, sets: 0, failures: 0, state: 'up' });
+    },
+    named: ['store', 'warning', /12000 calls in 60 min: 83 % of the 1,200 in 5 minutes/],
+    remedy: /refresh_interval/,
+  },
+]);

@@ -1,6 +1,8 @@
 /** The prebuilt addons: each is what its platform loads and asks it for nothing unexpected; those that can run here do. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { ROOT } from './architecture/source.js';
@@ -93,4 +95,54 @@ for (const arch of ['x64', 'arm64'] as const) {
     for (const name of ENTRY) assert.ok(file.defined.includes(`_${name}`), name);
     if (arch === 'arm64') assert.ok(file.signed, 'Apple silicon loads nothing without a signature');
   });
+}
+
+for (const arch of ['arm64', 'arm'] as const)
+  test(`the prebuild for linux-${arch} runs under qemu: it sends a packet to itself`, {
+    skip,
+    timeout: MAKE_MS,
+  }, async () => {
+    const addon = join(ROOT, 'packages/capture-linux/prebuilds', `linux-${arch}`, 'stunmesh_capture.glibc.node');
+    const foreign = join(ROOT, 'test/tools/build/foreign.mjs');
+    const script = join(ROOT, 'test/prebuilds/use-addon.mjs');
+    // What has to be fetched for it, is fetched once.
+    const said = await must(undefined, [process.execPath, foreign, `linux-${arch}`, script, addon], {
+      timeoutMs: MAKE_MS,
+    });
+    assert.match(said, new RegExp(`^linux ${arch}$`, 'm'));
+  });
+
+test('the prebuild for this machine is found by node-gyp-build, spares the compiler and works', { skip }, async () => {
+  await using folder = await temporaryFolder();
+  const site = join(folder.path, 'capture');
+  const from = join(ROOT, 'packages/capture-linux');
+  await mkdir(site);
+  for (const name of ['package.json', 'native', 'prebuilds', 'dist'])
+    await cp(join(from, name), join(site, name), { recursive: true });
+  await symlink(join(from, 'node_modules'), join(site, 'node_modules'));
+  // Whatever it compiled would fail.
+  await must(undefined, [process.execPath, join(site, 'native/build.mjs')], { env: { CC: 'false' } });
+  assert.deepEqual((await readdir(site)).sort(), ['dist', 'native', 'node_modules', 'package.json', 'prebuilds']);
+  const look = `const { default: capture } = await import(${JSON.stringify(join(site, 'dist/index.js'))});
+    process.stdout.write(JSON.stringify(await capture.listInterfaces()));`;
+  assert.match(await must(undefined, [process.execPath, '--input-type=module', '-e', look]), /"name":"lo"/);
+});
+
+test('npm runs a script named prebuild before build by itself: nothing is compiled then', { skip }, async () => {
+  await using folder = await temporaryFolder();
+  const script = `node ${join(ROOT, 'test/tools/prebuild.mjs')}`;
+  await writeFile(
+    join(folder.path, 'package.json'),
+    JSON.stringify({ scripts: { prebuild: script, build: 'echo built' } }),
+  );
+  const options = { cwd: folder.path, timeoutMs: MAKE_MS };
+  const byHook = await must(undefined, ['npm', 'run', 'build'], options);
+  assert.match(byHook, /^built$/m);
+  assert.doesNotMatch(byHook, /linux-x64/);
+  assert.match(await must(undefined, ['npm', 'run', 'prebuild'], options), /^linux-x64 .*\n[\s\S]*^darwin-arm64 /m);
+});
+
+async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'prebuilds-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }

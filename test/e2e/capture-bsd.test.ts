@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type Daemon, type Host, type Lab, must, REPOSITORY, run, until } from './lab/index.js';
+import { type Host, type Lab, must, REPOSITORY, run, until } from './lab/index.js';
 import { labTest } from './lab-test.js';
+import { discoversAgain, replaceLink } from './links.js';
 import { expectTunnel, startAll } from './pair.js';
 
 const BSD = { extra: { capture: 'bsd' } } as const;
@@ -43,42 +44,6 @@ async function readers(host: Host): Promise<readonly { readonly pid: number; rea
     } catch {
       return [];
     }
-  });
-}
-
-/** The host's link to its router is deleted, and made again as it was. */
-async function replaceLink(host: Host): Promise<void> {
-  const [router] = host.plan.routers;
-  assert.ok(router);
-  await must(host.namespace, ['ip', 'link', 'del', 'eth0']);
-  const { hostAddress, hostPrefix } = host.plan;
-  const far = ['ip', '-n', router.namespace, 'link'];
-  await must(undefined, [...far, 'add', 'lan', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', host.namespace]);
-  await must(undefined, [
-    'ip',
-    '-n',
-    router.namespace,
-    'addr',
-    'add',
-    `${router.lanAddress}/${router.lanPrefix}`,
-    'dev',
-    'lan',
-  ]);
-  await must(undefined, [...far, 'set', 'lan', 'up']);
-  const own = [
-    `addr add ${hostAddress}/${hostPrefix} dev eth0`,
-    'link set eth0 up',
-    `route add default via ${router.lanAddress}`,
-  ];
-  await must(host.namespace, ['ip', '-batch', '-'], { input: `${own.join('\n')}\n` });
-}
-
-/** A reflexive address that was found after now. */
-async function discoversAgain(daemon: Daemon): Promise<void> {
-  const before = await daemon.waitFor(({ devices: [device] }) => device && { count: device.discoveries });
-  await daemon.waitFor(({ devices: [device] }) => (device?.discoveries ?? 0) > before.count && device?.reflexive.ipv4, {
-    what: 'another discovery',
-    deadlineMs: 20_000,
   });
 }
 

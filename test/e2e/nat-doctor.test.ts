@@ -1,6 +1,8 @@
 /** Discovery names every kind of NAT from WireGuard's own port, and what it foretells of each pair is what the grid shows to happen. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { type Host, type Lab, REPOSITORY } from './lab/index.js';
 import { labTest } from './lab-test.js';
@@ -46,6 +48,19 @@ async function probe(host: Host, servers: readonly string[], family: 4 | 6 = 4):
 function probeAll(lab: Lab, servers: readonly string[], names: readonly string[]): Promise<Found[]> {
   return Promise.all(names.map((name) => probe(lab.host(name), servers)));
 }
+
+test('the table of pairs in docs/nat-guide.md is the one that the grid shows', () => {
+  const guide = readFileSync(join(REPOSITORY, 'docs/nat-guide.md'), 'utf8');
+  const rows = guide
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .map((line) => line.split('|').map((cell) => cell.trim()));
+  for (const { a, b, connects } of NAT_PAIRS) {
+    const column = rows.find(([, first, second]) => first === '' && second === 'none')?.indexOf(b) ?? -1;
+    const row = rows.find((cells) => cells[1] === a && ['yes', 'no'].includes(cells[2] ?? ''));
+    assert.equal(row?.[column], connects ? 'yes' : 'no', `${a} and ${b}`);
+  }
+});
 
 labTest(
   "every kind of NAT is named from WireGuard's port, and the 15 pairs are foretold as the grid shows them",

@@ -77,7 +77,8 @@ within() {
     shift
     waited=0
     while ! said=$("$@" 2>&1); do
-        if [ "$waited" -ge "$limit" ]; then
+        # Without its folder the run is over, and this a process that was forgotten.
+        if [ "$waited" -ge "$limit" ] || [ ! -d "$work" ]; then
             say "not within $limit s: $*"
             [ -z "$said" ] || printf '%s\n' "$said" | redact | tail -n 5 | sed 's/^/#   /'
             return 1

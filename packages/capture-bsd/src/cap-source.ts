@@ -1,5 +1,6 @@
 /** Frames of an interface by libpcap, in a child process of its own: cap aborts its process when the interface goes away. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { StunmeshError } from '@stunmesh/core/api';
 import { formatStunFilter, type StunMatch } from '@stunmesh/core/net';
@@ -8,6 +9,8 @@ import { type LinkType, linkTypeOf } from './frame.js';
 import type { FrameListener, FrameSource } from './frame-source.js';
 
 const CHILD = fileURLToPath(new URL('cap-child.js', import.meta.url));
+/** cap is made for Node's own interfaces, which Bun has not: there a Node beside it runs the child. */
+const RUNTIME = process.versions['bun'] === undefined ? process.execPath : 'node';
 
 /** As cap calls them. */
 const LINK_TYPES: Readonly<Record<string, LinkType>> = {
@@ -33,7 +36,9 @@ export function openCapSource(options: CapSourceOptions): Promise<FrameSource> {
   const { interfaceName, match, listener, signal } = options;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const child = spawnChild(options.childPath ?? CHILD, [interfaceName, formatStunFilter(match)]);
+    const file = options.childPath ?? CHILD;
+    if (!existsSync(file)) throw missingError(`there is no ${file}`);
+    const child = spawnChild(file, [interfaceName, formatStunFilter(match)]);
     const read = createCapReader();
     let state: 'starting' | 'ready' | 'over' = 'starting';
     let linkType: LinkType | undefined;
@@ -54,7 +59,10 @@ export function openCapSource(options: CapSourceOptions): Promise<FrameSource> {
     };
     signal.addEventListener('abort', onAbort, { once: true });
     child.on('error', (cause) => fail(openError(interfaceName, 'its process did not start', cause)));
-    child.on('exit', () => fail(openError(interfaceName, 'its process ended: the interface is down or gone')));
+    child.on('exit', (code) => {
+      const why = code === NOT_FOUND ? `there is no ${RUNTIME}` : 'its process ended: the interface is down or gone';
+      fail(openError(interfaceName, why));
+    });
     child.stdin?.on('error', () => {});
     child.stdout?.on('data', (piece: Uint8Array) => {
       if (state === 'over') return;
@@ -74,16 +82,21 @@ export function openCapSource(options: CapSourceOptions): Promise<FrameSource> {
           } else fail(message.kind === 'missing' ? missingError(message.text) : refusal(interfaceName, message.text));
         }
       } catch (error) {
-        fail(error);
+        fail(error instanceof RangeError ? openError(interfaceName, 'its process did not speak as expected') : error);
       }
     });
   });
 }
 
+/** cap ends its process by abort(3), again and again on a flapping interface: no core dump of each. The shell makes room for the program. */
+const WITHOUT_CORE_DUMP = 'ulimit -c 0; exec "$@"';
+/** Of a shell that did not find the program. */
+const NOT_FOUND = 127;
+
 function spawnChild(file: string, args: readonly string[]): ChildProcess {
   // Nothing of our environment is its business but how to find libraries. What libpcap prints stays unread.
   const { PATH, LD_LIBRARY_PATH } = process.env;
-  return spawn(process.execPath, [file, ...args], {
+  return spawn('/bin/sh', ['-c', WITHOUT_CORE_DUMP, 'sh', RUNTIME, file, ...args], {
     stdio: ['pipe', 'pipe', 'ignore'],
     env: { ...(PATH !== undefined && { PATH }), ...(LD_LIBRARY_PATH !== undefined && { LD_LIBRARY_PATH }) },
   });

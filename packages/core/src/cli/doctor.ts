@@ -18,9 +18,11 @@ interface DoctorOptions {
 }
 
 const HELP = `
-It asks the STUN servers from WireGuard's own port, writes and reads one key of its own in each store, and looks at records,
-handshakes and a running daemon. Tunnels are not touched. It needs the rights of the daemon: run it as root.
-Exit status: 0 when all is well (notes may be there), 1 with warnings, 2 with a fault.
+It asks the STUN servers from WireGuard's own port, writes and reads one key of
+its own in each store, and looks at records, handshakes and a running daemon.
+Tunnels are not touched. It needs the rights of the daemon: run it as root.
+Exit status: 0 when all is well (notes may be there), 1 with warnings, 2 with a
+fault.
 `;
 
 /** Adds `doctor`. A configuration that is missing or wrong is one of its findings. */

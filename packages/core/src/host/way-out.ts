@@ -74,7 +74,7 @@ export function createWayOut(options: WayOutOptions): WayOut {
 
   /** Undefined: no name server is behind a tunnel that takes over the default way. */
   const askMarked = (host: string, family: Family, signal: AbortSignal): Promise<readonly string[]> | undefined => {
-    if (!openDatagramSocket || !inForce()) return undefined;
+    if (!inForce() || !openDatagramSocket) return undefined;
     const servers = nameServers(options.resolvConf ?? '/etc/resolv.conf');
     if (!servers.some(({ address }) => markTo(address, options.devices()) !== 0)) return undefined;
     return ask(host, family, servers, signal);
@@ -101,7 +101,7 @@ export function createWayOut(options: WayOutOptions): WayOut {
 
   const connect: Connect = async ({ host, port, signal }) => {
     signal.throwIfAborted();
-    if (!connectTcp || !inForce()) return await connectPlainly(host, port, signal);
+    if (!inForce() || !connectTcp) return await connectPlainly(host, port, signal);
     const addresses = await addressesOf(host, signal);
     let failure: unknown;
     for (const [index, address] of addresses.entries()) {

@@ -10,6 +10,8 @@ export interface RateLimit {
 export interface RateLimitOptions {
   /** Answers a second for one IPv4 address or one IPv6 /64. */
   readonly ratePerSecond: number;
+  /** Answers a second for all sources together: whoever forges more sources than are remembered gets no more than this. Default: no limit. */
+  readonly totalPerSecond?: number;
   /** Sources that are remembered; the one not seen for longest is forgotten first. */
   readonly mostSources: number;
 }
@@ -22,28 +24,43 @@ interface Bucket {
 /** Two seconds' worth may come at once. */
 const BURST_SECONDS = 2;
 
-export function createRateLimit({ ratePerSecond, mostSources }: RateLimitOptions): RateLimit {
-  const full = Math.max(1, ratePerSecond * BURST_SECONDS);
+export function createRateLimit({ ratePerSecond, totalPerSecond, mostSources }: RateLimitOptions): RateLimit {
   // A Map keeps the order of insertion: the first key is the one not seen for longest.
   const buckets = new Map<string, Bucket>();
+  const total = totalPerSecond === undefined ? undefined : newBucket(totalPerSecond);
   return {
     get size() {
       return buckets.size;
     },
     allow(address, nowMs) {
       const key = sourceOf(address);
-      const known = buckets.get(key) ?? { tokens: full, atMs: nowMs };
+      const bucket = buckets.get(key) ?? newBucket(ratePerSecond);
       buckets.delete(key);
-      const tokens = Math.min(full, known.tokens + ((nowMs - known.atMs) * ratePerSecond) / 1000);
-      const allowed = tokens >= 1;
-      buckets.set(key, { tokens: allowed ? tokens - 1 : tokens, atMs: nowMs });
+      buckets.set(key, bucket);
       if (buckets.size > mostSources) {
         const [oldest] = buckets.keys();
         if (oldest !== undefined) buckets.delete(oldest);
       }
-      return allowed;
+      return take(bucket, ratePerSecond, nowMs) && (!total || take(total, totalPerSecond ?? 0, nowMs));
     },
   };
+}
+
+function newBucket(rate: number): Bucket {
+  return { tokens: mostTokens(rate), atMs: Number.NEGATIVE_INFINITY };
+}
+
+function mostTokens(rate: number): number {
+  return Math.max(1, rate * BURST_SECONDS);
+}
+
+/** Fills the bucket up to now; true where it had a token to give. */
+function take(bucket: Bucket, rate: number, nowMs: number): boolean {
+  const gained = ((nowMs - bucket.atMs) * rate) / 1000;
+  const tokens = Math.min(mostTokens(rate), bucket.tokens + gained);
+  bucket.atMs = nowMs;
+  bucket.tokens = tokens >= 1 ? tokens - 1 : tokens;
+  return tokens >= 1;
 }
 
 /** One site has a whole IPv6 /64 to send from. */

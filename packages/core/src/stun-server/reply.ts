@@ -14,6 +14,8 @@ import {
 } from '../stun/attributes.js';
 import {
   formatMessage,
+  HEADER_BYTES,
+  MAGIC_COOKIE,
   METHOD_BINDING,
   type MessageClass,
   parseMessage,
@@ -45,48 +47,88 @@ export interface ReplyContext {
 }
 
 export interface Reply {
+  readonly kind: 'success' | 'error';
   readonly bytes: Uint8Array;
   /** From which of the sockets to send it. */
   readonly change: ChangeRequest;
 }
 
 const NO_CHANGE: ChangeRequest = { changeIp: false, changePort: false };
+/** Section 14: type and length before each value, which fills whole words. */
+const ATTRIBUTE_HEADER_BYTES = 4;
+const FINGERPRINT_BYTES = 8;
 
-/** undefined: no answer, because the bytes are no binding request. */
+/** True for what begins as a binding request does; cheap enough to come before everything else. */
+export function isBindingRequest(bytes: Uint8Array): boolean {
+  if (bytes.length < HEADER_BYTES) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return view.getUint16(0) === METHOD_BINDING && view.getUint32(4) === MAGIC_COOKIE;
+}
+
+/**
+ * undefined: no answer, because the bytes are no binding request. Nothing multiplies what a forged request sends (F42): an answer holds what it is
+ * for, and everything else only as far as it does not grow longer than the request.
+ */
 export function createReply(bytes: Uint8Array, context: ReplyContext): Reply | undefined {
   const request = parseMessage(bytes);
   if (request?.class !== 'request' || request.method !== METHOD_BINDING) return undefined;
   const software = context.software === undefined ? [] : [softwareAttribute(context.software)];
-  const make = (kind: MessageClass, attributes: readonly StunAttribute[], change = NO_CHANGE): Reply => ({
-    bytes: formatMessage(response(request, kind, [...attributes, ...software])),
-    change,
-  });
+  const make = (
+    kind: MessageClass,
+    needed: readonly StunAttribute[],
+    welcome: readonly StunAttribute[],
+    change = NO_CHANGE,
+  ): Reply => {
+    const end = request.fingerprint ? FINGERPRINT_BYTES : 0;
+    const room = bytes.length - HEADER_BYTES - end - sizeOf(needed);
+    const attributes = [...needed, ...thatFit([...welcome, ...software], room)];
+    return {
+      kind: kind === 'error' ? 'error' : 'success',
+      bytes: formatMessage(response(request, kind, attributes)),
+      change,
+    };
+  };
 
   const unknown = unknownRequired(request, context.other ? KNOWN_WITH_CHANGE : KNOWN);
-  if (unknown.length > 0)
-    return make('error', [
-      errorCodeAttribute({ code: 420, reason: 'Unknown Attribute' }),
-      unknownAttributesAttribute(unknown),
-    ]);
+  if (unknown.length > 0) return make('error', [errorCode(420), unknownAttributesAttribute(unknown)], []);
   const change = readChangeRequest(request) ?? NO_CHANGE;
   if (change === NO_CHANGE && findAttribute(request, ATTRIBUTE.CHANGE_REQUEST))
-    return make('error', [errorCodeAttribute({ code: 400, reason: 'Bad Request' })]);
+    return make('error', [errorCode(400)], []);
   const origin = context.origin(change);
   return make(
     'success',
     [
       xorAddressAttribute(context.from, request.transactionId),
+      // Without it a client cannot even begin to test its NAT's behaviour.
+      ...(context.other ? [addressAttribute(ATTRIBUTE.OTHER_ADDRESS, context.other)] : []),
+    ],
+    [
       ...(origin ? [addressAttribute(ATTRIBUTE.RESPONSE_ORIGIN, origin)] : []),
       // RFC 5780 sections 4.6 and 6.1: a client sees by a differing MAPPED-ADDRESS that something rewrites addresses in payloads.
-      ...(context.other
-        ? [
-            addressAttribute(ATTRIBUTE.OTHER_ADDRESS, context.other),
-            addressAttribute(ATTRIBUTE.MAPPED_ADDRESS, context.from),
-          ]
-        : []),
+      ...(context.other ? [addressAttribute(ATTRIBUTE.MAPPED_ADDRESS, context.from)] : []),
     ],
     change,
   );
+}
+
+/** Without a reason in words: programs read the number. */
+function errorCode(code: number): StunAttribute {
+  return errorCodeAttribute({ code, reason: '' });
+}
+
+/** As many of these, first ones first, as have room in so many bytes. */
+function thatFit(attributes: readonly StunAttribute[], room: number): readonly StunAttribute[] {
+  let left = room;
+  return attributes.filter((attribute) => {
+    const size = sizeOf([attribute]);
+    if (size > left) return false;
+    left -= size;
+    return true;
+  });
+}
+
+function sizeOf(attributes: readonly StunAttribute[]): number {
+  return attributes.reduce((sum, { value }) => sum + ATTRIBUTE_HEADER_BYTES + 4 * Math.ceil(value.length / 4), 0);
 }
 
 function response(request: StunMessage, kind: MessageClass, attributes: readonly StunAttribute[]): StunMessage {

@@ -64,7 +64,7 @@ test('a terminal gets colours, unless NO_COLOR says otherwise', async (t) => {
   const coloured = await on({ NO_COLOR: '' });
   const plain = await on({ NO_COLOR: '1' });
   assert.equal(coloured.code, 2);
-  assert.match(coloured.stdout, /\u001b\[31mfault/);
+  assert.ok(coloured.stdout.includes('\u001b[31mfault'));
   assert.equal(stripVTControlCharacters(plain.stdout), plain.stdout);
   const lines = stripVTControlCharacters(coloured.stdout).split('\r\n');
   assert.ok(

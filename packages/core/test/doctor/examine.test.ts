@@ -1,17 +1,8 @@
 /** Doctor over doubles: a good host is well, and each thing that is wrong is named once, graded, with a remedy. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parsePublicKey, StunmeshError } from '#src/api/index.js';
-import type { Snapshot } from '#src/control/snapshot.js';
 import { exitStatus, type Finding } from '#src/doctor/finding.js';
-import { parseEndpoint } from '#src/net/index.js';
-import { fingerprint } from '#src/record/endpoint-record.js';
-import { createChannel } from '#src/record/seal.js';
-import { storeKey } from '#src/record/store-key.js';
-import { captureError } from '#src/testing/index.js';
-import { VERSION } from '#src/version.js';
-import { keyPair } from '../controllers/far-side.js';
-import { createPatient, inOrder, MAPPED, NOW, type Patient, PEER_AT, SERVERS, snapshotOf, trouble } from './patient.js';
+import { createPatient, inOrder, MAPPED, trouble } from './patient.js';
 
 test('F16 a good host is well; nothing is written to WireGuard, and one key of its own to the store', async (t) => {
   const patient = createPatient(t);

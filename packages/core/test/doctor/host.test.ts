@@ -1,28 +1,7 @@
-/** What is wrong with the host itself: its file, rights, programs, devices, daemons and clock. */
-import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { parsePublicKey, StunmeshError } from '#src/api/index.js';
-import type { Snapshot } from '#src/control/snapshot.js';
-import type { Finding } from '#src/doctor/finding.js';
-import { parseEndpoint } from '#src/net/index.js';
-import { fingerprint } from '#src/record/endpoint-record.js';
-import { captureError } from '#src/testing/index.js';
+import { StunmeshError } from '#src/api/index.js';
 import { VERSION } from '#src/version.js';
-import { keyPair } from '../controllers/far-side.js';
 import { testCases } from './cases.js';
-import {
-  createPatient,
-  lonely,
-  MAPPED,
-  NOW,
-  now,
-  ownRecord,
-  type Patient,
-  PEER4,
-  SERVERS,
-  snapshotOf,
-  trouble,
-} from './patient.js';
+import { NOW, now, PEER4, snapshotOf } from './patient.js';
 
 const HOUR = 3600;
 

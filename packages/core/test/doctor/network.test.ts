@@ -1,28 +1,6 @@
-/** What is wrong on the way: routes and marks, STUN servers, NATs. */
-import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { parsePublicKey, StunmeshError } from '#src/api/index.js';
-import type { Snapshot } from '#src/control/snapshot.js';
-import type { Finding } from '#src/doctor/finding.js';
-import { parseEndpoint } from '#src/net/index.js';
-import { fingerprint } from '#src/record/endpoint-record.js';
 import { captureError } from '#src/testing/index.js';
-import { VERSION } from '#src/version.js';
-import { keyPair } from '../controllers/far-side.js';
 import { testCases } from './cases.js';
-import {
-  createPatient,
-  lonely,
-  MAPPED,
-  NOW,
-  now,
-  ownRecord,
-  type Patient,
-  PEER4,
-  SERVERS,
-  snapshotOf,
-  trouble,
-} from './patient.js';
+import { lonely, type Patient, PEER4, SERVERS } from './patient.js';
 
 const ETH0 = { interface: 'eth0', source: '192.168.1.2' } as const;
 

@@ -1,20 +1,15 @@
 /** What keeps a peer away: its key, its record, ours; and the verdict in words. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parsePublicKey, StunmeshError } from '#src/api/index.js';
-import type { Snapshot } from '#src/control/snapshot.js';
+import { parsePublicKey } from '#src/api/index.js';
 import type { Finding } from '#src/doctor/finding.js';
-import { parseEndpoint } from '#src/net/index.js';
 import { fingerprint } from '#src/record/endpoint-record.js';
-import { captureError } from '#src/testing/index.js';
-import { VERSION } from '#src/version.js';
 import { keyPair } from '../controllers/far-side.js';
 import { testCases } from './cases.js';
 import {
   createPatient,
   lonely,
   MAPPED,
-  NOW,
   now,
   ownRecord,
   type Patient,

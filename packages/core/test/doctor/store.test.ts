@@ -1,28 +1,7 @@
-/** What is wrong with a store: refused, read-only, late, slow, small, nearly used up. */
-import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { parsePublicKey, StunmeshError } from '#src/api/index.js';
+import { StunmeshError } from '#src/api/index.js';
 import type { Snapshot } from '#src/control/snapshot.js';
-import type { Finding } from '#src/doctor/finding.js';
-import { parseEndpoint } from '#src/net/index.js';
-import { fingerprint } from '#src/record/endpoint-record.js';
-import { captureError } from '#src/testing/index.js';
-import { VERSION } from '#src/version.js';
-import { keyPair } from '../controllers/far-side.js';
 import { testCases } from './cases.js';
-import {
-  createPatient,
-  lonely,
-  MAPPED,
-  NOW,
-  now,
-  ownRecord,
-  type Patient,
-  PEER4,
-  SERVERS,
-  snapshotOf,
-  trouble,
-} from './patient.js';
+import { NOW, type Patient, snapshotOf } from './patient.js';
 
 /** A daemon that tells this of the store. */
 function storeSeen(patient: Patient, store: Omit<Snapshot['stores'][number], 'name'>): void {

@@ -57,6 +57,10 @@ test('stunmesh stun-server names a mistake: no address, a name, a rate of 0, an 
     [[], /--listen/],
     [['--listen', 'localhost'], /numeric address/],
     [['--listen', '127.0.0.1:0', '--rate', '0'], /whole number/],
+    [['--listen', '127.0.0.1:0', '--total-rate', 'x'], /whole number/],
+    [['--listen', '127.0.0.1:0', '--metrics', 'localhost:1'], /numeric address and a port/],
+    [['--listen', '127.0.0.1:0', '--metrics', '0.0.0.0:0'], /no loopback address; add --metrics-remote/],
+    [['--listen', '127.0.0.1:0', '--metrics', '192.0.2.1:1', '--metrics-remote'], /does not have that address/],
     [['--listen', '127.0.0.1:0', '--alternate-port', '70000'], /1 to 65535/],
     [['--listen', '192.0.2.1:0'], /cannot listen on 192\.0\.2\.1:0: this host does not have that address/],
   ];
@@ -70,4 +74,32 @@ test('stunmesh stun-server names a mistake: no address, a name, a rate of 0, an 
     assert.equal(code, 1, text);
     assert.match(text, wanted);
   }
+});
+
+test('stunmesh stun-server --metrics serves counts of what became of datagrams', async (t) => {
+  const child = run(t, '--listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0');
+  const lines: string[] = [];
+  for await (const line of createInterface(child.stdout)) if (lines.push(line) === 2) break;
+  const [, port = ''] = /^listening on 127\.0\.0\.1:(\d+)$/.exec(lines[0] ?? '') ?? [];
+  const [, url = ''] = /^metrics on (http:\/\/127\.0\.0\.1:\d+)\/metrics$/.exec(lines[1] ?? '') ?? [];
+  const socket = createSocket('udp4');
+  t.after(() => socket.close());
+  const request = { class: 'request', method: 1, transactionId: new Uint8Array(12), attributes: [] } as const;
+  const received = once(socket, 'message');
+  socket.send(new Uint8Array(3), Number(port), '127.0.0.1');
+  socket.send(formatMessage(request), Number(port), '127.0.0.1');
+  await received;
+  const text = await (await fetch(`${url}/metrics`)).text();
+  for (const line of [
+    'stunmesh_stun_server_datagrams_total{outcome="answered"} 1',
+    'stunmesh_stun_server_datagrams_total{outcome="ignored"} 1',
+    'stunmesh_stun_server_datagrams_total{outcome="limited"} 0',
+    'stunmesh_stun_server_receive_bytes_total 23',
+    'stunmesh_stun_server_transmit_bytes_total 32',
+    'stunmesh_stun_server_sources 1',
+  ])
+    assert.ok(text.includes(`\n${line}\n`), `${line} in\n${text}`);
+  assert.equal((await fetch(`${url}/healthz`)).status, 200);
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
 });

@@ -19,7 +19,7 @@ import {
   type StunAttribute,
   type StunMessage,
 } from '#src/stun/message.js';
-import { createReply, type ReplyContext } from '#src/stun-server/reply.js';
+import { createReply, isBindingRequest, type ReplyContext } from '#src/stun-server/reply.js';
 
 const endpoint = (text: string) => {
   const parsed = parseEndpoint(text);
@@ -35,6 +35,9 @@ const pair: ReplyContext = { ...single, origin: (c) => (c.changeIp ? OTHER : ORI
 const request = (attributes: readonly StunAttribute[] = [], change: Partial<StunMessage> = {}) =>
   formatMessage({ class: 'request', method: 1, transactionId: new Uint8Array(12).fill(7), attributes, ...change });
 
+/** Makes a request this much longer, as clients do that want all that a server has to say. */
+const longer = (length: number): StunAttribute => ({ type: ATTRIBUTE.SOFTWARE, value: new Uint8Array(length - 4) });
+
 function answer(bytes: Uint8Array, context = single) {
   const reply = createReply(bytes, context);
   assert.ok(reply);
@@ -43,8 +46,12 @@ function answer(bytes: Uint8Array, context = single) {
   return { ...reply, message };
 }
 
-test('a binding request is answered with who asked and whence the answer comes, and nothing else', () => {
-  const { message, change } = answer(request());
+test('a binding request is answered with who asked, and whence the answer comes where there is room, and nothing else', () => {
+  assert.deepEqual(
+    answer(request()).message.attributes.map((a) => a.type),
+    [ATTRIBUTE.XOR_MAPPED_ADDRESS],
+  );
+  const { message, change } = answer(request([longer(24)]));
   assert.equal(message.class, 'success');
   assert.deepEqual(message.transactionId, new Uint8Array(12).fill(7));
   assert.deepEqual(
@@ -59,13 +66,22 @@ test('a binding request is answered with who asked and whence the answer comes, 
 
 test('FINGERPRINT is answered with FINGERPRINT, SOFTWARE is told when set', () => {
   assert.equal(answer(request([], { fingerprint: true })).message.fingerprint, true);
-  assert.equal(readSoftware(answer(request(), { ...single, software: 'mine' }).message), 'mine');
+  const named = { ...single, software: 'mine' };
+  assert.equal(readSoftware(answer(request([longer(32)]), named).message), 'mine');
+  assert.equal(readSoftware(answer(request(), named).message), undefined);
 });
 
 test('with two addresses CHANGE-REQUEST chooses the socket, and OTHER-ADDRESS is told', () => {
   for (const changeIp of [false, true])
     for (const changePort of [false, true]) {
-      const { message, change } = answer(request([changeRequestAttribute({ changeIp, changePort })]), pair);
+      const asked = changeRequestAttribute({ changeIp, changePort });
+      const short = answer(request([asked]), pair);
+      assert.deepEqual(short.change, { changeIp, changePort });
+      assert.deepEqual(
+        short.message.attributes.map((a) => a.type),
+        [ATTRIBUTE.XOR_MAPPED_ADDRESS, ATTRIBUTE.OTHER_ADDRESS],
+      );
+      const { message, change } = answer(request([asked, longer(40)]), pair);
       assert.deepEqual(change, { changeIp, changePort });
       assert.deepEqual(readAddress(message, ATTRIBUTE.OTHER_ADDRESS), OTHER);
       assert.deepEqual(readAddress(message, ATTRIBUTE.MAPPED_ADDRESS), FROM);
@@ -101,16 +117,42 @@ test('F42 no answer is itself answered, so that two servers never talk to each o
     assert.equal(createReply(answer(bytes).bytes, single), undefined);
 });
 
-test('F42 an answer has at most 56 bytes more than the request', () => {
-  const attribute = fc.record(
-    { type: fc.integer({ min: 0, max: 0xffff }).filter((t) => t !== 0x8028), value: fc.uint8Array({ maxLength: 20 }) },
-    { noNullPrototype: true },
-  );
-  fc.assert(
-    fc.property(fc.array(attribute, { maxLength: 30 }), fc.boolean(), (attributes, fingerprint) => {
-      const bytes = request(attributes, { fingerprint });
-      const reply = createReply(bytes, pair);
-      assert.ok(reply && reply.bytes.length <= bytes.length + 56, `${reply?.bytes.length} for ${bytes.length}`);
-    }),
-  );
+/** Bytes of an address attribute. */
+const ADDRESS_BYTES = { 4: 12, 6: 24 };
+
+for (const family of [4, 6] as const)
+  test(`F42 no amplification (IPv${family}): beyond the request's own length an answer has its address, and OTHER-ADDRESS of a NAT behaviour server`, () => {
+    const from = family === 4 ? FROM : endpoint('[2001:db8::7]:40000');
+    const other = family === 4 ? OTHER : endpoint('[2001:db8::2]:3479');
+    const attribute = fc.record(
+      {
+        type: fc.integer({ min: 0, max: 0xffff }).filter((t) => t !== 0x8028),
+        value: fc.uint8Array({ maxLength: 20 }),
+      },
+      { noNullPrototype: true },
+    );
+    for (const [context, most] of [
+      [{ from, origin: () => other, software: 'a name' }, ADDRESS_BYTES[family]],
+      [{ from, origin: () => other, software: 'a name', other }, 2 * ADDRESS_BYTES[family]],
+    ] as const) {
+      const shortest = createReply(request(), context);
+      assert.equal(shortest?.bytes.length, 20 + most);
+      fc.assert(
+        fc.property(fc.array(attribute, { maxLength: 30 }), fc.boolean(), (attributes, fingerprint) => {
+          const bytes = request(attributes, { fingerprint });
+          const reply = createReply(bytes, context);
+          assert.ok(reply && reply.bytes.length <= bytes.length + most, `${reply?.bytes.length} for ${bytes.length}`);
+        }),
+      );
+    }
+  });
+
+test('what begins as a binding request is told from all else without reading on', () => {
+  assert.equal(isBindingRequest(request()), true);
+  for (const bytes of [new Uint8Array(0), new Uint8Array(20), request().subarray(0, 19), request([], { method: 3 })])
+    assert.equal(isBindingRequest(bytes), false);
+  for (const kind of ['success', 'error', 'indication'] satisfies MessageClass[])
+    assert.equal(isBindingRequest(request([], { class: kind })), false);
+  // Every request that is answered passes.
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), (b) => isBindingRequest(b) || !createReply(b, single)));
 });

@@ -42,6 +42,9 @@ async function client(t: TestContext, address = '127.0.0.1'): Promise<Socket> {
   return socket;
 }
 
+/** A request that is this much longer has room for an answer with everything in it. */
+const LONGER: StunAttribute = { type: ATTRIBUTE.SOFTWARE, value: new Uint8Array(64) };
+
 const request = (attributes: readonly StunAttribute[] = []) =>
   formatMessage({ class: 'request', method: 1, transactionId: new Uint8Array(12).fill(5), attributes });
 
@@ -63,7 +66,7 @@ test('one address: a client learns its own address and port', async (t) => {
   const [address] = server.addresses;
   assert.ok(address && address.port > 0);
   const socket = await client(t);
-  const { message, from } = await ask(socket, address);
+  const { message, from } = await ask(socket, address, [LONGER]);
   assert.deepEqual(readMappedAddress(message), endpoint(`127.0.0.1:${socket.address().port}`));
   assert.deepEqual(readAddress(message, ATTRIBUTE.RESPONSE_ORIGIN), address);
   assert.equal(readAddress(message, ATTRIBUTE.OTHER_ADDRESS), undefined);
@@ -111,7 +114,10 @@ test('two addresses: CHANGE-REQUEST is answered from the other address, port, or
       [true, true, both],
     ] as const;
     for (const [changeIp, changePort, origin] of wanted) {
-      const { message, from } = await ask(socket, endpoint(asked), [changeRequestAttribute({ changeIp, changePort })]);
+      const { message, from } = await ask(socket, endpoint(asked), [
+        changeRequestAttribute({ changeIp, changePort }),
+        LONGER,
+      ]);
       assert.deepEqual(from, origin);
       assert.deepEqual(readAddress(message, ATTRIBUTE.RESPONSE_ORIGIN), origin);
       assert.deepEqual(readAddress(message, ATTRIBUTE.OTHER_ADDRESS), both);
@@ -164,4 +170,51 @@ test('closing is idempotent and frees the port', async (t) => {
   await Promise.all([server[Symbol.asyncDispose](), server[Symbol.asyncDispose]()]);
   await server[Symbol.asyncDispose]();
   await serve(t, [`127.0.0.1:${port}`]);
+});
+
+test('F42 all sources together get their rate and no more; what became of each datagram is counted', async (t) => {
+  const server = await serve(t, ['127.0.0.1:0'], { ratePerSecond: 1_000, totalPerSecond: 5 });
+  const [address] = server.addresses;
+  assert.ok(address);
+  const sockets = await Promise.all(Array.from({ length: 5 }, (_, index) => client(t, `127.0.0.${10 + index}`)));
+  let answers = 0;
+  for (const socket of sockets)
+    socket.on('message', () => {
+      answers += 1;
+    });
+  const send = (socket: Socket, bytes: Uint8Array) =>
+    new Promise((sent) => socket.send(bytes, address.port, address.address, sent));
+  for (let i = 0; i < 40; i += 1) for (const socket of sockets) await send(socket, request());
+  const [first] = sockets;
+  assert.ok(first);
+  await send(first, new Uint8Array(30));
+  const unknown = request([{ type: 0x0024, value: new Uint8Array(4) }]);
+  await send(first, unknown);
+  // All that was sent has been read once the counts add up.
+  while (Object.values(counted()).reduce((sum, count) => sum + count) < 202)
+    await new Promise((next) => setImmediate(next));
+  function counted() {
+    const { answered, refused, ignored, limited } = server.counters;
+    return { answered, refused, ignored, limited };
+  }
+  const { answered, refused, ignored } = counted();
+  assert.ok(answered + refused >= 10 && answered + refused < 30, `${answered} answers`);
+  assert.equal(ignored, 1);
+  const { receivedBytes, sentBytes, sources } = server.counters;
+  assert.equal(receivedBytes, 200 * 20 + 30 + unknown.length);
+  assert.ok(sentBytes >= answered * 32);
+  assert.equal(sources, 5);
+  assert.ok(answers <= answered);
+});
+
+test('F42 what is no request costs no place in the table of sources', async (t) => {
+  const server = await serve(t, ['127.0.0.1:0']);
+  const [address] = server.addresses;
+  assert.ok(address);
+  const socket = await client(t);
+  for (const bytes of [new Uint8Array(1), new Uint8Array(2000), request().subarray(0, 19)])
+    await new Promise((sent) => socket.send(bytes, address.port, address.address, sent));
+  while (server.counters.ignored < 3) await new Promise((next) => setImmediate(next));
+  assert.equal(server.counters.sources, 0);
+  assert.equal(server.counters.sentBytes, 0);
 });

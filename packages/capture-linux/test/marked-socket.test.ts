@@ -1,0 +1,149 @@
+/** Connections and questions of other traffic that carry a mark, over real sockets and routes. */
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { test } from 'node:test';
+import { hasCode, type StunmeshError } from '@stunmesh/core/api';
+import capture from '#src/index.js';
+import { cannotRun, inNamespace, nft, run } from './namespace.js';
+
+const options = { skip: cannotRun ?? false, timeout: 60_000 };
+const never = new AbortController().signal;
+const MARK = 0xca6c;
+
+const connectTcp = capture.connectTcp as NonNullable<typeof capture.connectTcp>;
+const openDatagramSocket = capture.openDatagramSocket as NonNullable<typeof capture.openDatagramSocket>;
+const descriptors = (): number => readdirSync('/proc/self/fd').length;
+
+async function listen(host: string): Promise<{ server: Server; port: number }> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (data) => socket.end(`echo ${data}`));
+  });
+  server.listen(0, host);
+  await once(server, 'listening');
+  return { server, port: (server.address() as AddressInfo).port };
+}
+
+if (inNamespace(import.meta.url)) {
+  if (!cannotRun) {
+    run('ip link set lo up');
+    // What has no mark ends at the door; answers go to other addresses, or begin no connection.
+    nft(`table inet door {
+      chain out {
+        type filter hook output priority 0; policy accept;
+        meta mark != ${MARK} ip daddr 127.0.0.2 reject
+        meta mark != ${MARK} ip6 daddr ::1 tcp flags & (syn | ack) == syn reject
+        tcp dport 2 drop
+      }
+    }`);
+  }
+
+  for (const [family, address] of [
+    [4, '127.0.0.2'],
+    [6, '::1'],
+  ] as const) {
+    test(
+      `F5 an IPv${family} connection carries the mark, speaks both ways, and leaves no descriptor`,
+      options,
+      async () => {
+        const { server, port } = await listen(address);
+        const to = { family, address, port };
+        const before = descriptors();
+        await assert.rejects(connectTcp({ to, firewallMark: 0, signal: never }), (error: StunmeshError) =>
+          /^ERR_CAPTURE_/.test(error.code),
+        );
+        for (let i = 0; i < 20; i += 1) {
+          const socket = await connectTcp({ to, firewallMark: MARK, signal: never });
+          assert.equal(socket.remotePort, port);
+          socket.write('hi');
+          assert.equal(String((await once(socket, 'data'))[0]), 'echo hi');
+          socket.destroy();
+          await once(socket, 'close');
+        }
+        server.close();
+        await once(server, 'close');
+        // The listening socket itself was one of them.
+        assert.ok(descriptors() <= before, `${before}, then ${descriptors()}`);
+      },
+    );
+  }
+
+  test(
+    'a port that nobody listens at, and a caller who gives up, end with their reason and leave nothing',
+    options,
+    async () => {
+      const before = descriptors();
+      const to = { family: 4, address: '127.0.0.1', port: 1 } as const;
+      for (let i = 0; i < 20; i += 1)
+        await assert.rejects(connectTcp({ to, firewallMark: MARK, signal: never }), (error: unknown) =>
+          hasCode(error, 'ERR_CAPTURE_SEND'),
+        );
+      const caller = new AbortController();
+      const connecting = connectTcp({ to: { ...to, port: 2 }, firewallMark: MARK, signal: caller.signal });
+      setImmediate(() => caller.abort(new Error('enough')));
+      await assert.rejects(connecting, /enough/);
+      await assert.rejects(connectTcp({ to, firewallMark: MARK, signal: caller.signal }), /enough/);
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.ok(descriptors() <= before, `${before}, then ${descriptors()}`);
+    },
+  );
+
+  test(
+    'F5 a datagram socket carries the mark, hears its own address alone, and tells of a port that is closed',
+    options,
+    async () => {
+      const server = createSocket('udp4');
+      server.bind(0, '127.0.0.2');
+      await once(server, 'listening');
+      const stranger = createSocket('udp4');
+      const { port } = server.address();
+      server.on('message', (message, { address, port: from }) => {
+        stranger.send('stranger', from, address, () => server.send(`echo ${message}`, from, address));
+      });
+      const heard: string[] = [];
+      let wake = (): void => undefined;
+      const faults: StunmeshError[] = [];
+      const ask = (firewallMark: number, toPort: number) =>
+        openDatagramSocket({
+          to: { family: 4, address: '127.0.0.2', port: toPort },
+          firewallMark,
+          onMessage: (message) => {
+            heard.push(Buffer.from(message).toString());
+            wake();
+          },
+          onFault: (error) => {
+            faults.push(error);
+            wake();
+          },
+        });
+      const woken = () => new Promise<void>((resolve) => (wake = resolve));
+      {
+        await using socket = await ask(MARK, port);
+        const answered = woken();
+        await socket.send(Buffer.from('hi'));
+        await answered;
+        assert.deepEqual(heard, ['echo hi']);
+      }
+      {
+        await using socket = await ask(0, port);
+        await assert.rejects(socket.send(Buffer.from('hi')), (error: unknown) =>
+          /^ERR_CAPTURE_/.test((error as StunmeshError).code),
+        );
+      }
+      server.close();
+      stranger.close();
+      {
+        await using socket = await ask(MARK, port);
+        const told = woken();
+        await socket.send(Buffer.from('hi'));
+        await told;
+        assert.match(faults[0]?.code ?? '', /^ERR_CAPTURE_/);
+        await socket[Symbol.asyncDispose]();
+        await assert.rejects(socket.send(Buffer.from('hi')), (error: unknown) => hasCode(error, 'ERR_CLOSED'));
+      }
+    },
+  );
+}

@@ -1,0 +1,44 @@
+/** capture-bsd by /dev/bpf in place of capture-linux: the device is emulated over packet sockets, all above it is what FreeBSD runs. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Daemon, must, REPOSITORY, until } from './lab/index.js';
+import { labTest } from './lab-test.js';
+import { discoversAgain, replaceLink } from './links.js';
+import { expectTunnel, startAll } from './pair.js';
+
+const MODULE = join(REPOSITORY, 'packages/capture-bsd/dist-test/addon-capture.js');
+
+/** How many packet sockets there are in the daemon's namespace: one for each open /dev/bpf. */
+function openDevices(daemon: Daemon): number {
+  return readFileSync(`/proc/${daemon.process.pid}/net/packet`, 'utf8').trim().split('\n').length - 1;
+}
+
+labTest(
+  'F10 a pair connects by /dev/bpf, and interfaces that go down or are destroyed and made again while it captures do no harm',
+  { sides: { a: { nats: ['port-restricted'] }, b: {} }, coturn: [1, 2] },
+  async (lab, t) => {
+    if (!existsSync(MODULE)) return t.skip('needs the compiled tests of capture-bsd');
+    const [a, b] = [lab.host('a'), lab.host('b')];
+    const [daemonA, daemonB] = await startAll([a, b], { extra: { capture: MODULE }, refreshInterval: '2s' });
+    assert.ok(daemonA && daemonB);
+    await expectTunnel(a, b, 20_000);
+    assert.equal((await daemonA.device()).reflexive.ipv4?.split(':')[0], a.publicAddress);
+
+    await must(b.namespace, ['ip', 'link', 'set', 'eth0', 'down']);
+    await must(b.namespace, ['ip', 'link', 'set', 'eth0', 'up']);
+    await must(b.namespace, ['ip', 'route', 'add', 'default', 'via', b.plan.routers[0]?.lanAddress ?? '']);
+    assert.notEqual(await b.firstPing(a, { deadlineMs: 20_000 }), undefined, 'a ping after down and up');
+    await discoversAgain(daemonB);
+
+    // No answers: the discovery holds its device open while the interface goes.
+    await b.blockUdp(3478);
+    await until(async () => openDevices(daemonB) > 0, { what: 'an open device', deadlineMs: 20_000 });
+    await replaceLink(b);
+    await b.unblockUdp(3478);
+    assert.notEqual(await b.firstPing(a, { deadlineMs: 20_000 }), undefined, 'a ping after the link was made again');
+    await discoversAgain(daemonB);
+    await until(async () => openDevices(daemonB) === 0, { what: 'all devices to be closed', deadlineMs: 20_000 });
+    assert.ok(daemonA.process.running && daemonB.process.running);
+  },
+);

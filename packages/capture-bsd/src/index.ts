@@ -1,5 +1,5 @@
 /** The capture module for FreeBSD and macOS; on Linux it captures by libpcap, for tests and for odd link types. */
-import type { CaptureModule } from '@stunmesh/core/api';
+import { type CaptureModule, hasCode, isStunmeshError, StunmeshError } from '@stunmesh/core/api';
 import { openBpfSource, UnknownLinkTypeError } from './bpf-source.js';
 import { openCapSource } from './cap-source.js';
 import { openEchoSocket } from './echo-socket.js';
@@ -54,7 +54,8 @@ export function createCapture(options: CaptureBsdOptions = {}): CaptureModule {
   };
 }
 
-function createOpener(native: Native, reader: 'bpf' | 'cap', capChildPath: string | undefined): OpenFrameSource {
+/** How interfaces are opened; exported for its test. */
+export function createOpener(native: Native, reader: 'bpf' | 'cap', capChildPath: string | undefined): OpenFrameSource {
   const byCap: OpenFrameSource = (interfaceName, match, listener, signal) =>
     openCapSource({
       interfaceName,
@@ -64,14 +65,30 @@ function createOpener(native: Native, reader: 'bpf' | 'cap', capChildPath: strin
       ...(capChildPath !== undefined && { childPath: capChildPath }),
     });
   if (reader === 'cap') return byCap;
+  // What is missing now is missing at the next discovery too, and asking costs a process.
+  let capMissing: string | undefined;
   return async (interfaceName, match, listener, signal) => {
     try {
       return openBpfSource(native, interfaceName, match, listener);
     } catch (error) {
-      if (error instanceof UnknownLinkTypeError) return byCap(interfaceName, match, listener, signal);
-      throw error;
+      if (!(error instanceof UnknownLinkTypeError)) throw error;
+      if (capMissing !== undefined) throw unknownLinkType(interfaceName, error, capMissing);
+      return byCap(interfaceName, match, listener, signal).catch((why: unknown) => {
+        if (!isStunmeshError(why) || !hasCode(why, 'ERR_CAPTURE_ADDON')) throw why;
+        capMissing = why.message;
+        throw unknownLinkType(interfaceName, error, why.message);
+      });
     }
   };
+}
+
+function unknownLinkType(interfaceName: string, error: UnknownLinkTypeError, capMissing: string): StunmeshError {
+  return new StunmeshError(
+    'ERR_CAPTURE_OPEN',
+    `${interfaceName} is not listened to: ${error.message}, and libpcap, which may understand them, is not there either ` +
+      `(${capMissing}); if no way out leads by it, leave it out by listen_interfaces`,
+    { details: { interface: interfaceName, dataLink: error.dataLink } },
+  );
 }
 
 export default createCapture();

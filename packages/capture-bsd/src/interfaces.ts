@@ -69,6 +69,9 @@ function wireguardNames(folder: string): ReadonlySet<string> {
   return names;
 }
 
+/** Logs and taps of the kernel's own, up on many a firewall: pf's log and state sync, IPsec before and after, USB, ipfw's log. */
+const NO_NETWORK = /^(pflog|pfsync|enc|usbus|ipfw)\d+$/;
+
 export interface UnderlayChoice {
   /** The WireGuard device that is served. */
   readonly excludeDevice: string;
@@ -92,9 +95,10 @@ export function chooseUnderlay(list: readonly KnownInterface[], choice: Underlay
   const missing = named.filter((name) => !list.some((i) => i.name === name));
   const wanted = new Set([...named, ...(byDefaultRoute ?? [])]);
   const chosen = usable.filter((i) => wanted.has(i.name));
+  const all = usable.filter((i) => !NO_NETWORK.test(i.name));
   const restricted = named.length > 0 || (byDefaultRoute !== undefined && chosen.length > 0);
   // PPPoE, tun and LTE interfaces are the usual ways out of a firewall: point-to-point ones stay.
-  return { names: (restricted ? chosen : usable).map((i) => i.name), missing };
+  return { names: (restricted ? chosen : all).map((i) => i.name), missing };
 }
 
 /** For names that no interface has. */

@@ -37,11 +37,11 @@ export function createStunEars(parts: StunEarsParts, options: StunSocketOptions,
   const sets = new Map<string, CaptureSet>();
   let deaf: (() => void) | undefined;
   let closed = false;
-  let told: string | undefined;
+  const told = new Set<string>();
 
   const notice = (error: StunmeshError) => {
-    if (error.message !== told) options.onNotice?.(error);
-    told = error.message;
+    if (!told.has(error.message)) options.onNotice?.(error);
+    told.add(error.message);
   };
   const onFrame = (interfaceName: string, match: StunMatch, linkType: LinkType, frame: Uint8Array) => {
     const datagram = closed ? undefined : parseFrame(linkType, frame);
@@ -93,8 +93,9 @@ export function createStunEars(parts: StunEarsParts, options: StunSocketOptions,
       });
       sets.set(key, set);
       await set.refresh();
-      const [failure] = set.failures().values();
-      if (failure !== undefined && set.names().length === 0) throw failure;
+      const [...failures] = set.failures().values();
+      if (failures.length > 0 && set.names().length === 0) throw failures[0];
+      for (const failure of failures) if (isStunmeshError(failure)) notice(failure);
     },
     async [Symbol.asyncDispose]() {
       closed = true;

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { hasCode } from '@stunmesh/core/api';
 import { createStunFilter, encodeBpf, PACKET_LAYOUTS } from '@stunmesh/core/net';
 import { openBpfSource, UnknownLinkTypeError } from '#src/bpf-source.js';
+import { createOpener } from '#src/index.js';
 import type { SystemError } from '#src/native.js';
 import { createFakeNative, systemError } from './fake-native.js';
 
@@ -77,5 +78,19 @@ test('what keeps /dev/bpf from being opened is named, and nothing stays open', (
   }
   native.dataLink = 105;
   assert.throws(open, (error) => error instanceof UnknownLinkTypeError && error.dataLink === 105);
+  assert.deepEqual(native.openOnes(), []);
+});
+
+test('an interface of an unknown link type is left to libpcap, and where there is none it is said once why, without another try', async () => {
+  const native = createFakeNative();
+  native.setInterfaces([{ name: 'em0' }]);
+  native.dataLink = 105;
+  const open = createOpener(native, 'bpf', '/nowhere/cap-child.js');
+  const signal = new AbortController().signal;
+  for (let i = 0; i < 2; i += 1)
+    await assert.rejects(open('em0', 1, { frame() {}, lost() {} }, signal), (error) => {
+      assert.ok(hasCode(error, 'ERR_CAPTURE_OPEN'));
+      return /em0 is not listened to: frames of link type 105 .*npm install/.test(String(error));
+    });
   assert.deepEqual(native.openOnes(), []);
 });

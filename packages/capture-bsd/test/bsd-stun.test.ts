@@ -1,7 +1,7 @@
 /** STUN sockets on a FreeBSD that is played: which interfaces have a bpf device, what is sent, and a pf that rewrites ports. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hasCode, type StunMessageEvent, type StunmeshError, type StunSocketOptions } from '@stunmesh/core/api';
+import { hasCode, type StunMessageEvent, StunmeshError, type StunSocketOptions } from '@stunmesh/core/api';
 import { internetChecksum, parseAddress, parseUdp, pseudoHeaderSum } from '@stunmesh/core/net';
 import { settle } from '@stunmesh/core/testing';
 import { openBpfSource } from '#src/bpf-source.js';
@@ -235,4 +235,35 @@ test('a route socket that fails ends the STUN socket with one fault', async () =
   );
   await assert.rejects(socket.send(stun(1), SERVER), (error) => hasCode(error, 'ERR_CLOSED'));
   assert.deepEqual(native.openOnes(), []);
+});
+
+test('one interface that cannot be captured on is a notice where others can', async () => {
+  const native = createFakeNative();
+  native.setInterfaces(FIREWALL);
+  const notices: StunmeshError[] = [];
+  await using _socket = await openStunSocket(
+    {
+      native,
+      news: createNetworkNews(native),
+      async openSource(name, match, listener) {
+        if (name === 'em1') throw new StunmeshError('ERR_CAPTURE_OPEN', 'em1 is not listened to');
+        return openBpfSource(native, name, match, listener);
+      },
+      sourcesAreDear: false,
+    },
+    {
+      family: 4,
+      localPort: PORT,
+      excludeDevice: 'wg0',
+      firewallMark: 0,
+      signal: new AbortController().signal,
+      onMessage() {},
+      onNotice: (notice) => notices.push(notice),
+      onFault() {},
+    },
+  );
+  assert.deepEqual(
+    notices.map(({ message }) => message),
+    ['em1 is not listened to'],
+  );
 });

@@ -16,6 +16,8 @@ const FIREWALL: readonly FakeInterface[] = [
   { name: 'em1', up: false },
   { name: 'em2.10', addresses: ['10.0.0.1'] },
   { name: 'lo0', type: IFT.loop, addresses: ['127.0.0.1', '::1'] },
+  { name: 'enc0' },
+  { name: 'pflog0' },
   { name: 'ng0', type: IFT.ppp, addresses: ['203.0.113.9'] },
   { name: 'tun0', type: IFT.tunnel },
   { name: 'ue0' },
@@ -58,6 +60,7 @@ test('names and default routes make a union; what is down is left out for now', 
   assert.deepEqual(choose({ byDefaultRoute: ['ng0'] }).names, ['ng0']);
   assert.deepEqual(choose({ named: ['em0'], byDefaultRoute: ['ng0'] }).names, ['em0', 'ng0']);
   assert.deepEqual(choose({ named: ['em0'], byDefaultRoute: ['wg0'] }).names, ['em0']);
+  assert.deepEqual(choose({ named: ['enc0'] }).names, ['enc0'], 'a log, but named');
   assert.deepEqual(choose({ named: ['em1'] }).names, [], 'and not all the others in its place');
 });
 
@@ -71,7 +74,10 @@ test('names that no interface has are said, with those that there are', () => {
   assert.deepEqual(missing, ['em9', 'igb0']);
   const error = missingError(missing, list());
   assert.ok(hasCode(error, 'ERR_CAPTURE_INTERFACE'));
-  assert.match(error.message, /em9, igb0 are no interfaces of this host; there are em0, em1, em2\.10, ng0, tun0, ue0$/);
+  assert.match(
+    error.message,
+    /em9, igb0 are no interfaces of this host; there are em0, em1, em2\.10, enc0, pflog0, ng0, tun0, ue0$/,
+  );
   assert.match(missingError(['x'], []).message, /x is no interface of this host; there are none/);
 });
 

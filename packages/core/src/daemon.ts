@@ -159,8 +159,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   rollback.defer(async () => {
     await Promise.all([...running.values()].map((device) => device[Symbol.asyncDispose]()));
   });
-  for (const entryConfig of config.interfaces.values()) await startDevice(entryConfig);
+  // Before the devices, so that their first calls count too.
   await metrics.follow(config.metrics?.listen);
+  for (const entryConfig of config.interfaces.values()) await startDevice(entryConfig);
   const entries = () => [...running.values()].map((device) => device.entry);
   logger.info(
     {

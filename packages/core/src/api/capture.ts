@@ -47,7 +47,8 @@ export interface StunSocketOptions {
   readonly clock?: Clock;
   readonly signal: AbortSignal;
   onMessage(event: StunMessageEvent): void;
-  /** Something that deserves a log line and does not end the socket (ERR_CAPTURE_INTERFACE, ERR_CAPTURE_REWRITTEN). */
+  /** Something that deserves a log line and does not end the socket: ERR_CAPTURE_INTERFACE, ERR_CAPTURE_REWRITTEN, and why one of
+   * several interfaces is not listened to (ERR_CAPTURE_OPEN and others). */
   onNotice?(notice: StunmeshError): void;
   /** The socket is of no use any more (ERR_CAPTURE_LOST). */
   onFault(error: StunmeshError): void;

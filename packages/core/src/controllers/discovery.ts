@@ -14,6 +14,9 @@ import type { NatBehaviour } from '../stun/nat-behaviour-types.js';
 import type { Controllers, Discover } from './context.js';
 import type { DeviceEntry } from './peer-table.js';
 
+/** Different remarks of a capture that are remembered, so that none is logged twice. */
+const NOTICES = 64;
+
 export interface DiscoveryParts {
   readonly capture: CaptureModule;
   readonly clock: Clock;
@@ -31,13 +34,15 @@ export function createDiscovery(parts: DiscoveryParts): {
 } {
   const { capture, clock } = parts;
   const preferred = new Map<string, { readonly server: string; readonly address: Endpoint }>();
-  const noticed = new Map<string, string>();
+  const noticed = new Map<string, Set<string>>();
   const keyOf = (device: DeviceEntry, family: Family) => `${device.name}/${family}`;
-  /** Each once until there is another one: discoveries come often, and what is wrong stays wrong. */
+  /** Each once: discoveries come often, and what is wrong stays wrong. */
   const notice = (device: DeviceEntry, family: Family, error: StunmeshError) => {
-    const key = `${keyOf(device, family)} ${error.code}`;
-    if (noticed.get(key) === error.message) return;
-    noticed.set(key, error.message);
+    const told = noticed.get(keyOf(device, family)) ?? new Set();
+    noticed.set(keyOf(device, family), told);
+    if (told.has(error.message)) return;
+    if (told.size >= NOTICES) told.clear();
+    told.add(error.message);
     parts.logger.warn({ device: device.name, error }, 'the capture works, but for this');
   };
 

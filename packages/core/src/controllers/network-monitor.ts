@@ -106,7 +106,9 @@ async function wayOut(c: Controllers, device: DeviceEntry): Promise<WayOut> {
   for (const family of [4, 6] as const satisfies readonly Family[]) {
     const to = c.serverAddress(device, family);
     if (to === undefined || !c.capture.routeTo) continue;
-    const route = await c.capture.routeTo({ to, firewallMark: device.facts?.firewallMark ?? 0 });
+    const { fib } = device.config;
+    const firewallMark = device.facts?.firewallMark ?? 0;
+    const route = await c.capture.routeTo({ to, firewallMark, ...(fib === undefined ? {} : { fib }) });
     if (route) ways.push(route);
   }
   return ways;

@@ -6,12 +6,14 @@ import { benchHeal, benchHealLong } from './heal.js';
 import { benchIdle } from './idle.js';
 import { benchPeers } from './peers.js';
 import { Report } from './report.js';
+import { benchStores } from './stores.js';
 
 const PARTS: Readonly<Record<string, (report: Report, runs: number) => Promise<void>>> = {
   'first-ping': benchFirstPing,
   idle: benchIdle,
   peers: benchPeers,
   heal: benchHeal,
+  stores: benchStores,
 };
 /** Parts that run only when named. */
 const LONG_PARTS: typeof PARTS = { 'heal-long': benchHealLong };

@@ -1,14 +1,16 @@
 /** The bundle: one folder that does everything by node and by bun, with nothing installed beside it. */
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { MadeBundle, RUNTIMES } from './bundle-made.js';
 import { residentBytes } from './crowd.js';
-import { createKeyPair, REPOSITORY } from './lab/index.js';
+import { createKeyPair, must, REPOSITORY } from './lab/index.js';
 import { labTest } from './lab-test.js';
 import { CONNECT_LIMIT_MS, expectTunnel } from './pair.js';
+
+const OTHER_PLATFORM = 'linux-arm64';
 
 let bundle: MadeBundle;
 before(async () => {
@@ -75,14 +77,10 @@ for (const runtime of RUNTIMES) {
     assert.match(await bundle.mustRun(runtime, ['plugin', 'test', 'folder', '-c', file]), /^1\.\.\d+$/m);
     const records = join(bundle.folder, runtime);
     const shell = ['--shell', '--', fixture('shell-store.sh'), records];
-    const session = [
-      '--protocol',
-      '1',
-      '--',
-      join(REPOSITORY, 'packages/store-exec/examples/watching_store.py'),
-      records,
-    ];
-    for (const program of [shell, session])
+    const watching = join(REPOSITORY, 'packages/store-exec/examples/watching_store.py');
+    const session = ['--protocol', '1', '--', watching, records];
+    // By Node, sessions are tested where they are made; Bun reads their pipes another way.
+    for (const program of runtime === 'bun' ? [shell, session] : [shell])
       assert.match(await bundle.mustRun(runtime, ['plugin', 'test', ...program]), /^1\.\.\d+$/m);
     // Nobody listens there: loaded and opened they are, and only the backend is missing.
     const redis = await writeConfig({ far: { type: 'builtin', name: 'redis', url: 'redis://127.0.0.1:1' } });
@@ -98,6 +96,34 @@ for (const runtime of RUNTIMES) {
     assert.match(missing.stderr, /npm install --global @stunmesh\/store-etcd.*ERR_PLUGIN_NOT_FOUND/);
   });
 }
+
+test('F39 a bundle for another platform says so, and one whose addon is broken says where a whole one comes from', async (t) => {
+  if (process.arch !== 'x64') return t.skip('addons for other platforms are made on Linux x64');
+  await must(undefined, [process.execPath, join(REPOSITORY, 'test/tools/prebuild.mjs'), OTHER_PLATFORM], {
+    timeoutMs: 120_000,
+  });
+  await using other = await MadeBundle.make('--stores', 'file', '--platform', OTHER_PLATFORM);
+  const config = await writeConfig({ folder: { type: 'builtin', name: 'file', path: other.folder } });
+  const elsewhere = await other.run('node', ['-c', config]);
+  assert.equal(elsewhere.code, 1);
+  assert.match(
+    elsewhere.stderr,
+    new RegExp(`made for ${OTHER_PLATFORM}, and this is linux-${process.arch}.*ERR_CAPTURE_PLATFORM`),
+  );
+  assert.match(await other.mustRun('node', ['config', 'check', config]), /: valid/);
+  const licences = await readFile(join(other.files, 'THIRD-PARTY-LICENSES.txt'), 'utf8');
+  assert.match(licences, /^commander /m);
+  assert.doesNotMatch(licences, /^(ioredis|cloudflare) /m, 'only the chosen store is inside');
+
+  await using broken = await MadeBundle.make('--stores', 'file');
+  await writeFile(join(broken.files, 'stunmesh_capture.node'), 'no addon');
+  for (const runtime of RUNTIMES) {
+    const ended = await broken.run(runtime, ['-c', config]);
+    assert.equal(ended.code, 1, ended.stdout);
+    assert.match(ended.stderr, /the addon .* take the whole folder, made for this system.*ERR_CAPTURE_ADDON/);
+  }
+  t.diagnostic(await sizesOf(bundle.files));
+});
 
 labTest(
   'the bundle by node on one host and by bun on the other: a port-restricted pair connects, status and stun-server run',
@@ -133,3 +159,10 @@ labTest(
     assert.deepEqual(await Promise.all([byNode.stop(), byBun.stop()]), [0, 0]);
   },
 );
+
+/** The bundle's own code and that of the stores that are loaded when they are asked for. */
+async function sizesOf(folder: string): Promise<string> {
+  const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.js'));
+  const sizes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).size));
+  return `${files.length} files of JavaScript, ${Math.round(sizes.reduce((sum, size) => sum + size, 0) / 1024)} KiB`;
+}

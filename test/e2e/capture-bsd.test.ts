@@ -87,14 +87,47 @@ bsdTest(
       what: 'another reader',
       deadlineMs: 20_000,
     });
+    // Its interface goes down while it captures, which ends it; and up, which brings another one.
+    await must(a.namespace, ['ip', 'link', 'set', 'eth0', 'down']);
+    await until(async () => !(await find()).some(({ pid }) => pid === second.pid), { what: 'the reader to be gone' });
+    await must(a.namespace, ['ip', 'link', 'set', 'eth0', 'up']);
+    await must(a.namespace, ['ip', 'route', 'add', 'default', 'via', a.plan.routers[0]?.lanAddress ?? '']);
+    await until(async () => (await find()).length > 0, { what: 'a reader after down and up', deadlineMs: 20_000 });
+    // Likewise deleted, and made again.
+    await replaceLink(a);
     await a.unblockUdp(3478);
     await discoversAgain(daemon);
     assert.ok(daemon.process.running);
-    await until(async () => !(await find()).some(({ pid }) => pid === second.pid), { what: 'the reader to be gone' });
+    await until(async () => (await find()).length === 0, { what: 'all readers to be gone' });
 
     await a.blockUdp(3478);
     await until(async () => (await find()).length > 0, { what: 'a reader', deadlineMs: 20_000 });
     await daemon.kill();
     await until(async () => (await find()).length === 0, { what: 'all readers to be gone', deadlineMs: 10_000 });
+  },
+);
+
+bsdTest(
+  "F39 a host whose own firewall rewrites WireGuard's port still learns its address, and its log says once how to keep the port",
+  { sides: { a: {} }, coturn: [1, 2] },
+  async (lab) => {
+    const a = lab.host('a');
+    // As pf does it on a firewall by default.
+    const rule = `udp sport ${a.plan.listenPort} udp dport 3478 masquerade to :40000-40999`;
+    await must(a.namespace, ['nft', '-f', '-'], {
+      input: `table ip rewrite { chain out { type nat hook postrouting priority 100; ${rule}; }; }\n`,
+    });
+    const daemon = await a.startDaemon({ ...BSD, refreshInterval: '1s' });
+    await discoversAgain(daemon);
+    await discoversAgain(daemon);
+    const [ip, port] = (await daemon.device()).reflexive.ipv4?.split(':') ?? [];
+    assert.equal(ip, a.publicAddress);
+    assert.ok(Number(port) >= 40_000 && Number(port) < 41_000, port);
+    const lines = daemon
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('ERR_CAPTURE_REWRITTEN'));
+    assert.equal(lines.length, 1, lines.join('\n'));
+    assert.match(lines[0] ?? '', /pf on this host rewrites the port.* port 51820 .*static-port/);
   },
 );

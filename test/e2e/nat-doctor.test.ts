@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { type Host, type Lab, REPOSITORY } from './lab/index.js';
+import { type Host, type Lab, REPOSITORY, until } from './lab/index.js';
 import { labTest } from './lab-test.js';
 import { NAT_PAIRS } from './nat-pairs.js';
 import { expectTunnel, startAll } from './pair.js';
@@ -125,6 +125,18 @@ labTest(
         assert.equal(filtering, 'unknown');
         assert.match(reasons.join('\n'), /OTHER-ADDRESS/);
       }
+    });
+
+    await t.test("the project's own server with two addresses tells as much as coturn", async () => {
+      const command = join(REPOSITORY, 'packages/core/dist/cli/main.js');
+      const listen = ['--listen', '203.0.113.3:3500', '--listen', '203.0.113.4:3500'];
+      const server = lab.spawn(lab.publicNamespace, [process.execPath, command, 'stun-server', ...listen]);
+      await until(() => server.stdout.includes('203.0.113.4:3501'), { what: 'the STUN server' });
+      const own = await Promise.all(
+        ['none', 'symm', 'twice'].map((name) => probe(lab.host(name), ['203.0.113.3:3500'])),
+      );
+      assert.deepEqual(own.map(natKind), ['none', 'symmetric', 'port-restricted']);
+      assert.equal(own[2]?.how, 'rfc5780');
     });
 
     await t.test('IPv6 is not translated; an open router is told from a stateful firewall', async () => {

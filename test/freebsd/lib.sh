@@ -31,10 +31,9 @@ skip() {
     echo "ok $tests - $1 # SKIP $2"
 }
 
-# Ends everything: what follows makes no sense without this. The trap cleans up.
+# Ends everything: what follows makes no sense without what has just failed. The trap cleans up.
 bail() {
     echo "Bail out! $1"
-    evidence "$1"
     exit 1
 }
 
@@ -64,9 +63,7 @@ must() {
     title=$1
     shift
     if shown "$@"; then ok "$title"; else
-        tests=$((tests + 1))
-        failures=$((failures + 1))
-        echo "not ok $tests - $title"
+        not_ok "$title"
         bail "$title"
     fi
 }

@@ -17,6 +17,8 @@ arm64 | aarch64) arch=arm64 ;;
 esac
 BUNDLE=${1:-${BUNDLE:-$here/../../build/stunmesh-freebsd-$arch}}
 KEEP=${KEEP:-0}
+# Another capture module than the platform's own.
+CAPTURE=${CAPTURE:-}
 # Generous: virtual machines are slow, and what is measured here is whether, not when.
 PATIENCE=${PATIENCE:-60}
 
@@ -70,7 +72,8 @@ evidence() {
             jexec "$each" netstat -rn -f inet 2>&1
             jexec "$each" sockstat -46 2>&1
         done
-        for each in "$nata" "$natb" "$hosta"; do
+        for each in $jails; do
+            [ "$each" != "$pub" ] && [ "$each" != "$hostb" ] || continue
             echo "== pf in $each"
             jexec "$each" pfctl -s nat 2>&1
             jexec "$each" pfctl -s rules 2>&1
@@ -141,6 +144,7 @@ interfaces:
     peers:
       far: { public_key: "$far", plugin: folder, ping: { enabled: true, target: $target } }
 YAML
+    [ -z "$CAPTURE" ] || echo "capture: $CAPTURE" >>"$work/$1.yaml"
     rm -f "$work/$1.status" "$work/$1.pid"
     (
         # shellcheck disable=SC2016 # for the inner shell

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -21,8 +21,9 @@ interface Datagram {
   readonly read: boolean;
 }
 
-const { DATAGRAMS } = (await import(pathToFileURL(tool('addon-selftest.mjs')).href)) as {
+const { DATAGRAMS, PROGRAM } = (await import(pathToFileURL(tool('selftest-datagrams.mjs')).href)) as {
   DATAGRAMS: readonly Datagram[];
+  PROGRAM: string;
 };
 
 /** Exit status and output of one of the tools. */
@@ -48,10 +49,9 @@ function frameOf({ port, bytes }: Datagram): Buffer {
   return frame;
 }
 
-test('F3 the self-test of the addon has the program that the product assembles, and it tells its datagrams apart', async () => {
+test('F3 the self-test of the addon has the program that the product assembles, and it tells its datagrams apart', () => {
   const program = createStunFilter(PACKET_LAYOUTS.EN10MB, PORT);
-  const text = (await readFile(tool('addon-selftest.mjs'), 'utf8')).replaceAll(/',\s*'/g, '');
-  assert.ok(text.includes(Buffer.from(encodeBpf(program, 'LE')).toString('hex')), 'write PROGRAM again');
+  assert.equal(PROGRAM, Buffer.from(encodeBpf(program, 'LE')).toString('hex'));
   for (const datagram of DATAGRAMS) assert.equal(runBpf(program, frameOf(datagram)) > 0, datagram.read, datagram.what);
   assert.ok(DATAGRAMS.some(({ read }) => read) && DATAGRAMS.some(({ read }) => !read));
 });

@@ -1,37 +1,69 @@
 /**
- * `npm run release [-- PART…] [--out DIR]`: what a release consists of, in build/release unless told otherwise.
- * PART is `packages` (the tarballs for npm, with the prebuilds that have been made), `executables`, or a platform's name.
+ * `npm run release [-- PART…] [--out DIR]`: what a release consists of, in build/release unless told otherwise. PART is `packages` (the
+ * tarballs for npm, with the prebuilds inside), `executables` (one file each), or the name of a platform for its executable alone.
  */
 import { statSync } from 'node:fs';
-import { basename, join, relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { cannotCompile, writeExecutable } from './build/executable.mjs';
+import { measure } from './build/measure.mjs';
 import { packAll } from './build/pack.mjs';
-import { say } from './say.mjs';
+import { cannotPrebuild, prebuild } from './build/prebuild.mjs';
+import { ownTarget, TARGETS, targetOf } from './build/targets.mjs';
+import { bold, say } from './say.mjs';
 import { setUp } from './setup.mjs';
 import { ROOT } from './workspace.mjs';
 
+const PARTS = ['packages', 'executables'];
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
+  // Without a build: the sources have been compiled, and prebuilds are taken as they are.
   options: { out: { type: 'string' }, 'no-build': { type: 'boolean', default: false } },
 });
 
 try {
-  if (!values['no-build']) {
-    const { typeErrors, nativeErrors } = await setUp();
-    if (typeErrors || nativeErrors) throw new Error(`${typeErrors}\n${nativeErrors}`.trim());
-  }
+  const parts = positionals.length === 0 ? PARTS : positionals;
+  const named = parts.filter((part) => !PARTS.includes(part)).map(targetOf);
+  const targets = parts.includes('executables') ? TARGETS.filter((target) => target.bun !== undefined) : named;
   const out = values.out === undefined ? join(ROOT, 'build/release') : resolve(values.out);
-  const wanted = (/** @type {string} */ part) => positionals.length === 0 || positionals.includes(part);
-  if (wanted('packages')) for (const file of await packAll(out)) told(file);
+  if (!values['no-build']) await build(parts.includes('packages') ? TARGETS : targets);
+  if (parts.includes('packages')) {
+    say(bold('packages'));
+    for (const file of await packAll(out)) told(file);
+  }
+  if (targets.length > 0) await executables(targets, out);
 } catch (error) {
   say(`release: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 }
 
-/** @param {string} file */
-function told(file) {
+/** @param {readonly import('./build/targets.mjs').Target[]} targets those whose addons are needed */
+async function build(targets) {
+  const { typeErrors, nativeErrors } = await setUp();
+  if (typeErrors || nativeErrors) throw new Error(`${typeErrors}\n${nativeErrors}`.trim());
+  const reason = cannotPrebuild();
+  if (reason !== undefined) throw new Error(`a release is made on Linux x64 alone: ${reason}`);
+  for (const target of targets) await prebuild(target);
+}
+
+/** @param {readonly import('./build/targets.mjs').Target[]} targets @param {string} out */
+async function executables(targets, out) {
+  const reason = cannotCompile();
+  if (reason !== undefined) throw new Error(`executables are made on Linux x64 alone: ${reason}`);
+  say(bold('executables'));
+  for (const target of targets) {
+    const file = join(out, `stunmesh-${target.name}`);
+    await writeExecutable(target, file);
+    told(file, target === ownTarget() ? await measure(file) : 'not run here');
+  }
+}
+
+/** @param {string} file @param {string} [note] */
+function told(file, note = '') {
   const size = statSync(file).size;
-  const shown = relative(process.cwd(), file);
-  say(`${(size / 1024).toFixed(0).padStart(8)} KiB  ${shown.startsWith('..') ? file : shown || basename(file)}`);
+  const shown = size < 10 * 1024 * 1024 ? `${Math.round(size / 1024)} KiB` : `${Math.round(size / 1024 / 1024)} MiB`;
+  const path = relative(process.cwd(), file);
+  say(`${shown.padStart(9)}  ${path.startsWith('..') ? file : path}  ${note}`.trimEnd());
 }

@@ -1,5 +1,6 @@
 /** Brings what `npm test`, `npm run demo` and `npm run bench` need; `node test/tools/setup.mjs` alone only builds. */
 import process from 'node:process';
+import { fetchForTests } from './build/for-tests.mjs';
 import { installMissing } from './debian.mjs';
 import { say } from './say.mjs';
 import { build, installPackages } from './workspace.mjs';
@@ -26,6 +27,7 @@ export async function setUp({ forTests = false } = {}) {
     say(error instanceof Error ? error.message : String(error));
     process.exit(1);
   }
+  if (forTests) await fetchForTests();
   const { types, native, bundle } = await build();
   const bundleErrors =
     bundle.code === 0

@@ -47,7 +47,8 @@ export function openEchoSocket(native: Native, news: NetworkNews, options: EchoS
   try {
     forget = news.listen({
       event({ kind }) {
-        if (kind === 'link' && native.interfaceIndex(device) !== index) lose();
+        // macOS tells of a tunnel that is gone by its addresses alone.
+        if (kind !== 'route' && native.interfaceIndex(device) !== index) lose();
       },
       fault: lose,
     });

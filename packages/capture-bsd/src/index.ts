@@ -16,6 +16,8 @@ import { watchNetwork } from './watch.js';
 export interface CaptureBsdOptions {
   /** stunmesh_capture_bsd.node, where a bundle keeps it. */
   readonly addonPath?: string;
+  /** A sentence for the error where the addon does not load; default: how to build it. */
+  readonly addonRemedy?: string;
   /** cap-child.js, where a bundle keeps it. */
   readonly capChildPath?: string;
   /** How interfaces are read: 'bpf' (/dev/bpf; libpcap where the link type is unknown) or 'cap' (libpcap alone). Default: 'cap' on Linux. */
@@ -28,7 +30,7 @@ export function createCapture(options: CaptureBsdOptions = {}): CaptureModule {
   let loaded: StunEarsParts | undefined;
   const parts = (): StunEarsParts => {
     if (!loaded) {
-      const native = loadNative(options.addonPath);
+      const native = loadNative(options.addonPath, options.addonRemedy);
       const openSource = createSharedSources(createOpener(native, reader, options.capChildPath));
       loaded = { native, news: createNetworkNews(native), openSource, sourcesAreDear: reader === 'cap' };
     }

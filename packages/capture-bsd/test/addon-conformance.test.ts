@@ -1,10 +1,10 @@
-/** The published cases for capture modules, by way of /dev/bpf: emulated over packet sockets, the rest is what ships. */
+/** The published cases for capture modules, by /dev/bpf: with the numbers and structures of Linux, FreeBSD and macOS (addon-lab.ts). */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { captureCases } from '@stunmesh/core/conformance';
 import { createCapture } from '#src/index.js';
-import { cannotCapture, emulatedAddon, inOwnNamespace, run } from './addon-lab.js';
+import { cannotCapture, emulatedAddon, foreignAddon, inOwnNamespace, run } from './addon-lab.js';
 import { type FarSide, openFarSide } from './namespace.js';
 
 const PORT = 51820;
@@ -41,43 +41,45 @@ if (inOwnNamespace(import.meta.url)) {
     await farSide?.[Symbol.asyncDispose]();
   });
 
-  const capture = createCapture({
-    reader: 'bpf',
-    addonPath: cannotCapture === undefined ? emulatedAddon() : '',
-  });
-  for (const family of [4, 6] as const) {
-    const cases = captureCases({
-      module: capture,
-      family,
-      localPort: PORT,
-      localAddress: LOCAL[family],
-      interface: 'wan',
-      far: { family, address: FAR[family], port: FAR_PORT },
-      unreachable: family === 4 ? '203.0.113.9' : '2001:db8:9::9',
-      received: () => theFarSide().received(),
-      async sendFromFar(message, toPort) {
-        const owner = owners.get(toPort);
-        const here = owner && once(owner, 'message');
-        await theFarSide().send(FAR[family], message, { family, address: LOCAL[family], port: toPort });
-        await here;
-      },
-      async changeNetwork() {
-        made += 1;
-        run(`ip address add 198.51.100.${made}/32 dev lo`);
-      },
-      async vanishingDevice() {
-        made += 1;
-        const name = `gone${made}`;
-        run(`ip link add ${name} type veth peer name ${name}x`);
-        run(`ip link set ${name} up`);
-        return { name, vanish: async () => void run(`ip link delete ${name}`) };
-      },
-      patienceMs: 10_000,
-    });
-    for (const { name, run: runCase } of cases)
-      test(`capture-bsd by /dev/bpf, IPv${family}: ${name}`, options, async (t) => {
-        const result = await runCase();
-        if (result) t.skip(result.skipped);
+  for (const [system, makeAddon] of [
+    ['Linux', emulatedAddon],
+    ['FreeBSD', () => foreignAddon('freebsd')],
+    ['macOS', () => foreignAddon('macos')],
+  ] as const)
+    for (const family of [4, 6] as const) {
+      const addonPath = cannotCapture === undefined ? makeAddon() : '';
+      const cases = captureCases({
+        module: createCapture({ reader: 'bpf', addonPath }),
+        family,
+        localPort: PORT,
+        localAddress: LOCAL[family],
+        interface: 'wan',
+        far: { family, address: FAR[family], port: FAR_PORT },
+        unreachable: family === 4 ? '203.0.113.9' : '2001:db8:9::9',
+        received: () => theFarSide().received(),
+        async sendFromFar(message, toPort) {
+          const owner = owners.get(toPort);
+          const here = owner && once(owner, 'message');
+          await theFarSide().send(FAR[family], message, { family, address: LOCAL[family], port: toPort });
+          await here;
+        },
+        async changeNetwork() {
+          made += 1;
+          run(`ip address add 198.51.100.${made}/32 dev lo`);
+        },
+        async vanishingDevice() {
+          made += 1;
+          const name = `gone${made}`;
+          run(`ip link add ${name} type veth peer name ${name}x`);
+          run(`ip link set ${name} up`);
+          return { name, vanish: async () => void run(`ip link delete ${name}`) };
+        },
+        patienceMs: 10_000,
       });
-  }
+      for (const { name, run: runCase } of cases)
+        test(`capture-bsd by /dev/bpf, as on ${system}, IPv${family}: ${name}`, options, async (t) => {
+          const result = await runCase();
+          if (result) t.skip(result.skipped);
+        });
+    }
 }

@@ -54,6 +54,30 @@ export function sanitizedAddon(): string {
   return build('sanitized.node', 'emulated.c', flags);
 }
 
+/** What the C libraries of both systems have in another form than Linux's, and what FreeBSD's alone has. */
+const RENAMED =
+  `bind close connect fcntl freeifaddrs getifaddrs getsockname getsockopt ioctl open pipe poll pthread_sigmask read recvmsg
+  sendto setsockopt sigfillset socket strerror write`.split(/\s+/);
+const FREEBSD_RENAMED = ['attr_destroy', 'attr_init', 'attr_setstacksize', 'create'].map((name) => `pthread_${name}`);
+
+const SYSTEMS = {
+  freebsd: { addon: ['-D__FreeBSD__=1'], library: [], renamed: [...RENAMED, ...FREEBSD_RENAMED] },
+  macos: { addon: ['-D__APPLE__=1', '-D__MACH__=1'], library: ['-DAS_MACOS'], renamed: RENAMED },
+} as const;
+
+/** The addon as it is for another system, with that one's numbers and structures, over a library that does as it would (native/test/bsd.c). */
+export function foreignAddon(system: keyof typeof SYSTEMS): string {
+  const { addon, library, renamed } = SYSTEMS[system];
+  const undefine = ['__linux__', '__linux', 'linux', '__gnu_linux__'].map((name) => `-U${name}`);
+  const rename = renamed.map((name) => `-D${name}=bsd_${name}`);
+  const compiler = execFileSync('cc', ['-print-file-name=include'], { encoding: 'utf8' }).trim();
+  const folders = [compiler, path.join(ROOT, 'native/sysroot', system), path.join(ROOT, 'native/sysroot/bsd')];
+  const headers = ['-nostdinc', ...folders.flatMap((folder) => ['-isystem', folder])];
+  const flags = ['-c', '-O2', ...SHARED, ...addon, ...undefine, ...rename, ...headers];
+  const object = build(`${system}-addon.o`, path.join('..', 'capture.c'), flags);
+  return build(`${system}.node`, 'bsd.c', ['-O2', ...SHARED, ...library, object]);
+}
+
 /** A program that makes a tun device and feeds it packets (native/test/tun.c). */
 export function tunProgram(): string {
   return build('tun', 'tun.c', ['-O2']);
@@ -61,7 +85,7 @@ export function tunProgram(): string {
 
 const SHARED = ['-g', '-shared', '-fPIC', '-pthread', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wno-sign-compare'];
 
-/** Compiled once, and again when a source is newer; several test files may ask at the same time. */
+/** Compiled once, and again when a source is newer; several test files may ask at the same time. `source` is in native/test. */
 function build(name: string, source: string, flags: readonly string[]): string {
   const shared = path.join(path.dirname(require.resolve('@stunmesh/core/package.json')), 'native');
   const folders = [path.join(ROOT, 'native'), path.join(ROOT, 'native', 'test'), shared];

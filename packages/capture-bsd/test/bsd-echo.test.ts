@@ -88,7 +88,8 @@ test('F30 a device that is gone, or has another index, ends the socket with one 
   hear();
   assert.deepEqual(faults, [], 'another one came or went');
   native.setInterfaces([{ name: 'wg0' }, { name: 'em0' }]);
-  hear();
+  const address = join([16, 0, 5, 0xd], new Array<number>(12).fill(0));
+  route.onPacket?.(undefined, address, none, none, 0);
   hear();
   assert.deepEqual(
     faults.map(({ code }) => code),

@@ -1,6 +1,6 @@
 /** The supervisor of cap children, with children that misbehave in every way; no capture, no root. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
@@ -20,7 +20,7 @@ function start(lines: string, signal = new AbortController().signal) {
   made += 1;
   const childPath = path.join(folder, `child-${made}.mjs`);
   const pidFile = `${childPath}.pid`;
-  const head = `import { writeFileSync } from 'node:fs';
+  const head = `import { readFileSync, writeFileSync } from 'node:fs';
     import { encodeCapMessage } from ${JSON.stringify(MESSAGES)};
     const say = (message, then) => process.stdout.write(encodeCapMessage(message), then);
     process.stdin.on('end', () => process.exit(0)).resume();
@@ -80,6 +80,15 @@ test(
     delete process.env['STUNMESH_SECRET'];
   },
 );
+
+test('a child that aborts leaves no core dump', { ...options, skip: !existsSync('/proc/self/limits') }, async () => {
+  const { source, heard } = start(`${READY}
+    const [limits] = /Max core file size.*/.exec(readFileSync('/proc/self/limits', 'utf8'));
+    say({ kind: 'frame', frame: Buffer.from(limits) }); ${wait}`);
+  await using _open = await source;
+  const limits = Buffer.from((await heard.at(0, 'the limits')).split(' ')[1] ?? '', 'hex').toString();
+  assert.match(limits, /^Max core file size +0 +0 /);
+});
 
 test('closing ends the child, once and for all', options, async () => {
   const { source, heard, child } = start(`${READY} process.on('SIGTERM', () => {}); ${wait}`);

@@ -100,6 +100,8 @@ test('F42 a source that dies again and again is opened after growing pauses, at 
   await kill('em0');
   await set.networkChanged();
   assert.deepEqual(set.names(), ['em0'], 'news of the network ends the pause');
+  await kill('em0');
+  assert.deepEqual(set.names(), ['em0'], 'and begins the count anew');
   await set[Symbol.asyncDispose]();
   assert.equal(clock.pending, 0);
 });
@@ -148,4 +150,21 @@ test('a source that comes up after the set was closed, or after it was lost or u
     assert.deepEqual(set.names(), []);
     await set[Symbol.asyncDispose]();
   }
+});
+
+test('a source that is lost before its opening is told is opened again', async () => {
+  const opened: string[] = [];
+  const set = createCaptureSet({
+    wanted: () => ['em0'],
+    async open(name, lost) {
+      opened.push(name);
+      if (opened.length === 1) lost(new Error('it died'));
+      return { async [Symbol.asyncDispose]() {} };
+    },
+  });
+  await set.refresh();
+  await settle();
+  assert.equal(opened.length, 2);
+  assert.deepEqual(set.names(), ['em0']);
+  await set[Symbol.asyncDispose]();
 });

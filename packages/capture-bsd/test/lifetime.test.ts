@@ -110,6 +110,24 @@ if (inOwnNamespace(import.meta.url)) {
     assert.equal(interfaces, 'true');
   });
 
+  const bun = fileURLToPath(new URL('../../../node_modules/@oven/bun-linux-x64/bin/bun', import.meta.url));
+  const underBun = { ...options, skip: options.skip || (existsSync(bun) ? false : 'needs @oven/bun-linux-x64') };
+
+  for (const [name, argument, heard] of [
+    ['cycles', '500', /"threads":\d+/],
+    ['listener', '', /^thrown 1, thrown 2, thrown 3\n$/],
+    ['inside', '', /^closed after 1\n$/],
+    ['workers', '', /^heard heard heard heard heard heard\n/],
+  ] as const)
+    test(`it works under Bun: ${name}`, underBun, () => {
+      const { stdout, stderr, status } = spawnSync(bun, [LIVES, name, argument], { encoding: 'utf8', timeout: 60_000 });
+      assert.match(stdout, heard, stderr);
+      assert.equal(status, 0);
+      if (name !== 'cycles') return;
+      const found = JSON.parse(stdout) as { before: Resources; after: Resources };
+      assert.deepEqual(found.after.descriptors, found.before.descriptors);
+    });
+
   for (const [name, argument, status] of [
     ['cycles', '200', 0],
     ['forgotten', '50', 0],

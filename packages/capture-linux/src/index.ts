@@ -9,12 +9,19 @@ import { routeTo } from './route.js';
 import { openStunSocket } from './stun-socket.js';
 import { watchNetwork } from './watch.js';
 
-/** The module; `addonPath` names stunmesh_capture.node where a bundle keeps it. The addon is loaded at the first use. */
-export function createCapture(options: { readonly addonPath?: string } = {}): CaptureModule {
+export interface CaptureLinuxOptions {
+  /** stunmesh_capture.node, where a bundle keeps it. */
+  readonly addonPath?: string;
+  /** A sentence for the error where the addon does not load; default: how to build it. */
+  readonly addonRemedy?: string;
+}
+
+/** The module; its addon is loaded at the first use. */
+export function createCapture(options: CaptureLinuxOptions = {}): CaptureModule {
   let loaded: { readonly native: Native; readonly devices: DeviceWatch } | undefined;
   const parts = () => {
     if (!loaded) {
-      const native = loadNative(options.addonPath);
+      const native = loadNative(options.addonPath, options.addonRemedy);
       loaded = { native, devices: createDeviceWatch(native) };
     }
     return loaded;

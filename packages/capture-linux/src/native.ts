@@ -81,8 +81,9 @@ export interface Native {
 
 const PACKAGE_FOLDER = fileURLToPath(new URL('..', import.meta.url));
 
-/** Loads the addon from `path`, or where node-gyp-build finds it (a prebuild, or what was built here). Errors: ERR_CAPTURE_ADDON. */
-export function loadNative(path?: string): Native {
+/** Loads the addon from `path`, or where node-gyp-build finds it (a prebuild, or what was built here).
+ * `remedy` is a sentence for its error, where building it is none. Errors: ERR_CAPTURE_ADDON. */
+export function loadNative(path?: string, remedy?: string): Native {
   const require = createRequire(import.meta.url);
   try {
     const file = path ?? (require('node-gyp-build') as { resolve(folder: string): string }).resolve(PACKAGE_FOLDER);
@@ -91,11 +92,14 @@ export function loadNative(path?: string): Native {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
     throw new StunmeshError(
       'ERR_CAPTURE_ADDON',
-      `the addon of @stunmesh/capture-linux cannot be loaded (${reason}). With a C compiler installed, build it by ` +
-        `"node ${PACKAGE_FOLDER}native/build.mjs --strict", which runs: ${buildLine(require)}`,
+      `the addon of @stunmesh/capture-linux cannot be loaded (${reason}). ${remedy ?? buildRemedy(require)}`,
       { cause },
     );
   }
+}
+
+function buildRemedy(require: NodeJS.Require): string {
+  return `With a C compiler installed, build it by "node ${PACKAGE_FOLDER}native/build.mjs --strict", which runs: ${buildLine(require)}`;
 }
 
 /** The one cc line, as build.mjs runs it. */

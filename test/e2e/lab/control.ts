@@ -23,7 +23,12 @@ export interface PeerSnapshot {
   readonly latestHandshakeAt?: number;
   readonly rxBytes: number;
   readonly txBytes: number;
-  readonly record?: Addresses & { readonly readAt: number; readonly t?: number; readonly nat?: string };
+  readonly record?: Addresses & {
+    readonly store?: string;
+    readonly readAt: number;
+    readonly t?: number;
+    readonly nat?: string;
+  };
   readonly published?: Addresses & { readonly at: number; readonly t?: number };
   readonly endpointWrites: number;
   readonly renewals: number;

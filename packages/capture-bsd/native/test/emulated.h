@@ -1,5 +1,5 @@
 /*
- * A /dev/bpf for Linux: packet sockets that answer as FreeBSD's bpf(4) does, so that the code above them runs on real interfaces.
+ * A /dev/bpf for Linux: packet sockets that answer as bpf(4) of FreeBSD, or of macOS (AS_MACOS), does, so that the code above them runs on real interfaces.
  * Frames have the link type that the interface would have there: loopback NULL, Ethernet EN10MB; without a link header it is what
  * STUNMESH_TEST_LINK_TYPE says (null, loop, raw, ppp), NULL when it says nothing, as for FreeBSD's tun(4).
  * The interface scripted0 is none of Linux's: it is cheap to open and close, and has three STUN responses ready for each that does.
@@ -25,6 +25,13 @@
 
 enum { DLT_NULL_ = 0, DLT_EN10MB_ = 1, DLT_PPP_ = 9, DLT_RAW_ = 12, DLT_LOOP_ = 108 };
 
+/* How records are laid out: 64-bit FreeBSD's way or macOS's. The header's size counts for its alignment alone. */
+#ifdef AS_MACOS
+enum { RECORD_ALIGN = 4, RECORD_SIZE = 18, RECORD_CAPTURED = 8, RECORD_ORIGINAL = 12, RECORD_HEADER = 16, NULL_INET6 = 30 };
+#else
+enum { RECORD_ALIGN = 8, RECORD_SIZE = 32, RECORD_CAPTURED = 16, RECORD_ORIGINAL = 20, RECORD_HEADER = 24, NULL_INET6 = 28 };
+#endif
+
 /* One per descriptor; the kernel never hands out the same one twice at a time. */
 struct emulated {
   unsigned int size, link_type, direction, received, dropped, index;
@@ -45,7 +52,13 @@ static struct emulated *emulated_at(int fd) {
 
 static int emulated_open(const char *path, int flags) {
   (void)flags;
+#ifdef AS_MACOS
+  /* No cloning device, and the first one is somebody else's. */
+  if (strcmp(path, "/dev/bpf0") == 0) return emulated_fail(EBUSY);
+  if (strcmp(path, "/dev/bpf1") != 0) return emulated_fail(ENOENT);
+#else
   if (strcmp(path, "/dev/bpf") != 0) return emulated_fail(ENOENT);
+#endif
   if (geteuid() != 0) return emulated_fail(EACCES);
   /* Only when an interface is named it becomes a packet socket, which the kernel is slow to close. */
   int fd = eventfd(3, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
@@ -82,15 +95,18 @@ static int emulated_become_socket(int fd) {
   return result;
 }
 
-static int emulated_attach(int fd, struct emulated *e, struct ifreq *request) {
-  if (strcmp(request->ifr_name, "scripted0") == 0) {
+static int emulated_attach(int fd, struct emulated *e, const char *name) {
+  if (strcmp(name, "scripted0") == 0) {
     e->scripted = 1;
     return 0;
   }
-  unsigned int index = if_nametoindex(request->ifr_name);
+  unsigned int index = if_nametoindex(name);
+  struct ifreq request;
+  memset(&request, 0, sizeof request);
+  snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
   if (index == 0) return emulated_fail(ENXIO);
-  if (emulated_become_socket(fd) < 0 || ioctl(fd, SIOCGIFHWADDR, request) < 0) return -1;
-  unsigned int type = request->ifr_hwaddr.sa_family;
+  if (emulated_become_socket(fd) < 0 || ioctl(fd, SIOCGIFHWADDR, &request) < 0) return -1;
+  unsigned int type = request.ifr_hwaddr.sa_family;
   struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(3 /* all */), .sll_ifindex = (int)index};
   if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) return -1;
   e->loopback = type == ARPHRD_LOOPBACK_;
@@ -123,6 +139,7 @@ static int emulated_control(int fd, unsigned long request, void *argument) {
     return 0;
   }
   case BIOCSETIF:
+    /* A structure of its system's size, which begins with the name. */
     return emulated_attach(fd, e, argument);
   case BIOCSDIRECTION:
     e->direction = *number;
@@ -154,7 +171,7 @@ static uint8_t *emulated_dress(const struct emulated *e, uint8_t *frame, size_t 
   }
   if (e->link_type == DLT_RAW_ || *length == 0) return frame;
   int six = frame[0] >> 4 == 6;
-  uint32_t family = six ? 28 : 2;
+  uint32_t family = six ? NULL_INET6 : 2;
   uint8_t ppp[4] = {0xff, 0x03, 0x00, six ? 0x57 : 0x21};
   if (e->link_type == DLT_LOOP_) family = htonl(family);
   frame -= 4;
@@ -167,15 +184,20 @@ static size_t emulated_link_header(const struct emulated *e) {
   return e->link_type == DLT_EN10MB_ ? 14 : e->link_type == DLT_RAW_ ? 0 : 4;
 }
 
-/* FreeBSD places the network header on a word boundary. */
+static size_t emulated_round(size_t length) {
+  return (length + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
+}
+
+/* The network header comes to stand on a word boundary. */
 static size_t emulated_put(const struct emulated *e, uint8_t *to, const uint8_t *frame, uint32_t captured, uint32_t original) {
-  struct bpf_hdr header = {.bh_caplen = captured, .bh_datalen = original};
   size_t link = emulated_link_header(e);
-  header.bh_hdrlen = (uint16_t)((sizeof header + link + 7) / 8 * 8 - link);
-  memset(to, 0, header.bh_hdrlen);
-  memcpy(to, &header, offsetof(struct bpf_hdr, bh_hdrlen) + 2);
-  memcpy(to + header.bh_hdrlen, frame, captured);
-  return header.bh_hdrlen + captured;
+  uint16_t header = (uint16_t)(emulated_round(RECORD_SIZE + link) - link);
+  memset(to, 0, header);
+  memcpy(to + RECORD_CAPTURED, &captured, sizeof captured);
+  memcpy(to + RECORD_ORIGINAL, &original, sizeof original);
+  memcpy(to + RECORD_HEADER, &header, sizeof header);
+  memcpy(to + header, frame, captured);
+  return header + captured;
 }
 
 /* AF_INET, IPv4, UDP from port 3478 to port 51820, a STUN binding success response. */
@@ -214,7 +236,7 @@ static ssize_t emulated_read(int fd, void *buffer, size_t size) {
     const uint8_t *frame = emulated_dress(e, room + 16, &length);
     uint32_t kept = frame ? bpf_interpret(e->program, e->instructions, frame, length) : 0;
     if (kept == 0) continue;
-    used = (used + 7) / 8 * 8;
+    used = emulated_round(used);
     used += emulated_put(e, (uint8_t *)buffer + used, frame, kept < length ? kept : (uint32_t)length, (uint32_t)length);
   }
   return (ssize_t)used;

@@ -1,6 +1,7 @@
 /** All that a plugin may import. */
 export * from './capture.js';
 export * from './clock.js';
+export * from './duration.js';
 export * from './endpoint.js';
 export * from './error-codes.js';
 export * from './errors.js';

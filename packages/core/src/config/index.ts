@@ -1,4 +1,4 @@
 /** The configuration: reading, checking, describing it. */
-export { formatDuration, parseDuration } from './duration.js';
+export { formatDuration, parseDuration } from '../api/index.js';
 export { type LoadOptions, loadConfig } from './load.js';
 export * from './types.js';

@@ -107,6 +107,17 @@ export function captureCases(harness: CaptureHarness): ConformanceCase[] {
       return undefined;
     },
 
+    'a socket that is only for sending sends from the port too': async () => {
+      await using stun = await openStun({ sendOnly: true });
+      await stun.socket.send(Uint8Array.of(0), far);
+      const { message, from } = await harness.received();
+      assert.deepEqual(Uint8Array.from(message), Uint8Array.of(0));
+      assert.equal(from.port, localPort);
+      await stun.socket[Symbol.asyncDispose]();
+      await rejects(stun.socket.send(Uint8Array.of(0), far), 'ERR_CLOSED');
+      return undefined;
+    },
+
     'F3 success and error responses arrive with where from and where to': async () => {
       await using stun = await openStun();
       for (const [i, type] of [0x0101, 0x0111].entries()) {

@@ -143,6 +143,7 @@ function deviceSnapshot(device: DeviceEntry, now: number): DeviceSnapshot {
 function peerSnapshot(peer: PeerEntry, now: number): PeerSnapshot {
   const { wg } = peer;
   const remote = [...peer.remote.values()].sort((a, b) => (b.record.t ?? 0) - (a.record.t ?? 0))[0];
+  const lastError = peer.fault ?? peer.pingFault;
   const [published] = [...peer.published].sort(([, a], [, b]) => b.wallAt - a.wallAt);
   return {
     name: peer.name,
@@ -182,7 +183,7 @@ function peerSnapshot(peer: PeerEntry, now: number): PeerSnapshot {
     endpointWrites: peer.endpointWrites,
     renewals: peer.renewals,
     reads: peer.reads,
-    ...(peer.fault ? { lastError: peer.fault } : {}),
+    ...(lastError ? { lastError } : {}),
   };
 }
 

@@ -95,6 +95,8 @@ export interface PeerEntry {
   renewals: number;
   reads: number;
   fault: Fault | undefined;
+  /** Why it cannot be pinged; a tunnel that lives does not clear it. */
+  pingFault: Fault | undefined;
 }
 
 export interface DeviceEntry {
@@ -196,6 +198,7 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     renewals: 0,
     reads: 0,
     fault: undefined,
+    pingFault: undefined,
   };
 }
 

@@ -39,6 +39,7 @@ export function createPingMonitors(c: Controllers, echoes: Echoes, on: PingMonit
       for (const [peer, { config, stop }] of running) {
         if (device.peers.includes(peer) && isDeepStrictEqual(peer.config.ping, config.ping)) continue;
         stop.abort();
+        peer.pingFault = undefined;
         running.delete(peer);
       }
       for (const peer of device.peers) {
@@ -72,6 +73,7 @@ async function monitorPeer(
       // The tunnel has to exist; whether it works is what the ping is to find out.
       if (device.facts && peer.wg?.endpoint) {
         address ??= await resolveTarget(c, target, signal);
+        peer.pingFault = undefined;
         void pingOnce(c, echoes, on, device, peer, address, timeoutMs, signal).then((alive) => {
           // The name may lead elsewhere by now.
           if (!alive && isIP(target) === 0) address = undefined;
@@ -81,9 +83,9 @@ async function monitorPeer(
     } catch (error) {
       if (signal.aborted) return;
       const fault = isStunmeshError(error) ? error : new StunmeshError('ERR_INTERNAL', String(error), { cause: error });
-      if (peer.fault?.code !== fault.code)
+      if (peer.pingFault?.code !== fault.code)
         c.logger.warn({ device: device.name, peer: peer.name, error: fault }, 'cannot ping');
-      peer.fault = createFault(fault, c.clock.wallNow());
+      peer.pingFault = createFault(fault, c.clock.wallNow());
       await c.clock.sleep(RESOLVE_AGAIN_MS, signal).catch(() => undefined);
     }
   }

@@ -8,9 +8,8 @@ import { type Coalesced, createCoalesced } from '../runtime/coalesce.js';
 import type { Controllers, NamedStore } from './context.js';
 import { natCode, restoreNat } from './nat-watch.js';
 import { createFault, type DeviceEntry, isUnsettled, type Mapping, type PeerEntry } from './peer-table.js';
+import { dueAt } from './publish-due.js';
 
-/** An unchanged record is written anew at this beat even where stores keep it for ever (F12): somebody may have removed it. */
-const REWRITE_MS = 3_600_000;
 const FIRST_RETRY_MS = 1_000;
 const MOST_RETRY_MS = 60_000;
 const MOST_DISCOVERY_GAP_MS = 30_000;
@@ -286,23 +285,4 @@ async function write(
   } finally {
     peer.publishing.delete(store.name);
   }
-}
-
-/** When this peer's record in this store has to be written next; infinite while there is nothing to say. */
-function dueAt(c: Controllers, device: DeviceEntry, peer: PeerEntry, storeName: string): number {
-  if (!device.facts || device.mappings.size === 0 || !peer.channel || !peer.wg || peer.publishing.has(storeName))
-    return Number.POSITIVE_INFINITY;
-  const retry = peer.publishRetry.get(storeName);
-  if (retry) return retry.at;
-  const last = peer.published.get(storeName);
-  if (!last) return 0;
-  const same =
-    sameEndpoint(last.ipv4, device.mappings.get(4)?.endpoint) &&
-    sameEndpoint(last.ipv6, device.mappings.get(6)?.endpoint) &&
-    // Who is connected learns of our NAT by the next record that is written anyway.
-    (!isUnsettled(peer) || [undefined, last.b].includes(natCode(device)));
-  if (!same) return 0;
-  const expiresAfterMs = c.stores.get(storeName)?.traits.expiresAfterMs;
-  const rewriteMs = expiresAfterMs === undefined ? REWRITE_MS : Math.min(expiresAfterMs / 3, REWRITE_MS);
-  return last.at + rewriteMs;
 }

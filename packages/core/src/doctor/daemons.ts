@@ -11,6 +11,8 @@ export interface DaemonSeen {
   readonly device?: DeviceSnapshot;
   /** It is there and gave no answer that makes sense. */
   readonly error?: unknown;
+  /** Its socket is bound in this network namespace and lies in a file system that we do not see: a container's. */
+  readonly hidden?: true;
 }
 
 /** Where userspace WireGuard keeps sockets of the same name. */
@@ -36,7 +38,8 @@ export async function findDaemons(
       }
       // A socket that is not there is no daemon.
       const absent = hasCode(error, 'ERR_CONTROL_NOT_RUNNING') && !/permission/.test((error as Error).message);
-      return absent ? undefined : { path, error };
+      if (!absent) return { path, error };
+      return bound.includes(path) ? { path, hidden: true } : undefined;
     }),
   );
   // One daemon can be reached by two names of its folder.

@@ -53,6 +53,7 @@ export async function judgeTunnel(scene: Scene, facts: TunnelFacts): Promise<Jud
     life.handshakeAgeMs === undefined
       ? 'no handshake yet'
       : `the last handshake was ${formatAge(life.handshakeAgeMs)} ago`;
+  const silence = wg.txBytes > 0 && wg.rxBytes === 0 ? `, ${wg.txBytes} bytes were sent and none came back` : '';
   const details = { phase: life.phase, endpoint: wg.endpoint ? formatEndpoint(wg.endpoint) : undefined };
   if (life.connected) return { verdict: 'ok', text: `connected${at}: ${handshake}`, details };
   if (life.phase === 'idle')
@@ -87,7 +88,7 @@ export async function judgeTunnel(scene: Scene, facts: TunnelFacts): Promise<Jud
   return {
     // Without a daemon nothing was tried yet.
     verdict: life.phase === undefined ? 'note' : 'warning',
-    text: `${verdict.words}; ${handshake}${at}`,
+    text: `${verdict.words}; ${handshake}${at}${silence}`,
     remedy: `${steps.join('; ')}.`,
     ...(life.lastError ? { code: life.lastError.code } : {}),
     details: told,

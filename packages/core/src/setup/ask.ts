@@ -4,7 +4,10 @@ import { Writable } from 'node:stream';
 import { StunmeshError } from '../api/index.js';
 
 export interface Question {
+  /** Stands before the colon; short, so that the answer has room in the line. */
   readonly question: string;
+  /** Lines above it. */
+  readonly note?: string;
   /** On Enter alone; without it an answer is needed. */
   readonly fallback?: string;
   /** What is typed does not show. */
@@ -49,6 +52,7 @@ export function openAsker(input: NodeJS.ReadableStream, output: NodeJS.WritableS
 
   return {
     async ask(question) {
+      if (question.note !== undefined) output.write(`${question.note}\n`);
       for (;;) {
         const answer = await once(question);
         const wrong =

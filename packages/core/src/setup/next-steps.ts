@@ -23,10 +23,11 @@ export function formatNextSteps(plan: Plan, written: Written): string {
     ...written.remarks.map((remark) => `  ! ${remark}`),
     ...devices.flatMap(hints).map((hint) => `  ! ${hint}`),
     '',
-    'On this host, try the store, then start stunmesh (or: systemctl enable --now stunmesh):',
+    'On this host, try the store, then start (or systemctl enable --now stunmesh):',
     `  stunmesh plugin test ${store.name}${option}`,
     `  stunmesh${option}`,
     '  stunmesh status',
+    ...folderRemark(plan),
     '',
     'On the other side, for each peer: WireGuard there must have this host as a peer,',
     'by its public key, and stunmesh there the same store:',
@@ -36,6 +37,13 @@ export function formatNextSteps(plan: Plan, written: Written): string {
   ];
   for (const device of devices) lines.push('', ...deviceLines(device));
   return `${lines.join('\n')}\n`;
+}
+
+/** The unit lets the service write to its own folders alone. */
+function folderRemark({ store: { kind, settings } }: Plan): readonly string[] {
+  const { path } = settings;
+  if (kind.name !== 'file' || typeof path !== 'string') return [];
+  return [`  (under systemd: systemctl edit stunmesh, [Service], ReadWritePaths=${path})`];
 }
 
 /** Every flag but the secret: that is brought there by another way. */
@@ -59,7 +67,7 @@ function secretRemark({ store: { kind, secret, settings } }: Plan): readonly str
 function deviceLines({ name, publicKey, peers }: FoundDevice): readonly string[] {
   const names = peerNames(peers);
   return [
-    `${name}: this host's public key, which goes into the other side's WireGuard and stunmesh:`,
+    `${name}: this host's public key, for WireGuard and stunmesh on the other side:`,
     publicKey === undefined ? `  (it is not in the file; "wg show ${name} public-key" shows it)` : `  ${publicKey}`,
     ...(peers.length === 0 ? [] : ['its peers, whose own public keys these are:']),
     ...peers.map((peer, index) => `  ${(names[index] ?? '').padEnd(16)} ${peer.publicKey}`),
@@ -71,11 +79,9 @@ function hints({ name, listenPort, peers }: FoundDevice): readonly string[] {
   const silent = peers.filter(({ keepaliveSeconds }) => keepaliveSeconds === 0).length;
   return [
     ...(peers.length === 0 ? [`${name} has no peers; add them to WireGuard, and then here`] : []),
-    ...(listenPort === 0 ? [`${name} has no ListenPort; give it one, or its port changes whenever it comes up`] : []),
+    ...(listenPort === 0 ? [`${name} has no ListenPort; without one its port changes whenever it comes up`] : []),
     ...(silent > 0
-      ? [
-          `${name}: ${silent} of ${peers.length} peers without PersistentKeepalive; 25 keeps a NAT open while nothing is sent`,
-        ]
+      ? [`${name}: ${silent} of ${peers.length} peers without PersistentKeepalive (25 keeps a NAT open)`]
       : []),
   ];
 }

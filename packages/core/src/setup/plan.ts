@@ -79,7 +79,8 @@ async function chooseDevices(
     return [];
   }
   const answer = await asker.ask({
-    question: `WireGuard devices to serve, of ${names.join(', ')}`,
+    note: `WireGuard devices: ${names.join(', ')}`,
+    question: 'Devices to serve',
     fallback: names.join(' '),
     check: (text) => unknownOf(words(text), names),
   });
@@ -105,7 +106,8 @@ async function planStore(
     if (settings[key] !== undefined) continue;
     if (asker) {
       const answer = await asker.ask({
-        question: `${question}, such as ${example}`,
+        note: `${question}, such as ${example}`,
+        question: key,
         ...(optional ? { fallback: '' } : {}),
         check: (text) => passwordInUrl(text),
       });
@@ -118,7 +120,8 @@ async function planStore(
 
 async function askStore(asker: Asker | undefined): Promise<string | undefined> {
   return asker?.ask({
-    question: `Where the records lie:\n${STORE_KINDS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}\n`).join('')}Store`,
+    note: `Where the records are to lie:\n${STORE_KINDS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n')}`,
+    question: 'Store',
     fallback: 'file',
   });
 }
@@ -144,7 +147,8 @@ async function planSecret(
   let { secretText: text } = flags;
   if (text === undefined && asker)
     text = await asker.ask({
-      question: `Its ${secret.word}${secret.needed ? '' : ' (empty: none)'}; it does not show, and goes to a file of its own`,
+      note: `Its ${secret.word}${secret.needed ? '' : ' (empty: none)'}; it does not show, and goes to a file of its own`,
+      question: secret.word,
       hidden: true,
       ...(secret.needed ? {} : { fallback: '' }),
     });
@@ -184,7 +188,7 @@ async function planStun(given: readonly string[], asker: Asker | undefined): Pro
   if (wrong !== undefined) throw usage(`--stun: ${wrong}; write host:port, such as ${STUN_SERVERS[1]}`);
   if (given.length > 0) return given;
   if (!asker) return STUN_SERVERS;
-  const question = { question: 'STUN servers, two or three', fallback: STUN_SERVERS.join(' ') };
+  const question = { note: 'STUN servers, two or three', question: 'Servers', fallback: STUN_SERVERS.join(' ') };
   return words(await asker.ask({ ...question, check: (text) => check(words(text)) }));
 }
 
@@ -205,7 +209,8 @@ async function askPing(devices: readonly FoundDevice[], asker: Asker | undefined
   const some = devices.some(({ peers }) => peers.some(({ allowedIps }) => pingTarget(allowedIps) !== undefined));
   if (!some || !asker) return some;
   const answer = await asker.ask({
-    question: 'Ping the peers through the tunnel, so that a dead one is noticed within seconds (yes, no)',
+    note: 'Pings through the tunnel tell within seconds that a peer is gone',
+    question: 'Ping them (yes, no)',
     fallback: 'yes',
     check: (text) => (/^(y|n|yes|no)$/i.test(text) ? undefined : 'write yes or no'),
   });

@@ -37,7 +37,7 @@ interface Session {
   readonly failures: Map<string, StunmeshError>;
 }
 
-/** One finding, by at most about a dozen small packets to the servers, within about 9 s. A working tunnel is not disturbed: nothing goes to
+/** One finding, by at most about a dozen small packets to the servers, within about 12 s. A working tunnel is not disturbed: nothing goes to
  * peers or to WireGuard, and a NAT keeps the mappings towards others while new ones are made. Servers that fail are named in the
  * result. Errors: those of openSocket, ERR_CAPTURE_LOST, or the signal's reason. */
 export async function discoverNatBehaviour(parts: NatParts, o: NatOptions): Promise<NatBehaviour> {

@@ -51,13 +51,17 @@ function addDeviceMetrics({ gauge, counter }: Metrics): Reader {
   };
 }
 
-function addStoreMetrics({ counter }: Metrics): Reader {
+function addStoreMetrics({ gauge, counter }: Metrics): Reader {
+  const up = gauge('stunmesh_store_up', '0 while the store is left alone because it failed several times in a row.', [
+    'store',
+  ]);
   const read = counter('stunmesh_store_keys_read_total', 'Records asked for, found or not.', ['store']);
   const written = counter('stunmesh_store_keys_written_total', 'Records written, accepted or not.', ['store']);
   const failed = counter('stunmesh_store_keys_failed_total', 'Records whose call failed.', ['store']);
   return ({ stores }) => {
-    for (const metric of [read, written, failed]) metric.reset();
-    for (const { name: store, gets, sets, failures } of stores) {
+    for (const metric of [up, read, written, failed]) metric.reset();
+    for (const { name: store, gets, sets, failures, state } of stores) {
+      up.set({ store }, state === 'up' ? 1 : 0);
       read.inc({ store }, gets);
       written.inc({ store }, sets);
       failed.inc({ store }, failures);

@@ -40,6 +40,8 @@ export interface StoreReading {
   readonly gets: number;
   readonly sets: number;
   readonly failures: number;
+  /** down: it failed several times in a row, and is asked only once in a while. */
+  readonly state: 'up' | 'down';
 }
 
 /** The whole daemon at one moment. */

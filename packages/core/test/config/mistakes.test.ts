@@ -420,3 +420,17 @@ interfaces:
     'c.yaml:6:5: interfaces.wg0.listen_default_route: no effect on this system',
   ]);
 });
+
+test('capture: bsd listens by interface on every system, so the keys for that have their effect', async (t) => {
+  const text = `capture: bsd
+stun: {addresses: "192.0.2.1:3478"}
+interfaces:
+  wg0:
+    listen_interfaces: eth0
+    listen_default_route: true
+    peers: {}
+`;
+  assert.deepEqual((await load(t, text)).warnings, [
+    'c.yaml:4:3: interfaces.wg0: no peers; there is nothing to do for it',
+  ]);
+});

@@ -58,6 +58,10 @@ export interface HarnessOptions extends ConfigOptions {
   /** Whether the stores tell of changes. Default true. */
   readonly watch?: boolean;
   readonly storeTimeoutMs?: number;
+  /** Changes the capture before anything uses it. */
+  prepare?(capture: FakeCapture): void;
+  /** Default: no name has an address. */
+  readonly resolve?: Controllers['resolve'];
   /** IPv4 address of the STUN server that answers; absent: none that a route could be asked for. */
   readonly serverAddress?: string;
   /** False: the test adds the device itself. Default true. */
@@ -128,6 +132,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
   const wg = createFakeWireGuard(clock);
   const capture = createFakeCapture();
   const logger = createMemoryLogger();
+  options.prepare?.(capture);
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal);
   const steps: Step[] = [];
@@ -325,7 +330,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     stores: guarded,
     emit: (event, _device, peer, data) => void events.push({ event, ...(peer ? { peer: peer.name } : {}), data }),
     signal: stopping.signal,
-    resolve: async () => [],
+    resolve: options.resolve ?? (async () => []),
     ...(options.examineNat ? { examineNat: options.examineNat } : {}),
     serverAddress: (_device, family) => (options.serverAddress && family === 4 ? options.serverAddress : undefined),
     settings: () => ({

@@ -184,3 +184,18 @@ test("the snapshot shows what a peer's record tells of its NATs", async () => {
   assert.equal(h.entry().phase, 'connected');
   assert.equal(h.snapshot().devices[0]?.peers[0]?.record?.nat, '4pp6nc');
 });
+
+test('an examination that is under way does not hold up the end of the daemon', async () => {
+  let begun = 0;
+  const h = createHarness({
+    examineNat(_device, _family, signal) {
+      begun += 1;
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+    },
+  });
+  await h.start();
+  await h.advance(60_000);
+  assert.equal(begun, 1);
+  assert.equal(await h.stop(100), true);
+  assert.ok(!h.logger.lines.some(({ message }) => message.includes('NAT behaviour')));
+});

@@ -1,6 +1,7 @@
 /** What a change of this host's own network leads to: one look at everything, once it is quiet, and nothing for networks that are not ours (F27). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { StunmeshError } from '#src/api/index.js';
 import { createHarness, farEndpoint, type Harness } from './harness.js';
 
 const SERVER = '203.0.113.1';
@@ -59,4 +60,52 @@ test('F27 a link that comes back with its address is looked at, and WireGuard is
   assert.equal(named(h, 'network'), 2, 'back');
   assert.equal(h.only('discover').length, 2);
   assert.deepEqual(h.only('set'), []);
+});
+
+test('F27 a capture that cannot tell of changes costs a warning, and everything else works', async () => {
+  const h = createHarness({
+    keepaliveSeconds: 25,
+    prepare(capture) {
+      capture.watchNetwork = () => Promise.reject(new StunmeshError('ERR_CAPTURE_OPEN', 'no netlink here'));
+    },
+  });
+  await h.start();
+  await h.connect();
+  assert.equal(h.entry().phase, 'connected');
+  assert.equal(h.logger.lines.filter(({ message }) => message.startsWith('no network events')).length, 1);
+});
+
+test('F27 news that end while running are said', async () => {
+  let fail: ((error: StunmeshError) => void) | undefined;
+  const h = createHarness({
+    prepare(capture) {
+      const { watchNetwork } = capture;
+      capture.watchNetwork = (on) => {
+        fail = on.onFault;
+        return watchNetwork(on);
+      };
+    },
+  });
+  await h.start();
+  fail?.(new StunmeshError('ERR_CAPTURE_LOST', 'gone'));
+  assert.match(h.logger.text(), /network events are lost/);
+});
+
+test('F27 routes that cannot be asked for leave everything as it is', async () => {
+  const h = await connected();
+  h.capture.routeTo = () => Promise.reject(new Error('EIO'));
+  h.capture.change({ kind: 'route' });
+  await h.live(5_000);
+  assert.deepEqual(h.only('discover', 'set'), []);
+  assert.match(h.logger.text(), /could not look at the routes/);
+});
+
+test('F27 a capture without routes hears of links all the same', async () => {
+  const h = createHarness({ serverAddress: SERVER, keepaliveSeconds: 25 });
+  Reflect.deleteProperty(h.capture, 'routeTo');
+  await h.start();
+  await h.connect();
+  h.capture.change({ kind: 'link', interface: 'eth0' });
+  await h.live(5_000);
+  assert.equal(h.entry().phase, 'connected');
 });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
+import { reconfigureDevice } from '#src/controllers/peer-table.js';
 import { createHarness, type Harness, type HarnessOptions } from './harness.js';
 
 const INSIDE = '10.99.1.1';
@@ -82,4 +83,70 @@ test('F29 every peer has a timer of its own: one that hangs delays no other', as
   await h.advance(10_000);
   // Both share a target here, so that twenty echoes are two peers' ten.
   assert.ok(h.only('kick').length >= 18 && h.only('kick').length <= 22, `${h.only('kick').length}`);
+});
+
+test('F30 a target by name is resolved, and again once its pings go unanswered', async () => {
+  const asked: string[] = [];
+  let address = INSIDE;
+  const h = await pinged(
+    { target: 'router.site.test' },
+    {
+      resolve: async (name, family) => {
+        asked.push(`${name}/${family}`);
+        return family === 4 ? [address] : [];
+      },
+    },
+  );
+  assert.deepEqual(asked, ['router.site.test/4']);
+  assert.ok(h.only('kick').length === 0 && h.capture.echoes.some(({ to }) => to === INSIDE));
+  const answersAt = h.peer().answersAt;
+  h.peer().answersAt = undefined;
+  address = '10.99.1.9';
+  await h.advance(3_000);
+  h.peer().answersAt = answersAt;
+  await h.advance(3_000);
+  assert.ok(asked.length >= 2, `${asked.length}`);
+  assert.ok(h.capture.echoes.some(({ to }) => to === '10.99.1.9'));
+});
+
+test('F30 a name that does not resolve is said once, tried again, and never a reason to call the peer dead', async () => {
+  let known = false;
+  const h = createHarness({
+    ping: { enabled: true, target: 'router.site.test', intervalMs: 1_000, timeoutMs: 1_000 },
+    keepaliveSeconds: 25,
+    mappingCheckMs: 0,
+    resolve: async () => {
+      if (!known) throw new StunmeshError('ERR_RESOLVE', 'no such name');
+      return [INSIDE];
+    },
+  });
+  await h.start();
+  await h.connect();
+  await h.live(120_000);
+  const warnings = h.logger.lines.filter(({ message }) => message === 'cannot ping');
+  assert.equal(warnings.length, 1);
+  assert.equal(suspectAt(h), undefined);
+  assert.equal(h.snapshot().devices[0]?.peers[0]?.lastError?.code, 'ERR_RESOLVE');
+  known = true;
+  await h.live(31_000);
+  assert.ok(h.capture.echoes.some(({ to }) => to === INSIDE));
+});
+
+test('a ping that is reconfigured goes on by its new settings, and one that is switched off ends', async () => {
+  const h = await pinged({});
+  const reconfigure = (ping: NonNullable<HarnessOptions['ping']>) => {
+    const peers = new Map([...h.device.config.peers].map(([name, peer]) => [name, { ...peer, ping }]));
+    reconfigureDevice(h.device, { ...h.device.config, peers }, h.clock.now());
+    h.engine.reconfigured();
+  };
+  reconfigure({ enabled: true, target: INSIDE, intervalMs: 10_000, timeoutMs: 1_000 });
+  await h.advance(5_000);
+  h.forget();
+  await h.live(60_000);
+  assert.ok(h.only('kick').length >= 5 && h.only('kick').length <= 8, `${h.only('kick').length}`);
+  reconfigure({ enabled: false, intervalMs: 1_000, timeoutMs: 1_000 });
+  await h.advance(2_000);
+  h.forget();
+  await h.live(60_000);
+  assert.deepEqual(h.only('kick'), []);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { exitStatus, type Finding } from '#src/doctor/finding.js';
-import { createPatient, inOrder, MAPPED, trouble } from './patient.js';
+import { createPatient, inOrder, MAPPED, snapshotOf, trouble } from './patient.js';
 
 test('F16 a good host is well; nothing is written to WireGuard, and one key of its own to the store', async (t) => {
   const patient = createPatient(t);
@@ -14,6 +14,7 @@ test('F16 a good host is well; nothing is written to WireGuard, and one key of i
   assert.deepEqual(patient.wg.writes, []);
   assert.deepEqual(patient.store.records, before, 'its own key is deleted again');
   assert.equal(patient.capture.stunSockets.size, 0, 'sockets are closed');
+  assert.equal(patient.openStores, 0, 'stores are closed');
   const last = findings.at(-1);
   assert.match(last?.text ?? '', /^connected at 203\.0\.113\.77:51820: the last handshake was 3\d s ago$/);
 });
@@ -50,4 +51,13 @@ test('what a check cannot bear is a finding of its own, and the others go on', a
   assert.deepEqual(trouble(findings), ['privileges fault no such thing']);
   assert.equal(find(findings, 'privileges')?.code, 'ERR_INTERNAL');
   assert.ok(findings.some(({ text }) => text.includes(MAPPED)));
+});
+
+test('F38 one daemon that is reached by two names of its folder is one', async (t) => {
+  const patient = createPatient(t);
+  patient.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(patient, 11));
+  patient.daemons.set('/var/run/stunmesh/wg0.sock', snapshotOf(patient, 11));
+  const findings = await patient.examine();
+  assert.deepEqual(trouble(findings), []);
+  assert.match(find(findings, 'daemon')?.text ?? '', /runs as process 11/);
 });

@@ -1,7 +1,11 @@
+/** What is wrong with the host itself: its file, rights, programs, devices, daemons and clock. */
 import { StunmeshError } from '#src/api/index.js';
+import { createChannel } from '#src/record/seal.js';
+import { storeKey } from '#src/record/store-key.js';
 import { VERSION } from '#src/version.js';
+import { keyPair } from '../controllers/far-side.js';
 import { testCases } from './cases.js';
-import { NOW, now, PEER4, snapshotOf } from './patient.js';
+import { MAPPED, NOW, now, ownRecord, PEER4, snapshotOf } from './patient.js';
 
 const HOUR = 3600;
 
@@ -133,6 +137,68 @@ testCases([
     named: ['daemon', 'fault', /^2 daemons serve.*process 11 \(\/run\/stunmesh\/wg0\.sock\) and process 12 /],
     remedy: /stop that process/,
     code: 'ERR_LOCKED',
+  },
+  {
+    what: 'F38 a daemon in a container that shares the network',
+    change: (p) => {
+      p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 11));
+      p.daemons.set('/opt/other/wg0.sock', new StunmeshError('ERR_CONTROL_NOT_RUNNING', 'no daemon serves it'));
+    },
+    named: ['daemon', 'warning', /in another file system, such as a container, serves \/opt\/other\/wg0\.sock/],
+    remedy: /run doctor there/,
+  },
+  {
+    what: 'a control socket that is closed to us',
+    change: (p) => {
+      const text = 'cannot reach a daemon at /run/stunmesh/wg0.sock: permission denied; ask as root';
+      p.daemons.set('/run/stunmesh/wg0.sock', new StunmeshError('ERR_CONTROL_NOT_RUNNING', text));
+    },
+    named: ['daemon', 'warning', /permission denied; ask as root/],
+    code: 'ERR_CONTROL_NOT_RUNNING',
+  },
+  {
+    what: 'a capture that does not hear loopback, as those of BSD',
+    change: (p) => {
+      p.system.platform = 'freebsd';
+      const { onSend } = p.capture;
+      p.capture.onSend = (sent) => (sent.to.address === '127.0.0.1' ? undefined : onSend(sent));
+    },
+    named: ['capture', 'note', /loopback is not captured here/],
+  },
+  {
+    what: 'WireGuard that nobody has used yet, where the kernel does not tell',
+    change: (p) => {
+      p.system.kernelModule = async () => undefined;
+      p.wg.removeDevice('wg0');
+    },
+    named: ['wireguard', 'note', /there is no WireGuard device yet/],
+  },
+  {
+    what: 'a kernel module that is not loaded',
+    change: (p) => {
+      p.system.kernelModule = async () => 'available';
+      p.wg.removeDevice('wg0');
+    },
+    named: ['wireguard', 'note', /is there and not loaded/],
+  },
+  {
+    what: 'records of all peers from tomorrow',
+    change: (p) => {
+      const other = keyPair('site-c');
+      p.wg.addPeer('wg0', { publicKey: other.publicKey });
+      p.config += `      site-c: { public_key: ${other.publicKey}, plugin: main, protocol: ipv4 }\n`;
+      p.put({ t: now + 26 * HOUR });
+      const sealed = createChannel(other.secretKey, p.own.publicKey).seal(JSON.stringify({ t: now + 25 * HOUR }));
+      p.store.records.set(storeKey(other.publicKey, p.own.publicKey), sealed);
+    },
+    named: ['clock', 'fault', /records of all peers are dated up to 26 h in the future: this host's clock is behind/],
+    remedy: /timedatectl/,
+  },
+  {
+    what: 'our own record from tomorrow',
+    change: (p) => ownRecord(p, MAPPED, now + 24 * HOUR),
+    named: ['clock', 'warning', /our own record is dated 24 h in the future/],
+    remedy: /timedatectl/,
   },
   {
     what: 'a daemon of another version',

@@ -1,6 +1,10 @@
+/** What is wrong on the way: routes and marks, STUN servers, NATs. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encodeEcho, parseEcho } from '#src/net/index.js';
 import { captureError } from '#src/testing/index.js';
 import { testCases } from './cases.js';
-import { lonely, type Patient, PEER4, SERVERS } from './patient.js';
+import { createPatient, lonely, type Patient, PEER4, SERVERS, trouble } from './patient.js';
 
 const ETH0 = { interface: 'eth0', source: '192.168.1.2' } as const;
 
@@ -80,6 +84,70 @@ testCases([
     remedy: /add a third server/,
   },
   {
+    what: 'a dual-stack interface on a host without IPv6',
+    change: (p) => {
+      p.config = p.config.replace('protocol: ipv4\n', 'protocol: dualstack\n');
+    },
+    named: ['stun', 'note', /reaches no STUN server over IPv6: the other family alone is published/],
+  },
+  {
+    what: 'a server that takes its time',
+    change: (p) => {
+      const { onSend } = p.capture;
+      p.capture.onSend = (sent) => {
+        if (sent.to.address === '198.51.100.2') void p.clock.sleep(1_200).then(() => onSend(sent));
+        else onSend(sent);
+      };
+    },
+    named: ['stun', 'warning', /198\.51\.100\.2:3478 sees .*, after 1200 ms: slow/],
+    remedy: /a nearer server/,
+  },
+  {
+    what: 'more servers than are asked',
+    change: (p) => {
+      const more = [4, 5, 6, 7].map((n) => `"198.51.100.${n}:3478"`);
+      p.config = p.config.replace('"198.51.100.3:3478"', `"198.51.100.3:3478", ${more.join(', ')}`);
+    },
+    named: ['stun', 'note', /^2 further servers not asked/],
+  },
+  {
+    what: 'one server alone',
+    change: (p) => {
+      p.config = p.config.replace(/, "198.51.100.[23]:3478"/g, '');
+    },
+    named: ['stun', 'note', /one STUN server alone/],
+    remedy: /add a second one/,
+  },
+  {
+    what: 'a server whose name is not known',
+    change: (p) => {
+      p.config = p.config.replace('198.51.100.2:3478', 'stun.example.net:3478');
+    },
+    named: ['stun', 'warning', /stun\.example\.net.*no such name/],
+    remedy: /DNS/,
+    code: 'ERR_RESOLVE',
+  },
+  {
+    what: 'a host without any route',
+    change: (p) => {
+      for (const server of SERVERS) p.capture.setRoute(server.replace(':3478', ''), undefined);
+    },
+    named: ['route', 'fault', /there is no route to STUN server 198/],
+    remedy: /default route/,
+    code: 'ERR_STUN_NO_ROUTE',
+  },
+  {
+    what: 'a double NAT',
+    change: (p) => {
+      p.capture.onEcho = ({ packet, to, device, ttl }) => {
+        const echo = parseEcho(4, packet);
+        if (echo && (ttl ?? 64) >= 2) p.capture.deliverEcho(device, 4, encodeEcho(4, { ...echo, kind: 'reply' }), to);
+      };
+    },
+    named: ['nat', 'note', /\(double NAT\): a port has to be forwarded at both/],
+    remedy: /bridge/,
+  },
+  {
     what: 'no server that answers',
     change: (p) => {
       for (const server of SERVERS) p.servers.set(server, undefined);
@@ -136,3 +204,23 @@ testCases([
     remedy: /local network/,
   },
 ]);
+
+test('servers of one family each serve a dual-stack interface: none of them is to blame', async (t) => {
+  const patient = createPatient(t);
+  patient.config = patient.config
+    .replace('protocol: ipv4\n', 'protocol: dualstack\n')
+    .replace(SERVERS[1], '[2001:db8:ffff::1]:3478')
+    .replace(SERVERS[2], '[2001:db8:ffff::2]:3478');
+  for (const n of [1, 2]) patient.servers.set(`[2001:db8:ffff::${n}]:3478`, '[2001:db8:1::2]:51820');
+  const findings = await patient.examine();
+  assert.deepEqual(trouble(findings), []);
+  assert.ok(findings.some(({ text }) => /\[2001:db8:ffff::2\]:3478 sees \[2001:db8:1::2\]:51820/.test(text)));
+});
+
+test('F7 what a liar says of the port does not count: the NAT is described by the others', async (t) => {
+  const patient = createPatient(t);
+  patient.servers.set(SERVERS[1], '192.0.2.66:6666');
+  const nat = (await patient.examine()).filter(({ check }) => check === 'nat');
+  assert.match(nat[0]?.text ?? '', /mapping endpoint-independent.*ports are kept$/);
+  assert.ok(!nat.some(({ text }) => /gives port|192\.0\.2\.66/.test(text)), JSON.stringify(nat));
+});

@@ -1,6 +1,6 @@
 /** A host for doctor to examine, over doubles: all is well unless a test changes it. */
 import type { TestContext } from 'node:test';
-import { type CaptureModule, type Endpoint, type StoreTraits, StunmeshError } from '#src/api/index.js';
+import { type CaptureModule, type Endpoint, type Store, type StoreTraits, StunmeshError } from '#src/api/index.js';
 import type { Snapshot } from '#src/control/snapshot.js';
 import { acceptRecord } from '#src/controllers/acceptance.js';
 import { examine } from '#src/doctor/examine.js';
@@ -53,6 +53,8 @@ export interface Patient {
   /** Replaces members of what doctor is handed. */
   readonly parts: { -readonly [K in keyof DoctorParts]?: DoctorParts[K] };
   config: string;
+  /** Instances of the store that were opened and are not closed yet. */
+  openStores: number;
   traits: StoreTraits;
   /** Seals a record as the peer (or somebody else) and puts it in its place. */
   put(record: EndpointRecord, sender?: KeyPair): void;
@@ -120,6 +122,7 @@ export function createPatient(t: TestContext): Patient {
       httpDate: async () => undefined,
     },
     parts: {},
+    openStores: 0,
     traits: { maxValueBytes: 65_536, minPollMs: 500 },
     config: `
 stun: { addresses: [${SERVERS.map((server) => `"${server}"`).join(', ')}] }
@@ -150,6 +153,19 @@ interfaces:
   patient.put({ ipv4: endpoint(PEER_AT), t: NOW / 1000 - 60, f: fingerprint(peer.publicKey) });
   return patient;
 
+  /** As a machine sees a backend that others see too. */
+  function instance(): Store {
+    patient.openStores += 1;
+    return {
+      get: (...call) => store.get(...call),
+      set: (...call) => store.set(...call),
+      delete: (...call) => store.delete(...call),
+      async [Symbol.asyncDispose]() {
+        patient.openStores -= 1;
+      },
+    };
+  }
+
   async function assemble(): Promise<DoctorParts> {
     const loaded = await load(t, patient.config).catch((error: StunmeshError) => error);
     const random = (bytes: number) => Uint8Array.from({ length: bytes }, () => Math.floor(Math.random() * 256));
@@ -162,10 +178,10 @@ interfaces:
       random,
       loadCapture: async (): Promise<CaptureModule> => capture,
       openStore: async ({ name, timeoutMs }) =>
-        guardStore({ name, store, traits: patient.traits, timeoutMs, clock, logger: createMemoryLogger() }),
+        guardStore({ name, store: instance(), traits: patient.traits, timeoutMs, clock, logger: createMemoryLogger() }),
       async readSnapshot(path) {
         const found = daemons.get(path) ?? new StunmeshError('ERR_CONTROL_NOT_RUNNING', `no daemon serves ${path}`);
-        if (found instanceof Error) throw found;
+        if ('code' in found) throw found;
         return found;
       },
       acceptRecord,
@@ -237,7 +253,7 @@ export function lonely({ wg, peer }: Patient): void {
 }
 
 /** Our own record for the peer, naming this endpoint. */
-export function ownRecord({ store, own, peer }: Patient, at: string): void {
-  const sealed = createChannel(own.secretKey, peer.publicKey).seal(JSON.stringify({ ipv4: at, t: now }));
+export function ownRecord({ store, own, peer }: Patient, at: string, t = now): void {
+  const sealed = createChannel(own.secretKey, peer.publicKey).seal(JSON.stringify({ ipv4: at, t }));
   store.records.set(storeKey(own.publicKey, peer.publicKey), sealed);
 }

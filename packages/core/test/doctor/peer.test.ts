@@ -1,7 +1,7 @@
 /** What keeps a peer away: its key, its record, ours; and the verdict in words. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parsePublicKey } from '#src/api/index.js';
+import { parsePublicKey, StunmeshError } from '#src/api/index.js';
 import type { Finding } from '#src/doctor/finding.js';
 import { fingerprint } from '#src/record/endpoint-record.js';
 import { keyPair } from '../controllers/far-side.js';
@@ -23,6 +23,32 @@ const HOUR = 3600;
 
 testCases([
   {
+    what: 'a peer without AllowedIPs',
+    change: lonely,
+    named: ['peer', 'warning', /no AllowedIPs/],
+    remedy: /tunnel address/,
+  },
+  {
+    what: 'a peer without keepalive behind a NAT',
+    change: lonely,
+    named: ['peer', 'note', /no persistent keepalive/],
+    remedy: /PersistentKeepalive = 25/,
+  },
+  {
+    what: 'a record without a date',
+    change: (p) => p.put({ ...(PEER4 ? { ipv4: PEER4 } : {}) }),
+    named: ['peer', 'ok', /opens, names 203\.0\.113\.77:51820, and has no date/],
+  },
+  {
+    what: 'a record that cannot be read for a fault of its store',
+    change: (p) => {
+      lonely(p);
+      p.store.failure = new StunmeshError('ERR_STORE_UNAVAILABLE', 'no network');
+    },
+    named: ['peer', 'warning', /^its record could not be read: the store "main" failed$/],
+    code: 'ERR_STORE_UNAVAILABLE',
+  },
+  {
     what: 'our own record that the daemon did not publish',
     change: (p) => {
       lonely(p);
@@ -30,6 +56,15 @@ testCases([
     },
     named: ['peer', 'warning', /our own record for it is not in the store "main", although a daemon runs/],
     remedy: /stunmesh status/,
+  },
+  {
+    what: 'our own record of a former port',
+    change: (p) => {
+      lonely(p);
+      ownRecord(p, '203.0.113.9:1024');
+    },
+    named: ['peer', 'warning', /names 203\.0\.113\.9:1024, but we are at 203\.0\.113\.9:51820 now/],
+    remedy: /start stunmesh: it publishes/,
   },
   {
     what: 'our own record of a former address',
@@ -160,10 +195,11 @@ test('the verdict on a tunnel that is not there: should work, cannot, not foreto
   const tried = await verdictOf((p) => {
     told(p, '4ee');
     p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 1, { phase: 'connecting' }));
-    if (PEER4) p.wg.changePeer('wg0', p.peer.publicKey, { endpoint: PEER4 });
+    if (PEER4) p.wg.changePeer('wg0', p.peer.publicKey, { endpoint: PEER4, txBytes: 148 });
   });
   assert.equal(tried.verdict, 'warning');
   assert.match(tried.remedy ?? '', /look on site-b/);
+  assert.match(tried.text, /148 bytes were sent and none came back$/);
 
   const blind = await verdictOf((p) => {
     for (const server of SERVERS) p.servers.set(server, undefined);

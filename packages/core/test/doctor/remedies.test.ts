@@ -15,7 +15,7 @@ test('F39 each error code has one remedy: that of docs/errors.md, word by word',
         code,
         (remedy ?? '')
           .replace(/\s+/g, ' ')
-          .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+          .replace(/\[[^\]]*\]\(([^)]*)\)/g, 'docs/$1')
           .trim(),
       ],
     ),

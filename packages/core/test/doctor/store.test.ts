@@ -1,3 +1,4 @@
+/** What is wrong with a store: refused, read-only, late, slow, small, nearly used up. */
 import { StunmeshError } from '#src/api/index.js';
 import type { Snapshot } from '#src/control/snapshot.js';
 import { testCases } from './cases.js';

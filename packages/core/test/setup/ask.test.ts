@@ -30,8 +30,12 @@ test('an answer, the default on Enter, again where it will not do', async (t) =>
   const again = asker.ask({ question: 'Colour', fallback: 'blue' });
   await type(/Colour \[blue\]: $/, '\n');
   assert.equal(await again, 'blue');
-  const size = asker.ask({ question: 'Size', check: (text) => (text === '7' ? undefined : 'write 7') });
-  await type(/Size: $/, '\n');
+  const size = asker.ask({
+    note: 'Large or small',
+    question: 'Size',
+    check: (text) => (text === '7' ? undefined : 'write 7'),
+  });
+  await type(/Large or small\nSize: $/, '\n');
   await type(/an answer is needed\nSize: $/, '8\n');
   await type(/write 7\nSize: $/, '7\n');
   assert.equal(await size, '7');

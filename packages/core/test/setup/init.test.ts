@@ -10,8 +10,9 @@ import type { Question } from '#src/setup/ask.js';
 import { formatConfig, peerNames } from '#src/setup/format-config.js';
 import type { FoundDevice } from '#src/setup/found-device.js';
 import { type InitOptions, initialise } from '#src/setup/init.js';
+import { formatNextSteps } from '#src/setup/next-steps.js';
 import type { PlanFlags } from '#src/setup/plan.js';
-import { storeKind } from '#src/setup/store-kinds.js';
+import { STORE_KINDS, storeKind } from '#src/setup/store-kinds.js';
 import { keyPair } from '../controllers/far-side.js';
 
 const [OWN, A, B] = [keyPair('own').publicKey, keyPair('a').publicKey, keyPair('b').publicKey];
@@ -43,7 +44,8 @@ async function run(
   const answers = Object.entries((more.answers ?? {}) as Record<string, string>);
   /** Answers by a word of the question; what is not answered takes its default. */
   const asker = {
-    async ask({ question, fallback, hidden, check }: Question) {
+    async ask({ note = '', question: line, fallback, hidden, check }: Question) {
+      const question = `${note}\n${line}`;
       questions.push(`${question}${hidden ? ' (hidden)' : ''}`);
       const answer = answers.find(([word]) => question.includes(word))?.[1] ?? fallback;
       assert.ok(answer !== undefined, `no answer to: ${question}`);
@@ -146,11 +148,11 @@ test('answers on a terminal: the same, and several devices are chosen from', asy
     {
       devices: [WG0, WG1],
       answers: {
-        'devices to serve': 'wg0',
+        'Devices to serve': 'wg0',
         'Where the records': 'cloudflare',
         Zone: 'example.com',
         token: 'hunter2',
-        Ping: 'no',
+        'Ping them': 'no',
       },
     },
   );
@@ -254,4 +256,32 @@ test('any names, keys and settings come back from the file as they went in', asy
     }),
     { numRuns: 150 },
   );
+});
+
+test('what is asked and what is printed fits 80 columns, where paths and addresses are short', async (t) => {
+  const silent = { ...WG0, listenPort: 0, peers: WG0.peers.map((peer) => ({ ...peer, keepaliveSeconds: 0 })) };
+  for (const kind of STORE_KINDS) {
+    const settings = Object.fromEntries(kind.questions.map(({ key }) => [key, '/srv/mesh']));
+    const plan = {
+      devices: [silent],
+      store: {
+        name: 'shared',
+        kind,
+        settings,
+        ...(kind.secret ? { secret: { key: kind.secret.file, text: 'x' } } : {}),
+      },
+      stunServers: [],
+      protocol: 'dualstack',
+      ping: true,
+    } as const;
+    const path = '/etc/stunmesh/config.yaml';
+    const text = formatNextSteps(plan, { path, secretPath: '/etc/stunmesh/shared-token', remarks: [] });
+    for (const line of text.split('\n')) assert.ok(line.length <= 80, `${line.length}: ${line}`);
+  }
+  const { questions } = await run(
+    t,
+    {},
+    { devices: [WG0, WG1], answers: { Store: 'cloudflare', Zone: 'example.com', token: 'hunter2' } },
+  );
+  for (const line of questions.join('\n').split('\n')) assert.ok(line.length <= 80, line);
 });

@@ -87,7 +87,7 @@ export function createFakeNat(clock: FakeClock, o: FakeNatOptions, servers: read
       if (asked.address !== one.address && !isTwo) continue;
       if (isTwo && quirk === 'other address silent') return;
       const second = one.port + 1;
-      if (asked.port !== one.port && !(two && asked.port === second)) return;
+      if (asked.port !== one.port && !(two && asked.port === second)) continue;
       const place = (changeIp: boolean, changePort: boolean): Endpoint => ({
         family: 4,
         address: two && changeIp !== isTwo ? two.address : one.address,

@@ -93,6 +93,12 @@ test('one plain server tells only whether there is a NAT', async () => {
   assert.match(found.reasons.join('\n'), /second one/);
 });
 
+test('two names of one address are one witness: a mapping by address is not called steady', async () => {
+  const again: FakeServer = { addresses: ['192.0.2.1:3500'] };
+  const found = await setUp({ mapping: AD, filtering: APD }, [PLAIN, again]).run();
+  assert.deepEqual([found.mapping, found.how], ['unknown', 'single']);
+});
+
 test('without CHANGE-REQUEST nothing but plain requests leaves, and the mapping is told all the same', async () => {
   const { run, network } = setUp({ mapping: APD, filtering: APD }, [PAIR], { filtering: false });
   const found = await run();

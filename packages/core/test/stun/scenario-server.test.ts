@@ -8,7 +8,7 @@ import { startTransaction } from '#src/stun/transaction.js';
 import { createFakeClock } from '#src/testing/index.js';
 
 /** The STUN server that the scenario for FreeBSD brings along. */
-const { answerTo } = (await import(new URL('../../../../test/freebsd/stun-server.mjs', import.meta.url).href)) as {
+const { answerTo } = (await import(new URL('../../../../test/freebsd/stun-answer.mjs', import.meta.url).href)) as {
   answerTo(request: Buffer, from: { address: string; port: number }): Buffer | undefined;
 };
 

@@ -45,6 +45,7 @@ test('a peer: its phase, ages, round trip and counts, in seconds and bytes', asy
     'stunmesh_device_up{device="wg0"}': 1,
     'stunmesh_device_reflexive_known{device="wg0",family="ipv4"}': 1,
     'stunmesh_device_discoveries_total{device="wg0"}': 4,
+    'stunmesh_store_up{store="main"}': 1,
     'stunmesh_store_keys_read_total{store="main"}': 9,
     'stunmesh_store_keys_written_total{store="main"}': 5,
     'stunmesh_store_keys_failed_total{store="main"}': 1,

@@ -40,7 +40,7 @@ export function readings(change: Partial<Readings> = {}): Readings {
     wallNow: WALL,
     configured: ['wg0'],
     devices: [deviceReading()],
-    stores: [{ name: 'main', gets: 9, sets: 5, failures: 1 }],
+    stores: [{ name: 'main', gets: 9, sets: 5, failures: 1, state: 'up' }],
     ...change,
   };
 }

@@ -20,7 +20,10 @@ export const captureCheck: Check<Scene> = {
     const loaded: Finding = { check, verdict: 'ok', text: `the capture module "${capture.name}" is loaded` };
     const tried = await attempt(tryLoopback(capture, scene.parts));
     if (tried.error !== undefined) return [loaded, { check, verdict: 'fault', ...fromError(tried.error) }];
-    return [loaded, judge(tried.value ?? { reply: false, other: false }, scene.parts.system.platform)];
+    return [
+      loaded,
+      judge(tried.value ?? { reply: false, other: false }, hearsLoopback(capture, scene.parts.system.platform)),
+    ];
   },
 };
 
@@ -65,7 +68,12 @@ async function tryLoopback(capture: CaptureModule, parts: DoctorParts): Promise<
   return seen;
 }
 
-function judge(seen: Seen, platform: NodeJS.Platform): Finding {
+/** A capture by interface listens to those of the underlay alone. */
+function hearsLoopback({ name }: CaptureModule, platform: NodeJS.Platform): boolean {
+  return platform === 'linux' && name !== 'bsd';
+}
+
+function judge(seen: Seen, loopbackIsHeard: boolean): Finding {
   if (seen.other)
     return {
       check,
@@ -76,8 +84,7 @@ function judge(seen: Seen, platform: NodeJS.Platform): Finding {
     };
   if (seen.reply)
     return { check, verdict: 'ok', text: 'self-test on loopback: a STUN reply arrives, another packet is kept out' };
-  // Elsewhere packets are captured on the interfaces of the underlay alone.
-  if (platform !== 'linux')
+  if (!loopbackIsHeard)
     return {
       check,
       verdict: 'note',

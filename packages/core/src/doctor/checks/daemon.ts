@@ -17,6 +17,14 @@ async function look(scene: Scene, subject: string): Promise<readonly Finding[]> 
   const findings: Finding[] = all.flatMap(({ error }) =>
     error === undefined ? [] : [{ check, subject, verdict: 'warning', ...fromError(error) }],
   );
+  for (const { path } of all.filter(({ hidden }) => hidden))
+    findings.push({
+      check,
+      subject,
+      verdict: running.length > 0 ? 'warning' : 'note',
+      text: `something in another file system, such as a container, serves ${path}`,
+      remedy: 'if that is a stunmesh too, run doctor there, and let one of them alone serve this device.',
+    });
   const [first] = running;
   if (!first) {
     if (findings.length > 0) return findings;

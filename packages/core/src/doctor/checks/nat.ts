@@ -20,7 +20,7 @@ async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Find
       if (!nat?.mapped) return [];
       const { value: device } = await attempt(scene.device(entry.name));
       return [
-        ...judge(nat, `${entry.name} IPv${family}`),
+        ...judge(nat, `${entry.name} IPv${family}`, device?.listenPort ?? 0),
         ...(await neighbours(scene, entry, nat, device?.listenPort ?? 0)),
       ];
     }),
@@ -28,11 +28,12 @@ async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Find
   return findings.flat();
 }
 
-function judge(nat: NatBehaviour, subject: string): readonly Finding[] {
-  const { mapping, filtering, cgnat, doubleNat, allocationDelta, portPreserving, how } = nat;
-  const details = { mapping, filtering, cgnat, doubleNat, allocationDelta, portPreserving, how };
+function judge(nat: NatBehaviour, subject: string, listenPort: number): readonly Finding[] {
+  const { mapping, filtering, cgnat, doubleNat, allocationDelta, how } = nat;
+  const keepsPorts = keeps(nat, listenPort);
+  const details = { mapping, filtering, cgnat, doubleNat, allocationDelta, keepsPorts, how };
   const findings: Finding[] = [
-    { check, subject, verdict: 'ok', text: `${describeNat(nat)}: ${rfcWords(nat)}`, details },
+    { check, subject, verdict: 'ok', text: `${describeNat(nat)}: ${rfcWords(nat, keepsPorts)}`, details },
   ];
   const dependent = mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
   if (dependent)
@@ -67,10 +68,15 @@ function judge(nat: NatBehaviour, subject: string): readonly Finding[] {
   return findings;
 }
 
+/** Where one port serves all destinations, that one tells. */
+function keeps({ mapping, mapped, portPreserving }: NatBehaviour, listenPort: number): boolean | undefined {
+  return mapping === 'endpoint-independent' ? mapped?.port === listenPort : portPreserving;
+}
+
 /** RFC 4787's own terms. */
-function rfcWords({ mapping, filtering, portPreserving }: NatBehaviour): string {
+function rfcWords({ mapping, filtering }: NatBehaviour, keepsPorts: boolean | undefined): string {
   if (mapping === 'none') return `the host has its public address itself, filtering ${filtering}`;
-  const ports = portPreserving === undefined ? '' : portPreserving ? ', ports are kept' : ', ports are not kept';
+  const ports = keepsPorts === undefined ? '' : keepsPorts ? ', ports are kept' : ', ports are not kept';
   return `mapping ${mapping}, filtering ${filtering}${ports}`;
 }
 
@@ -81,11 +87,11 @@ async function neighbours(
   nat: NatBehaviour,
   listenPort: number,
 ): Promise<readonly Finding[]> {
-  const { mapped, portPreserving, mapping, family } = nat;
+  const { mapped, mapping, family } = nat;
   if (!mapped || mapping === 'none') return [];
   const subject = `${entry.name} IPv${family}`;
   const findings: Finding[] = [];
-  if (portPreserving === false && mapped.port !== listenPort && mapping === 'endpoint-independent')
+  if (mapping === 'endpoint-independent' && mapped.port !== listenPort)
     findings.push({
       check,
       subject,

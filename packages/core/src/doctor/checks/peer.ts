@@ -3,7 +3,7 @@ import type { Device, Peer } from '../../api/index.js';
 import type { InterfaceConfig, PeerConfig } from '../../config/index.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { judgeOwn } from '../judge-own.js';
-import { judgeRecords } from '../judge-records.js';
+import { type Judgement, judgeRecords } from '../judge-records.js';
 import { judgeTunnel, lifeOf } from '../judge-tunnel.js';
 import { attempt, familiesOf, type Scene } from '../scene.js';
 import { list } from '../words.js';
@@ -70,6 +70,9 @@ async function examine(
     .find(({ publicKey }) => publicKey === config.publicKey);
   const life = lifeOf(wg, seen, now);
   const nats = await Promise.all(familiesOf(entry).map((family) => attempt(scene.nat(entry, family))));
+  const natted = nats.some(
+    ({ value }) => value?.mapped && (value.mapping !== 'none' || value.filtering !== 'endpoint-independent'),
+  );
   const own = judgeOwn(records, {
     daemonRuns: seen !== undefined,
     connected: life.connected,
@@ -84,6 +87,26 @@ async function examine(
       ...f,
     })),
     ...(own ? [{ ...subjects, ...own }] : []),
+    ...habits(wg, natted).map((habit) => ({ ...subjects, ...habit })),
     ...(tunnel ? [{ ...subjects, ...tunnel }] : []),
   ];
+}
+
+/** How the peer is set up in WireGuard, as far as it makes a difference. */
+function habits({ keepaliveSeconds, allowedIps }: Peer, natted: boolean): readonly Judgement[] {
+  const found: Judgement[] = [];
+  if (allowedIps.length === 0)
+    found.push({
+      verdict: 'warning',
+      text: 'WireGuard has no AllowedIPs for it: nothing can be sent through this tunnel',
+      remedy: "add the peer's tunnel address to its AllowedIPs.",
+    });
+  if (keepaliveSeconds === 0 && natted)
+    found.push({
+      verdict: 'note',
+      text: 'no persistent keepalive: a NAT or firewall forgets a tunnel that is silent for half a minute',
+      remedy:
+        'set PersistentKeepalive = 25 on the side that is behind a NAT, if the tunnel has to be reachable at all times.',
+    });
+  return found;
 }

@@ -25,17 +25,29 @@ async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Find
   const families = familiesOf(entry);
   const all = await Promise.all(families.map((family) => attempt(scene.nat(entry, family))));
   const works = all.map(({ value }) => value?.mapped !== undefined);
+  const useful = new Set(all.flatMap(({ value }) => value?.sights.map(({ server }) => server) ?? []));
   return families.flatMap((family, i) => {
     const { value, error } = all[i] ?? {};
     const subject = `${entry.name} IPv${family}`;
-    if (value) return judge(value, subject, works.some(Boolean));
+    if (value)
+      return [
+        ...judge(value, subject, { otherWorks: works.some(Boolean), useful }),
+        ...unasked(value, subject, scene.config?.stun.addresses ?? []),
+      ];
     // Missing rights and a missing addon have findings of their own.
     if (hasCode(error, 'ERR_CAPTURE_PERMISSION') || hasCode(error, 'ERR_CAPTURE_ADDON')) return [];
     return [{ check, subject, verdict: 'fault' as const, ...fromError(error) }];
   });
 }
 
-function judge(nat: NatBehaviour, subject: string, otherWorks: boolean): readonly Finding[] {
+interface Others {
+  /** Another family of the interface works. */
+  readonly otherWorks: boolean;
+  /** Servers that answered by some family. */
+  readonly useful: ReadonlySet<string>;
+}
+
+function judge(nat: NatBehaviour, subject: string, { otherWorks, useful }: Others): readonly Finding[] {
   const failed = [...nat.failures];
   if (nat.sights.length === 0) {
     const absent = failed.every(([, error]) => NO_FAMILY.some((code) => hasCode(error, code)));
@@ -75,7 +87,9 @@ function judge(nat: NatBehaviour, subject: string, otherWorks: boolean): readonl
       };
     return { check, subject, verdict: 'ok', text: about, details };
   });
-  for (const [server, error] of failed)
+  // A server that has no address of this family and serves the other one is as it should be.
+  const missed = failed.filter(([server, error]) => !(hasCode(error, 'ERR_RESOLVE') && useful.has(server)));
+  for (const [server, error] of missed)
     findings.push({ check, subject, verdict: 'warning', ...failure(server, error) });
   findings.push(...agreement(nat, subject));
   return findings;
@@ -114,5 +128,21 @@ function agreement(nat: NatBehaviour, subject: string): readonly Finding[] {
   if (believed.length < 2) return [];
   return [
     { check, subject, verdict: 'ok', text: `${count(believed.length, 'server')} agree on ${[...addresses].join()}` },
+  ];
+}
+
+/** Discovery asks a few at a time, and so does doctor. */
+function unasked(nat: NatBehaviour, subject: string, servers: readonly string[]): readonly Finding[] {
+  const left = servers.filter(
+    (server) => !nat.failures.has(server) && !nat.sights.some((sight) => sight.server === server),
+  );
+  if (left.length === 0) return [];
+  return [
+    {
+      check,
+      subject,
+      verdict: 'note',
+      text: `${count(left.length, 'further server')} not asked: the first ones are enough`,
+    },
   ];
 }

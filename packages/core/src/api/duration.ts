@@ -1,4 +1,4 @@
-/** Durations as the configuration writes them ("90s", "1m30s"), in milliseconds. */
+/** Durations as configurations write them ("90s", "1m30s"), in milliseconds: the same for core and for modules. */
 
 const MS_OF_UNIT: Readonly<Record<string, number>> = {
   ns: 1e-6,

@@ -103,7 +103,7 @@ for (const arch of ['arm64', 'arm'] as const)
     timeout: MAKE_MS,
   }, async () => {
     const addon = join(ROOT, 'packages/capture-linux/prebuilds', `linux-${arch}`, 'stunmesh_capture.glibc.node');
-    const foreign = join(ROOT, 'test/tools/build/foreign.mjs');
+    const foreign = join(ROOT, 'test/tools/packaging/foreign.mjs');
     const script = join(ROOT, 'test/prebuilds/use-addon.mjs');
     // What has to be fetched for it, is fetched once.
     const said = await must(undefined, [process.execPath, foreign, `linux-${arch}`, script, addon], {

@@ -46,5 +46,5 @@ function rank(part: string): number {
 /** What controllers may use at run time; of other parts they may import types alone. */
 export const CONTROLLERS_USE: readonly RegExp[] = [
   /^packages\/core\/src\/(controllers|api|net|record|stun)\//,
-  /^packages\/core\/src\/runtime\/(backoff|coalesce|gate|trigger)[\w-]*\.ts$/,
+  /^packages\/core\/src\/runtime\/(coalesce|gate|trigger)[\w-]*\.ts$/,
 ];

@@ -1,5 +1,6 @@
 /** Pairs over real back ends on the public network, and what becomes of them when a back end dies and comes back. */
 import assert from 'node:assert/strict';
+import { pinging } from './healing.js';
 import { type Daemon, startCloudflare, startRedis } from './lab/index.js';
 import { labTest } from './lab-test.js';
 import { expectTunnel, startAll } from './pair.js';
@@ -51,7 +52,8 @@ labTest(
   async (lab) => {
     const api = await startCloudflare(lab);
     const [a, b] = [lab.host('a'), lab.host('b')];
-    const [daemon] = await startAll([a, b], { plugins: { folder: api.plugin }, env: api.env });
+    const options = { plugins: { folder: api.plugin }, env: api.env, ...pinging([a, b], '1s') };
+    const [daemon] = await startAll([a, b], options);
     await expectTunnel(a, b, 20_000);
     const calls = api.process.stdout.split('\n').filter((line) => line.includes('/zones'));
     assert.ok(calls.length <= 30, `${calls.length} calls: ${calls.join('\n')}`);

@@ -6,13 +6,36 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { REPOSITORY } from '../e2e/lab/index.js';
 
-const SCRIPT = join(REPOSITORY, 'test/freebsd/run.sh');
+export const SCRIPT = join(REPOSITORY, 'test/freebsd/run.sh');
 const STUB = join(REPOSITORY, 'test/fixtures/freebsd/stub.sh');
 
 const COMMANDS = [
   ...['uname', 'id', 'sysctl', 'jail', 'jexec', 'ifconfig', 'pfctl', 'route', 'kldload', 'ping', 'wg', 'node'],
   ...['netstat', 'sockstat', 'dmesg', 'sleep'],
 ];
+
+export interface ScriptOptions {
+  readonly env: Readonly<Record<string, string>>;
+  /** Told all output so far; may end the script. */
+  readonly onOutput?: (output: string, child: ChildProcess) => void;
+}
+
+/** Exit status and output of a command; ended by SIGTERM after five minutes, so that it can clean up. */
+export async function runScript(
+  [file = '', ...args]: readonly string[],
+  { env, onOutput }: ScriptOptions,
+): Promise<{ readonly code: number | null; readonly output: string }> {
+  const child = spawn(file, args, { env, stdio: ['ignore', 'pipe', 'pipe'], timeout: 300_000 });
+  let output = '';
+  const onData = (chunk: Buffer) => {
+    output += chunk.toString();
+    onOutput?.(output, child);
+  };
+  child.stdout?.on('data', onData);
+  child.stderr?.on('data', onData);
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { code, output };
+}
 
 export interface DryRunResult {
   readonly code: number | null;
@@ -28,8 +51,7 @@ export interface DryRunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly shell?: string;
   readonly bundle?: boolean;
-  /** Told all output so far; may end the script. */
-  readonly onOutput?: (output: string, child: ChildProcess) => void;
+  readonly onOutput?: ScriptOptions['onOutput'];
 }
 
 export async function dryRun({
@@ -47,18 +69,10 @@ export async function dryRun({
     const made = join(folder, 'bundle');
     await mkdir(made);
     if (bundle) for (const name of ['stunmesh.js', 'stunmesh_capture.node']) await writeFile(join(made, name), '');
-    const child = spawn(shell, [SCRIPT, made], {
+    const { code, output } = await runScript([shell, SCRIPT, made], {
       env: { PATH: `${bin}:/usr/bin:/bin`, STUB: folder, PATIENCE: '3', TMPDIR: join(folder, 'tmp'), ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(onOutput && { onOutput }),
     });
-    let output = '';
-    const onData = (chunk: Buffer) => {
-      output += chunk.toString();
-      onOutput?.(output, child);
-    };
-    child.stdout.on('data', onData);
-    child.stderr.on('data', onData);
-    const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
     const callsFile = join(folder, 'calls');
     const text = existsSync(callsFile) ? await readFile(callsFile, 'utf8') : '';
     return { code, output, calls: text.split('\n').filter(Boolean).map(withoutNumbers), left: leftIn(folder) };

@@ -5,9 +5,9 @@
 import { join, relative, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { writeBundle } from './build/bundle.mjs';
-import { STORES } from './build/program.mjs';
-import { ownTarget, targetOf } from './build/targets.mjs';
+import { writeBundle } from './packaging/bundle.mjs';
+import { STORES } from './packaging/program.mjs';
+import { ownTarget, targetOf } from './packaging/targets.mjs';
 import { bold, say } from './say.mjs';
 import { setUp } from './setup.mjs';
 import { ROOT } from './workspace.mjs';

@@ -6,8 +6,8 @@ import { execFileSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { relative } from 'node:path';
 import process from 'node:process';
-import { cannotPrebuild, prebuild } from './build/prebuild.mjs';
-import { TARGETS, targetOf } from './build/targets.mjs';
+import { cannotPrebuild, prebuild } from './packaging/prebuild.mjs';
+import { TARGETS, targetOf } from './packaging/targets.mjs';
 import { dim, say, seconds } from './say.mjs';
 import { ROOT } from './workspace.mjs';
 

@@ -6,11 +6,13 @@ import { statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { cannotCompile, writeExecutable } from './build/executable.mjs';
-import { measure } from './build/measure.mjs';
-import { packAll } from './build/pack.mjs';
-import { cannotPrebuild, prebuild } from './build/prebuild.mjs';
-import { ownTarget, TARGETS, targetOf } from './build/targets.mjs';
+import { cannotCompile, writeExecutable } from './packaging/executable.mjs';
+import { measure } from './packaging/measure.mjs';
+import { packAll } from './packaging/pack.mjs';
+import { cannotPrebuild, prebuild } from './packaging/prebuild.mjs';
+import { EMULATED, emulator } from './packaging/runtimes.mjs';
+import { ownTarget, TARGETS, targetOf } from './packaging/targets.mjs';
+import { run } from './run.mjs';
 import { bold, say } from './say.mjs';
 import { setUp } from './setup.mjs';
 import { ROOT } from './workspace.mjs';
@@ -39,7 +41,7 @@ try {
   process.exitCode = 1;
 }
 
-/** @param {readonly import('./build/targets.mjs').Target[]} targets those whose addons are needed */
+/** @param {readonly import('./packaging/targets.mjs').Target[]} targets those whose addons are needed */
 async function build(targets) {
   const { typeErrors, nativeErrors } = await setUp();
   if (typeErrors || nativeErrors) throw new Error(`${typeErrors}\n${nativeErrors}`.trim());
@@ -48,7 +50,7 @@ async function build(targets) {
   for (const target of targets) await prebuild(target);
 }
 
-/** @param {readonly import('./build/targets.mjs').Target[]} targets @param {string} out */
+/** @param {readonly import('./packaging/targets.mjs').Target[]} targets @param {string} out */
 async function executables(targets, out) {
   const reason = cannotCompile();
   if (reason !== undefined) throw new Error(`executables are made on Linux x64 alone: ${reason}`);
@@ -56,8 +58,18 @@ async function executables(targets, out) {
   for (const target of targets) {
     const file = join(out, `stunmesh-${target.name}`);
     await writeExecutable(target, file);
-    told(file, target === ownTarget() ? await measure(file) : 'not run here');
+    told(file, await tried(target, file));
   }
+}
+
+/** What there is to say of an executable. @param {import('./packaging/targets.mjs').Target} target @param {string} file */
+async function tried(target, file) {
+  if (target === ownTarget()) return measure(file);
+  if (!(target.name in EMULATED)) return 'not run here';
+  const [program = '', ...args] = await emulator(target.name);
+  const { code, output } = await run(program, [...args, file, '--version']);
+  if (code !== 0) throw new Error(`${file} --version ended with ${code} under qemu: ${output.trim()}`);
+  return '--version runs under qemu';
 }
 
 /** @param {string} file @param {string} [note] */

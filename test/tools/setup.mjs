@@ -1,7 +1,7 @@
 /** Brings what `npm test`, `npm run demo` and `npm run bench` need; `node test/tools/setup.mjs` alone only builds. */
 import process from 'node:process';
-import { fetchForTests } from './build/for-tests.mjs';
 import { installMissing } from './debian.mjs';
+import { fetchForTests } from './packaging/for-tests.mjs';
 import { say } from './say.mjs';
 import { build, installPackages } from './workspace.mjs';
 

@@ -1,8 +1,7 @@
 /** The configuration of an instance in the form the rest works with; contradictions are refused, secrets never quoted. */
 import { isAbsolute, join } from 'node:path';
-import { StunmeshError } from '@stunmesh/core/api';
+import { parseDuration, StunmeshError } from '@stunmesh/core/api';
 import type { RedisStoreConfig, SentinelsConfig } from './config-schema.js';
-import { parseDuration } from './duration.js';
 import { type Address, DEFAULT_PORT, formatAddress, type HostPort, parseNode, parseRedisUrl } from './redis-url.js';
 
 const DEFAULT_PREFIX = 'stunmesh:';

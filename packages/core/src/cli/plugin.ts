@@ -142,7 +142,7 @@ async function fromConfig(
 
 async function durationOption(text: string | undefined): Promise<number | undefined> {
   if (text === undefined) return undefined;
-  const { parseDuration } = await import('../config/index.js');
+  const { parseDuration } = await import('../api/index.js');
   const ms = parseDuration(text);
   if (ms === undefined || ms <= 0) throw await usage(`--timeout ${text}: write a duration with its unit, such as 10s`);
   return ms;

@@ -1,7 +1,8 @@
 /** From a valid file to the Config that the program works with. */
+
+import { parseDuration } from '../api/index.js';
 import { type PublicKey, parsePublicKey } from '../api/keys.js';
 import { parseEndpoint } from '../net/endpoint.js';
-import { parseDuration } from './duration.js';
 import { foldersOf } from './folders.js';
 import { resolveName } from './resolve-name.js';
 import { DEFAULT_STUN_SERVER, type RawConfig } from './schema.js';

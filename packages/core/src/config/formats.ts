@@ -1,7 +1,8 @@
 /** Texts with a form of their own: each format says what is wrong with a text, what is allowed, and what was likely meant. */
+
+import { parseDuration } from '../api/index.js';
 import { parseAddress, refusedAddress } from '../net/address.js';
 import { parseEndpoint } from '../net/endpoint.js';
-import { parseDuration } from './duration.js';
 
 export interface Format {
   /** What is wrong; undefined: nothing. Secrets are not quoted. */

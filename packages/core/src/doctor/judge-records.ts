@@ -1,7 +1,7 @@
 /** What a peer's records in the stores are worth; pure. */
 import type { PublicKey } from '../api/index.js';
 import { formatEndpoint } from '../net/index.js';
-import { type Finding, fromError } from './finding.js';
+import { type Finding, fromError, remedyOf } from './finding.js';
 import type { PeerRecords, RecordSeen } from './peer-records.js';
 import { formatAge, list } from './words.js';
 
@@ -25,7 +25,7 @@ export function judgeRecords({ theirs }: PeerRecords, context: RecordContext): r
   const useful = theirs.filter(({ record, error }) => record && !error);
   const newest = useful.toSorted((a, b) => (b.record?.t ?? 0) - (a.record?.t ?? 0))[0];
   const bad = theirs.flatMap(({ store, error }) =>
-    error ? [broken(store, error, context.connected || newest !== undefined)] : [],
+    error ? [broken(store, error, { ...context, harmless: context.connected || newest !== undefined })] : [],
   );
   if (newest?.record) return [good(newest, context), ...bad];
   const empty = theirs.filter(({ record, error }) => !record && !error).map(({ store }) => `"${store}"`);
@@ -34,16 +34,35 @@ export function judgeRecords({ theirs }: PeerRecords, context: RecordContext): r
     {
       verdict: context.connected ? 'note' : 'fault',
       text: `${context.connected ? '' : NEEDS}there is no record of it in the store ${list(empty)}`,
-      remedy: `start stunmesh there, with this store, and with this host as a peer under its public key ${context.ownKey}.`,
+      remedy: startThere(context.ownKey),
     },
     ...bad,
   ];
 }
 
+function startThere(ownKey: PublicKey): string {
+  return `start stunmesh there, with this store, and with this host as a peer under its public key ${ownKey}.`;
+}
+
 function good({ store, record }: RecordSeen, { now, connected }: RecordContext): Judgement {
   const endpoints = [record?.ipv4, record?.ipv6].flatMap((endpoint) => (endpoint ? [formatEndpoint(endpoint)] : []));
-  const names = endpoints.length === 0 ? 'names no address' : `names ${list(endpoints)}`;
   const details = { store, t: record?.t };
+  if (endpoints.length === 0)
+    return {
+      verdict: connected ? 'note' : 'fault',
+      text: `${connected ? '' : NEEDS}its record in "${store}" names no address`,
+      remedy: 'run `stunmesh doctor` there: its STUN servers do not tell where it is.',
+      details,
+    };
+  const names = `names ${list(endpoints)}`;
+  if (record && record.problems.length > 0)
+    return {
+      verdict: 'warning',
+      text: `its record in "${store}" opens and ${names}, but ${record.problems.join('; ')}`,
+      remedy: remedyOf('ERR_RECORD_ENDPOINT'),
+      code: 'ERR_RECORD_ENDPOINT',
+      details,
+    };
   if (record?.t === undefined)
     return {
       verdict: 'ok',
@@ -69,13 +88,24 @@ function good({ store, record }: RecordSeen, { now, connected }: RecordContext):
 }
 
 /** A store that does not answer has a finding of its own, which says why. */
-function broken(store: string, error: unknown, harmless: boolean): Judgement {
+function broken(
+  store: string,
+  error: unknown,
+  { harmless, ownKey }: RecordContext & { readonly harmless: boolean },
+): Judgement {
   const { text, ...rest } = fromError(error);
   if (/^ERR_(RECORD|KEY)_/.test(rest.code ?? ''))
     return {
       verdict: harmless ? 'warning' : 'fault',
       text: `${harmless ? '' : NEEDS}its record in "${store}" is of no use: ${text}`,
       ...rest,
+    };
+  if (rest.code === 'ERR_EXEC_FAILED')
+    return {
+      verdict: harmless ? 'note' : 'fault',
+      text: `${harmless ? '' : NEEDS}the plugin of the store "${store}" found no record of it, or failed (by protocol 0 it cannot tell which)`,
+      code: rest.code,
+      remedy: startThere(ownKey),
     };
   return {
     verdict: harmless ? 'note' : 'warning',

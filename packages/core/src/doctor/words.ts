@@ -2,7 +2,6 @@
 
 /** "12 s", "5 min", "3 h", "4 d": one unit is enough for a look. */
 export function formatAge(ms: number): string {
-  if (ms > 0 && ms < 1_000) return formatMs(ms);
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 120) return `${seconds} s`;
   if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`;

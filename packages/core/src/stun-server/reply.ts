@@ -1,5 +1,6 @@
 /** What a binding server answers to one datagram (RFC 8489 section 6.3, RFC 5780 section 6); pure. */
 import type { Endpoint } from '../api/index.js';
+import { parseAddress, refusedAddress } from '../net/index.js';
 import {
   ATTRIBUTE,
   addressAttribute,
@@ -63,6 +64,12 @@ export function isBindingRequest(bytes: Uint8Array): boolean {
   if (bytes.length < HEADER_BYTES) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return view.getUint16(0) === METHOD_BINDING && view.getUint32(4) === MAGIC_COOKIE;
+}
+
+/** An answer to a forged multicast or broadcast address would reach many. */
+export function mayAnswer({ address }: Endpoint): boolean {
+  const refused = refusedAddress(parseAddress(address) ?? new Uint8Array(4));
+  return refused === undefined || refused === 'loopback';
 }
 
 /**

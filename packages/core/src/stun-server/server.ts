@@ -6,7 +6,7 @@ import type { ChangeRequest } from '../stun/attributes.js';
 import { DEFAULT_RATE_PER_SECOND, DEFAULT_TOTAL_PER_SECOND } from './defaults.js';
 import { type Listener, openListener } from './listener.js';
 import { createRateLimit, type RateLimit } from './rate-limit.js';
-import { createReply, isBindingRequest, type Reply, type ReplyContext } from './reply.js';
+import { createReply, isBindingRequest, mayAnswer, type Reply, type ReplyContext } from './reply.js';
 
 /** About 10 MB at most. */
 const MOST_SOURCES = 50_000;
@@ -89,7 +89,7 @@ function replyTo(shared: Shared, bytes: Uint8Array, context: ReplyContext): Repl
   const { counters, rateLimit, options } = shared;
   counters.receivedBytes += bytes.length;
   // What is no request costs no place in the table of sources.
-  if (!isBindingRequest(bytes) || !canAnswer(context.from)) {
+  if (!isBindingRequest(bytes) || !mayAnswer(context.from)) {
     counters.ignored += 1;
     return undefined;
   }
@@ -104,12 +104,6 @@ function replyTo(shared: Shared, bytes: Uint8Array, context: ReplyContext): Repl
     counters.sentBytes += reply.bytes.length;
   }
   return reply;
-}
-
-/** An answer to a forged multicast or broadcast address would reach many. */
-function canAnswer({ address }: Endpoint): boolean {
-  const refused = refusedAddress(parseAddress(address) ?? new Uint8Array(4));
-  return refused === undefined || refused === 'loopback';
 }
 
 async function openFamily(family: Family, shared: Shared): Promise<void> {

@@ -97,7 +97,11 @@ function createAsk(
 
 async function examine(session: Session): Promise<NatBehaviour> {
   const { o, failures } = session;
-  const answered = await askServers(session, await chooseTargets(session));
+  const { first: targets, further } = await chooseTargets(session);
+  const answered = [...(await askServers(session, targets))];
+  // A second witness, where there is none yet; not before it is known that the first has no other address, which may be this one.
+  if (answered.length < 2 && pairs(answered, new Set()).length === 0)
+    answered.push(...(await askServers(session, further.slice(0, 1))));
   const sights = answered.map(({ sight }) => sight);
   const byServers = judgeSights(sights);
   const reasons = [...byServers.reasons];
@@ -149,8 +153,14 @@ function believable(
   return 'unknown';
 }
 
-/** One address of each server; a lone server's further addresses too. */
-async function chooseTargets({ o, parts, own, signal, failures }: Session): Promise<readonly Target[]> {
+/** One address of each server, and the others that they have. */
+async function chooseTargets({
+  o,
+  parts,
+  own,
+  signal,
+  failures,
+}: Session): Promise<{ readonly first: readonly Target[]; readonly further: readonly Target[] }> {
   const limit = parts.clock.deadline(RESOLVE_MS, signal);
   try {
     const found = await Promise.all(
@@ -167,8 +177,10 @@ async function chooseTargets({ o, parts, own, signal, failures }: Session): Prom
         }
       }),
     );
-    const firsts = found.flatMap((targets) => targets.slice(0, 1));
-    return firsts.length > 1 ? firsts : found.flat().slice(0, 2);
+    return {
+      first: found.flatMap((targets) => targets.slice(0, 1)),
+      further: found.flatMap((targets) => targets.slice(1)),
+    };
   } finally {
     limit[Symbol.dispose]();
   }

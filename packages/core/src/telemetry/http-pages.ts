@@ -84,7 +84,7 @@ async function pageFor(
   path: string,
 ): Promise<Page> {
   if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: TEXT, body: 'only GET and HEAD\n' };
-  const make = Object.hasOwn(pages, path) ? pages[path] : undefined;
+  const make = pages[path];
   if (!make) return { status: 404, type: TEXT, body: `there are: ${Object.keys(pages).join(', ')}\n` };
   try {
     return await make();

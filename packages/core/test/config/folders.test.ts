@@ -1,9 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { foldersOf } from '#src/config/folders.js';
+import { KEY_A, load } from './fixtures.js';
 
 test('each system has its own places for what lives until the next boot and for what survives it', () => {
   assert.deepEqual(foldersOf('linux'), { run: '/run/stunmesh', state: '/var/lib/stunmesh' });
   for (const platform of ['freebsd', 'darwin', 'openbsd'] as const)
     assert.deepEqual(foldersOf(platform), { run: '/var/run/stunmesh', state: '/var/db/stunmesh' });
+});
+
+test('devices and interfaces may be called as all systems call them', async (t) => {
+  for (const device of ['wg0', 'tun_wg0', 'utun12', 'home', 'abcdefghijklmno']) {
+    const peers = `peers: { far: { public_key: "${KEY_A}", plugin: f } }`;
+    const listen = 'listen_interfaces: [em0, em0.5, igb0_vlan5, vlan01, ng0, pppoe0, lagg0, bridge100]';
+    const plugins = 'plugins: { f: { type: builtin, name: file, path: /tmp/f } }';
+    const { config } = await load(t, `${plugins}\ninterfaces: { ${device}: { ${listen}, ${peers} } }\n`);
+    assert.equal(config.interfaces.get(device)?.listenInterfaces.length, 8);
+  }
 });

@@ -51,3 +51,18 @@ test('people see a missing device and a failing discovery', async () => {
   await mute.advance(1_000);
   assert.match(formatStatus(mute.snapshot(), mute.clock.wallNow()), /ERR_STUN_NO_RESPONSE/);
 });
+
+test('people see a store that is down, when it is asked next, and why', async () => {
+  const h = createHarness({ stores: { main: {}, backup: {} } });
+  const main = h.stores.get('main');
+  assert.ok(main);
+  main.failure = new StunmeshError('ERR_STORE_UNAVAILABLE', 'connection refused');
+  await h.start();
+  await h.advance(60_000);
+  const text = formatStatus(h.snapshot(), h.clock.wallNow());
+  assert.match(text, /! store "main" is down, and asked again in \d s: .*connection refused \[ERR_STORE_UNAVAILABLE\]/);
+  assert.doesNotMatch(text, /store "backup" is down/);
+  main.failure = undefined;
+  await h.advance(10_000);
+  assert.doesNotMatch(formatStatus(h.snapshot(), h.clock.wallNow()), /is down/);
+});

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { parsePublicKey, StunmeshError } from '#src/api/index.js';
 import type { Finding } from '#src/doctor/finding.js';
 import { fingerprint } from '#src/record/endpoint-record.js';
+import { createChannel } from '#src/record/seal.js';
+import { storeKey } from '#src/record/store-key.js';
 import { keyPair } from '../controllers/far-side.js';
 import { testCases } from './cases.js';
 import {
@@ -13,6 +15,7 @@ import {
   now,
   ownRecord,
   type Patient,
+  PEER_AT,
   PEER4,
   SERVERS,
   snapshotOf,
@@ -20,6 +23,12 @@ import {
 } from './patient.js';
 
 const HOUR = 3600;
+
+/** Any plain text as the peer's record. */
+function seal({ store, own, peer }: Patient, plain: string): void {
+  const sealed = createChannel(peer.secretKey, own.publicKey).seal(plain);
+  store.records.set(storeKey(peer.publicKey, own.publicKey), sealed);
+}
 
 testCases([
   {
@@ -47,6 +56,34 @@ testCases([
     },
     named: ['peer', 'warning', /^its record could not be read: the store "main" failed$/],
     code: 'ERR_STORE_UNAVAILABLE',
+  },
+  {
+    what: 'a record that names no address',
+    change: (p) => {
+      lonely(p);
+      p.put({ t: now, f: fingerprint(p.peer.publicKey) });
+    },
+    named: ['peer', 'fault', /^needs the other side: its record in "main" names no address$/],
+    remedy: /stunmesh doctor/,
+  },
+  {
+    what: 'F19 a record with one address that nobody can have',
+    change: (p) => {
+      lonely(p);
+      seal(p, JSON.stringify({ ipv4: PEER_AT, ipv6: '[::1]:51820', t: now }));
+    },
+    named: ['peer', 'warning', /names 203\.0\.113\.77:51820, but its ipv6 is a loopback address$/],
+    code: 'ERR_RECORD_ENDPOINT',
+  },
+  {
+    what: 'F33 an older plugin, which cannot tell absent from failed,',
+    change: (p) => {
+      lonely(p);
+      p.store.get = () => Promise.reject(new StunmeshError('ERR_EXEC_FAILED', 'exit code 1'));
+    },
+    named: ['peer', 'fault', /^needs the other side: the plugin of the store "main" found no record of it, or failed/],
+    remedy: /start stunmesh there/,
+    code: 'ERR_EXEC_FAILED',
   },
   {
     what: 'our own record that the daemon did not publish',

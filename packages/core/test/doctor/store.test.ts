@@ -1,8 +1,10 @@
 /** What is wrong with a store: refused, read-only, late, slow, small, nearly used up. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
 import type { Snapshot } from '#src/control/snapshot.js';
 import { testCases } from './cases.js';
-import { NOW, type Patient, snapshotOf } from './patient.js';
+import { createPatient, NOW, type Patient, snapshotOf } from './patient.js';
 
 /** A daemon that tells this of the store. */
 function storeSeen(patient: Patient, store: Omit<Snapshot['stores'][number], 'name'>): void {
@@ -11,6 +13,18 @@ function storeSeen(patient: Patient, store: Omit<Snapshot['stores'][number], 'na
 
 const DENIED = new StunmeshError('ERR_STORE_DENIED', 'the token is not accepted');
 const TRY_LATER = new StunmeshError('ERR_STORE_UNAVAILABLE', 'overloaded', { retryAfterMs: 30_000 });
+
+test('F33 a plugin that cannot tell absent from failed is well when it gives back what was written', async (t) => {
+  const patient = createPatient(t);
+  const { get } = patient.store;
+  patient.store.get = async (...call) => {
+    const value = await get(...call);
+    if (value === undefined) throw new StunmeshError('ERR_EXEC_FAILED', 'exit code 1');
+    return value;
+  };
+  const store = (await patient.examine()).find(({ check }) => check === 'store');
+  assert.deepEqual([store?.verdict, /and read back$/.test(store?.text ?? '')], ['ok', true]);
+});
 
 testCases([
   {

@@ -175,19 +175,41 @@ test('F34 a secret goes to a file of its own or is named: never into the configu
   assert.equal(env.config.plugins.get('shared')?.settings['password_env'], 'REDIS_PASSWORD');
   const file = await run(t, { store: 'redis', settings: ['url=redis://r.test'], secretFile: 'redis' });
   assert.equal(file.config.plugins.get('shared')?.settings['password_file'], 'redis');
-  for (const flags of [
-    { store: 'redis', settings: ['password=hunter2'] },
-    { store: 'cloudflare', settings: ['token=hunter2'] },
-    { store: 'redis', settings: ['url=redis://user:hunter2@r.test'] },
-    { store: 'redis', settings: ['url=redis://r.test'], secretText: 'hunter2', secretEnv: 'X' },
-    { store: 'file', settings: ['path=/x'], secretText: 'hunter2' },
-    { store: 'redis', settings: ['url=redis://r.test'], secretText: '' },
-  ])
+  for (const [flags, message] of [
+    [
+      { store: 'redis', settings: ['url=redis://r.test', 'password=hunter2'] },
+      /password=…: .*does not belong on a command/,
+    ],
+    [{ store: 'cloudflare', settings: ['zone=z', 'token=hunter2'] }, /token=…: .*does not belong on a command line/],
+    [{ store: 'redis', settings: ['url=redis://user:hunter2@r.test'] }, /leave the password out of the address/],
+    [{ store: 'redis', settings: ['url=redis://r.test'], secretText: 'hunter2', secretEnv: 'X' }, /keep one of/],
+    [{ store: 'file', settings: ['path=/x'], secretText: 'hunter2' }, /it is not known where it takes a secret/],
+    [{ store: 'redis', settings: ['url=redis://r.test'], secretText: '' }, /stdin was empty/],
+  ] as const)
     await assert.rejects(run(t, flags), (error: Error & { readonly code?: string }) => {
       assert.equal(error.code, 'ERR_USAGE');
+      assert.match(error.message, message);
       assert.doesNotMatch(error.message, /hunter2/);
       return true;
     });
+});
+
+test('two peers of one name, in any letter case, get names of their own', () => {
+  const named = (name: string | undefined) => ({
+    publicKey: A,
+    allowedIps: [],
+    keepaliveSeconds: 0,
+    ...(name ? { name } : {}),
+  });
+  const key = peerNames([named(undefined)])[0] ?? '';
+  assert.match(key, /^peer-[A-Za-z0-9]{6}$/);
+  assert.deepEqual(peerNames([named('office'), named('Office'), named('office'), named(undefined), named(undefined)]), [
+    'office',
+    'Office-2',
+    'office-3',
+    key,
+    `${key}-2`,
+  ]);
 });
 
 test('a file that is there stays as it is, unless forced; what does not pass the check is not written', async (t) => {
@@ -195,7 +217,9 @@ test('a file that is there stays as it is, unless forced; what does not pass the
   await writeFile(join(dir, 'config.yaml'), 'stun: { addresses: ["a.example:1"] }\n');
   await chmod(join(dir, 'config.yaml'), 0o644);
   const flags = { store: 'file', settings: ['path=/x'] };
-  await assert.rejects(run(t, flags, { cwd: dir }), { code: 'ERR_USAGE', message: /is there already.*--force/ });
+  const early = async () => assert.fail('it was asked and written for nothing');
+  const refused = { code: 'ERR_USAGE', message: /is there already.*--force/ };
+  await assert.rejects(run(t, flags, { cwd: dir, check: early }), refused);
   assert.match(await readFile(join(dir, 'config.yaml'), 'utf8'), /a\.example/);
   const check = async () => Promise.reject(new Error('no'));
   await assert.rejects(run(t, flags, { cwd: dir, force: true, check }), /no/);

@@ -61,7 +61,7 @@ test('a file may leave its private key to a command; Windows line ends, no ports
 });
 
 test('what is no name: a setting that was commented out, anything about a key, a remark far above', () => {
-  for (const comment of ['Endpoint = a:1', `PrivateKey = ${PRIVATE}`, `old key ${A}`, 'x'.repeat(40)])
+  for (const comment of ['Endpoint = a:1', `PrivateKey = ${PRIVATE}`, `old key ${A}`, 'backup key', 'x'.repeat(40)])
     assert.equal(parseWgQuick(`# ${comment}\n[Peer]\nPublicKey = ${A}\n`, 'x').peers[0]?.name, undefined, comment);
   assert.equal(parseWgQuick(`# office\n\n[Peer]\nPublicKey = ${A}\n`, 'x').peers[0]?.name, undefined);
 });

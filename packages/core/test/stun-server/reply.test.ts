@@ -19,7 +19,7 @@ import {
   type StunAttribute,
   type StunMessage,
 } from '#src/stun/message.js';
-import { createReply, isBindingRequest, type ReplyContext } from '#src/stun-server/reply.js';
+import { createReply, isBindingRequest, mayAnswer, type ReplyContext } from '#src/stun-server/reply.js';
 
 const endpoint = (text: string) => {
   const parsed = parseEndpoint(text);
@@ -146,6 +146,24 @@ for (const family of [4, 6] as const)
       );
     }
   });
+
+test('F42 room for more is what the request leaves beside the FINGERPRINT of the answer', () => {
+  const bytes = request([longer(16)], { fingerprint: true });
+  assert.equal(bytes.length, 44);
+  const { message } = answer(bytes);
+  assert.deepEqual(
+    message.attributes.map((a) => a.type),
+    [ATTRIBUTE.XOR_MAPPED_ADDRESS],
+  );
+  assert.equal(answer(request([longer(24)], { fingerprint: true })).message.attributes.length, 2);
+});
+
+test('F42 nothing is sent to an address that would reach many, or nobody', () => {
+  for (const text of ['224.0.0.1:1', '255.255.255.255:1', '0.0.0.0:1', '[ff02::1]:1', '[::]:1', '[::ffff:192.0.2.1]:1'])
+    assert.equal(mayAnswer(endpoint(text)), false, text);
+  for (const text of ['192.0.2.1:1', '127.0.0.1:1', '10.0.0.1:1', '[2001:db8::1]:1', '[::1]:1'])
+    assert.equal(mayAnswer(endpoint(text)), true, text);
+});
 
 test('what begins as a binding request is told from all else without reading on', () => {
   assert.equal(isBindingRequest(request()), true);

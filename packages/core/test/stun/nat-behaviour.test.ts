@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { hasCode, StunmeshError } from '#src/api/index.js';
 import { formatEndpoint } from '#src/net/index.js';
-import { discoverNatBehaviour, type NatBehaviour, type NatOptions } from '#src/stun/nat-behaviour.js';
+import { discoverNatBehaviour, type NatBehaviour, type NatOptions, type NatParts } from '#src/stun/nat-behaviour.js';
 import { createFakeClock } from '#src/testing/index.js';
 import { createFakeNat, type FakeNatOptions, type FakeServer, LISTEN_PORT, OWN } from './fake-nat.js';
 import { watch } from './fake-network.js';
@@ -16,13 +16,18 @@ const EI = 'endpoint-independent';
 const AD = 'address-dependent';
 const APD = 'address-and-port-dependent';
 
-function setUp(nat: FakeNatOptions, servers: readonly FakeServer[], options: Partial<NatOptions> = {}) {
+function setUp(
+  nat: FakeNatOptions,
+  servers: readonly FakeServer[],
+  options: Partial<NatOptions> = {},
+  resolve: NatParts['resolve'] = (host) => Promise.reject(new StunmeshError('ERR_RESOLVE', `${host} is not known`)),
+) {
   const clock = createFakeClock();
   const network = createFakeNat(clock, nat, servers);
   const abort = new AbortController();
   const parts = {
     openSocket: network.openSocket,
-    resolve: (host: string) => Promise.reject(new StunmeshError('ERR_RESOLVE', `${host} is not known`)),
+    resolve,
     clock,
     random: (n: number) => Uint8Array.from(randomBytes(n)),
   };
@@ -97,6 +102,20 @@ test('two names of one address are one witness: a mapping by address is not call
   const again: FakeServer = { addresses: ['192.0.2.1:3500'] };
   const found = await setUp({ mapping: AD, filtering: APD }, [PLAIN, again]).run();
   assert.deepEqual([found.mapping, found.how], ['unknown', 'single']);
+});
+
+test('further addresses of a lone name are asked where they are needed, and not where they would spoil the filtering', async () => {
+  const resolve = async () => ['198.51.100.1', '198.51.100.2'];
+  const servers = ['stun.test:3478'];
+  const both = await setUp({ mapping: EI, filtering: EI }, [PAIR], { servers }, resolve).run();
+  assert.deepEqual([both.mapping, both.filtering, both.how], [EI, EI, 'rfc5780']);
+  const plain: readonly FakeServer[] = [{ addresses: ['198.51.100.1:3478'] }, { addresses: ['198.51.100.2:3478'] }];
+  for (const mapping of [EI, APD] as const) {
+    const found = await setUp({ mapping, filtering: APD }, plain, { servers }, resolve).run();
+    assert.deepEqual([found.mapping, found.how], [mapping, 'several-servers']);
+  }
+  const half = await setUp({ mapping: EI, filtering: APD }, plain.slice(1), { servers }, resolve).run();
+  assert.deepEqual([half.mapping, half.mapped?.port, half.failures.size], ['unknown', LISTEN_PORT, 0]);
 });
 
 test('without CHANGE-REQUEST nothing but plain requests leaves, and the mapping is told all the same', async () => {

@@ -57,15 +57,15 @@ async function tryStore(
   const read = await timed(() => store.get(key, { signal }));
   // A program of protocol 0 has no word for "absent": only what was written can be read.
   const silent = hasCode(read.error, 'ERR_EXEC_FAILED');
-  if (read.error !== undefined && !(silent && storeWrite)) return [fault(read.error, subject, 'it cannot be read')];
-  const reading = `read in ${formatMs(read.tookMs)}`;
+  if (read.error !== undefined && !(silent && storeWrite && device))
+    return [fault(read.error, subject, 'it cannot be read')];
   if (!storeWrite || !device)
     return [
       {
         check,
         subject,
         verdict: 'ok',
-        text: `${reading}; writing was not tried`,
+        text: `read in ${formatMs(read.tookMs)}; writing was not tried`,
         details: { getMs: Math.round(read.tookMs) },
       },
     ];
@@ -83,7 +83,7 @@ async function tryStore(
   await attempt(store.delete?.(key, { signal }) ?? Promise.resolve());
   const slowest = Math.max(read.tookMs, write.tookMs, again.tookMs);
   const details = { getMs: Math.round(again.tookMs), setMs: Math.round(write.tookMs) };
-  const text = `${reading}, written in ${formatMs(write.tookMs)}`;
+  const text = `read in ${formatMs((silent ? again : read).tookMs)}, written in ${formatMs(write.tookMs)}`;
   if (again.value !== value)
     return [
       {
@@ -119,7 +119,7 @@ function limits({ traits }: GuardedStore, subject: string): readonly Finding[] {
   const { maxValueBytes, minPollMs, expiresAfterMs } = traits;
   const parts = [
     `values up to ${maxValueBytes} characters`,
-    `asked at most every ${formatAge(minPollMs)}`,
+    `asked at most every ${minPollMs < 1_000 ? formatMs(minPollMs) : formatAge(minPollMs)}`,
     ...(expiresAfterMs === undefined ? [] : [`forgets after ${formatAge(expiresAfterMs)}`]),
   ];
   const details = { maxValueBytes, minPollMs, expiresAfterMs };

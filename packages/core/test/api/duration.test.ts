@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatDuration, parseDuration } from '#src/config/index.js';
-import { processorMs } from './fixtures.js';
+import { formatDuration, parseDuration } from '#src/api/index.js';
+import { processorMs } from '../config/fixtures.js';
 
 test("parseDuration follows Go's grammar and gives milliseconds", () => {
   const good: [string, number][] = [

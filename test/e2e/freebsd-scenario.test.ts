@@ -1,0 +1,66 @@
+/** The scenario for a real FreeBSD kernel, as far as a Linux can run it: its commands by Linux's means, all else real. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { parseTap, runScript, SCRIPT } from '../freebsd/dry-run.js';
+import { must, REPOSITORY } from './lab/index.js';
+import { skipReason } from './lab-test.js';
+
+const FIXTURE = join(REPOSITORY, 'test/fixtures/freebsd/linux.sh');
+const COMMANDS = [
+  ...['uname', 'kldload', 'sockstat', 'netstat', 'sysctl', 'jail', 'jexec', 'ifconfig', 'route', 'pfctl', 'ping'],
+];
+const BSD_TESTS = join(REPOSITORY, 'packages/capture-bsd/dist-test');
+
+test('F10 test/freebsd/run.sh passes from its first line to its last, with the addon of FreeBSD over an emulated kernel', {
+  skip: skipReason(),
+}, async (t) => {
+  const capture = join(BSD_TESTS, 'addon-capture-freebsd.js');
+  if (!existsSync(capture)) return t.skip('needs the compiled tests of capture-bsd');
+  const { foreignAddon } = (await import(pathToFileURL(join(BSD_TESTS, 'addon-lab.js')).href)) as {
+    foreignAddon(system: 'freebsd'): string;
+  };
+  // Short: control sockets lie below it.
+  const folder = await mkdtemp(join(tmpdir(), 'f-'));
+  try {
+    const [bin, bundle] = [join(folder, 'bin'), join(folder, 'bundle')];
+    for (const path of [bin, bundle, join(folder, 'tmp')]) await mkdir(path);
+    for (const command of COMMANDS) await symlink(FIXTURE, join(bin, command));
+    const program = pathToFileURL(join(REPOSITORY, 'packages/core/dist/cli/main.js')).href;
+    await writeFile(join(bundle, 'stunmesh.js'), `import('${program}');\n`);
+    await copyFile(foreignAddon('freebsd'), join(bundle, 'stunmesh_capture.node'));
+    // A namespace in the place of the machine, so that nothing of it is there.
+    const inside = 'echo $$ >"$STUB/host"; exec sh "$@"';
+    const { code, output } = await runScript(['unshare', '-n', 'sh', '-c', inside, 'sh', SCRIPT, bundle], {
+      env: {
+        PATH: `${bin}:${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`,
+        STUB: folder,
+        TMPDIR: join(folder, 'tmp'),
+        CAPTURE: capture,
+      },
+    });
+    const results = parseTap(output);
+    assert.equal(code, 0, output);
+    assert.ok(results.length >= 30);
+    assert.deepEqual(
+      results.filter((line) => !line.startsWith('ok ')),
+      [],
+    );
+    // What each step saw is told.
+    assert.match(
+      output,
+      /198\.51\.100\.2:40000[\s\S]*connected {2}203\.0\.113\.2:51820[\s\S]*discoveries: \d+ before, \d+ now/,
+    );
+    assert.doesNotMatch(output, /[A-Za-z0-9+/]{43}=/);
+    assert.deepEqual(readdirSync(join(folder, 'tmp')), []);
+    const marks = [...output.matchAll(/smt\d+/g)].map((match) => match[0]);
+    assert.ok(marks[0]);
+    assert.ok(!(await must(undefined, ['ip', 'netns', 'list'])).includes(marks[0]), 'no namespace is left');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});

@@ -1,27 +1,17 @@
 /** The documentation holds what it promises: its configuration is valid, its links lead somewhere, its scripts exist. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { packageNames, ROOT } from './architecture/source.js';
+import { pages } from './architecture/pages.js';
+import { ROOT } from './architecture/source.js';
 
-const pages = [
-  'README.md',
-  'CONTRIBUTING.md',
-  ...readdirSync(join(ROOT, 'docs'))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
-  ...packageNames().flatMap((name) =>
-    readdirSync(join(ROOT, 'packages', name))
-      .filter((file) => file.endsWith('.md'))
-      .map((file) => `packages/${name}/${file}`),
-  ),
-].map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }));
+const all = pages();
 
 test('links in the documentation lead to files that exist', () => {
-  const broken = pages.flatMap(({ path, text }) =>
+  const broken = all.flatMap(({ path, text }) =>
     [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)]
       .map((match) => match[1] ?? '')
       .filter((link) => !existsSync(join(ROOT, dirname(path), link)))
@@ -34,7 +24,7 @@ test('npm scripts that the documentation names exist', () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };
-  const missing = pages.flatMap(({ path, text }) =>
+  const missing = all.flatMap(({ path, text }) =>
     [...text.matchAll(/npm run ([\w:-]+)/g)]
       .map((match) => match[1] ?? '')
       .filter((name) => scripts[name] === undefined)
@@ -44,7 +34,7 @@ test('npm scripts that the documentation names exist', () => {
 });
 
 test("the README's configuration is valid as it stands", () => {
-  const [, yaml] = /```yaml\n([\s\S]*?)```/.exec(pages[0]?.text ?? '') ?? [];
+  const [, yaml] = /```yaml\n([\s\S]*?)```/.exec(all[0]?.text ?? '') ?? [];
   assert.ok(yaml, 'README.md has no yaml');
   const folder = mkdtempSync(join(tmpdir(), 'stunmesh-docs-'));
   try {

@@ -126,7 +126,7 @@ test('F39 a bundle for another platform says so, and one whose addon is broken s
 });
 
 labTest(
-  'the bundle by node on one host and by bun on the other: a port-restricted pair connects, status and stun-server run',
+  'the bundle by node on one host and by bun on the other: a port-restricted pair connects, status, doctor and stun-server run',
   { sides: { a: {}, b: {} }, coturn: [1] },
   async (lab, t) => {
     const [a, b] = [lab.host('a'), lab.host('b')];
@@ -143,16 +143,19 @@ labTest(
     ]);
     await expectTunnel(a, b, CONNECT_LIMIT_MS * 2);
     assert.deepEqual(await a.pingBurst(b, 20, 0.02), { sent: 20, received: 20 });
-    for (const [runtime, host] of [
-      ['node', a],
-      ['bun', b],
-    ] as const)
-      assert.match(await bundle.mustRun(runtime, ['status', '--run-dir', host.runDir]), /connected/);
-    for (const [runtime, daemon] of [
-      ['node', byNode],
-      ['bun', byBun],
-    ] as const)
+    for (const [runtime, host, daemon] of [
+      ['node', a, byNode],
+      ['bun', b, byBun],
+    ] as const) {
       t.diagnostic(`resident by ${runtime}: ${((await residentBytes(daemon.pid)) / 1024 / 1024).toFixed(1)} MiB`);
+      assert.match(await bundle.mustRun(runtime, ['status', '--run-dir', host.runDir]), /connected/);
+      const doctor = [...bundle.command(runtime), 'doctor', '--json', '-c', daemon.configFile];
+      const { findings } = JSON.parse((await host.exec(doctor, { timeoutMs: 60_000 })).stdout) as {
+        findings: { check: string; verdict: string; text: string }[];
+      };
+      const capture = findings.filter(({ check }) => check === 'capture').map(({ verdict }) => verdict);
+      assert.ok(capture.length >= 2 && capture.every((verdict) => verdict === 'ok'), JSON.stringify(findings));
+    }
     assert.match(server.stdout, /^listening on 203\.0\.113\.2:3478$/m);
     server.signal('SIGTERM');
     assert.equal((await server.exited).code, 0);

@@ -32,6 +32,9 @@ export function inOwnNamespace(file: string): boolean {
   const child = spawnSync('unshare', ['-n', process.execPath, ...process.execArgv, fileURLToPath(file)], {
     stdio: 'inherit',
     env: { ...process.env, [MARK]: file },
+    // One that hangs inside the addon hears of no test's own limit.
+    timeout: 400_000,
+    killSignal: 'SIGKILL',
   });
   process.exitCode = child.status ?? 1;
   return false;

@@ -5,6 +5,13 @@ import { ROOT } from '../workspace.mjs';
 import { findAddon } from './addon.mjs';
 import { ADDON, buildProgram, licences, version } from './program.mjs';
 
+const CORE = join(ROOT, 'packages/core');
+/** What comes along as it is: from where in core, to where in the bundle. */
+const BESIDE = [
+  ['service', 'service'],
+  ['build/stunmesh.1', 'man/man1/stunmesh.1'],
+];
+
 /**
  * @param {{ target: import('./targets.mjs').Target, stores: readonly string[], out: string }} options `out` is absolute; what lies there of an older bundle is replaced
  * @returns {Promise<{ bytes: Map<string, number> }>} what was written, with the files' sizes
@@ -42,7 +49,7 @@ export async function writeBundle({ target, stores, out }) {
   // Removed first: a running daemon has the old file mapped.
   rmSync(join(out, ADDON), { force: true });
   copyFileSync(addon, join(out, ADDON));
-  const service = join(ROOT, 'packages/core/service');
-  if (existsSync(service)) cpSync(service, join(out, 'service'), { recursive: true });
+  for (const [from, to] of BESIDE)
+    if (existsSync(join(CORE, from))) cpSync(join(CORE, from), join(out, to), { recursive: true });
   return { bytes };
 }

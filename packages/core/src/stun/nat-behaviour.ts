@@ -1,12 +1,12 @@
 /** Finds out how the NAT in front of WireGuard's port behaves, from that very port, without touching what passes through it. */
-import { type Endpoint, isStunmeshError, type StunMessageEvent, StunmeshError, type StunSocket } from '../api/index.js';
+import { isStunmeshError, type StunMessageEvent, type StunSocket } from '../api/index.js';
 import { formatAddress, formatEndpoint, parseAddress } from '../net/index.js';
 import { changeRequestAttribute } from './attributes.js';
 import { parseMessage } from './message.js';
-import { type Ask, isCarrierRange, otherAddress, testFiltering } from './nat-behaviour-filtering.js';
-import { allocationDelta, judgePair, judgeSights, type MappingSight } from './nat-behaviour-mapping.js';
+import { type Ask, isCarrierRange, testFiltering } from './nat-behaviour-filtering.js';
+import { allocationDelta, judgePair, judgeSights } from './nat-behaviour-mapping.js';
+import { type Answered, askServers, chooseTargets, type Pair, pairs, type Session } from './nat-behaviour-servers.js';
 import type { FilteringBehaviour, NatBehaviour, NatOptions, NatParts } from './nat-behaviour-types.js';
-import { parseServer, resolveServer } from './servers.js';
 import { type BindingAnswer, startTransaction, type Transaction } from './transaction.js';
 import { judgeAnswer } from './verdict.js';
 
@@ -14,30 +14,8 @@ export type * from './nat-behaviour-types.js';
 
 /** Requests go at 0, 0.5 and 1.5 s; filtering is proved by silence, so each such test lasts this long. */
 const ANSWER_MS = 2500;
-const RESOLVE_MS = 3000;
-/** Servers that are asked; more would teach nothing. */
-const MOST_SERVERS = 5;
 
-interface Target {
-  readonly server: string;
-  readonly address: Endpoint;
-}
-
-interface Answered extends Target {
-  readonly answer: BindingAnswer;
-  readonly sight: MappingSight;
-}
-
-interface Session {
-  readonly o: NatOptions;
-  readonly parts: NatParts;
-  readonly ask: Ask;
-  readonly own: ReadonlySet<string>;
-  readonly signal: AbortSignal;
-  readonly failures: Map<string, StunmeshError>;
-}
-
-/** One finding, by at most about a dozen small packets to the servers, within about 12 s. A working tunnel is not disturbed: nothing goes to
+/** One finding, by about twenty small packets to the servers at most, within about 12 s. A working tunnel is not disturbed: nothing goes to
  * peers or to WireGuard, and a NAT keeps the mappings towards others while new ones are made. Servers that fail are named in the
  * result. Errors: those of openSocket, ERR_CAPTURE_LOST, or the signal's reason. */
 export async function discoverNatBehaviour(parts: NatParts, o: NatOptions): Promise<NatBehaviour> {
@@ -153,75 +131,6 @@ function believable(
   return 'unknown';
 }
 
-/** One address of each server, and the others that they have. */
-async function chooseTargets({
-  o,
-  parts,
-  own,
-  signal,
-  failures,
-}: Session): Promise<{ readonly first: readonly Target[]; readonly further: readonly Target[] }> {
-  const limit = parts.clock.deadline(RESOLVE_MS, signal);
-  try {
-    const found = await Promise.all(
-      [...new Set(o.servers)].slice(0, MOST_SERVERS).map(async (text): Promise<readonly Target[]> => {
-        const name = parseServer(text);
-        try {
-          if (!name) throw new StunmeshError('ERR_STUN_ADDRESS', `"${text}" is not HOST:PORT`);
-          const rules = { ...o, ...parts, ownAddresses: own, signal: limit.signal };
-          return (await resolveServer(name, rules)).map((address) => ({ server: text, address }));
-        } catch (error) {
-          if (signal.aborted) throw signal.reason;
-          failures.set(text, asStunmeshError(error));
-          return [];
-        }
-      }),
-    );
-    return {
-      first: found.flatMap((targets) => targets.slice(0, 1)),
-      further: found.flatMap((targets) => targets.slice(1)),
-    };
-  } finally {
-    limit[Symbol.dispose]();
-  }
-}
-
-/** All at once; the requests leave in this order, which the steps between outer ports need. */
-async function askServers(session: Session, targets: readonly Target[]): Promise<readonly Answered[]> {
-  const { o, own, failures, signal } = session;
-  const place = { family: o.family, listenPort: o.listenPort, ownAddresses: own };
-  const answers = await Promise.all(
-    targets.map(async (target): Promise<readonly Answered[]> => {
-      try {
-        const answer = await session.ask({ server: target.address });
-        const { mapped, natted } = judgeAnswer(answer, place);
-        return [{ ...target, answer, sight: { ...target, mapped, natted, rttMs: answer.rttMs } }];
-      } catch (error) {
-        if (signal.aborted) throw signal.reason;
-        failures.set(target.server, asStunmeshError(error));
-        return [];
-      }
-    }),
-  );
-  return answers.flat();
-}
-
-interface Pair extends Answered {
-  readonly other: Endpoint;
-  /** Where the other address with the first port saw us, once asked. */
-  readonly control?: BindingAnswer;
-}
-
-/** Servers that have another address; those whose other address is a stranger to the NAT first. */
-function pairs(answered: readonly Answered[], contacted: ReadonlySet<string>): readonly Pair[] {
-  return answered
-    .flatMap((one) => {
-      const other = otherAddress(one.answer.message, one.address);
-      return other ? [{ ...one, other }] : [];
-    })
-    .sort((a, b) => Number(contacted.has(a.other.address)) - Number(contacted.has(b.other.address)));
-}
-
 async function examineFiltering(
   session: Session,
   trusted: readonly Answered[],
@@ -266,9 +175,4 @@ async function examinePair(
     if (isStunmeshError(error)) return undefined;
     throw error;
   }
-}
-
-function asStunmeshError(error: unknown): StunmeshError {
-  if (isStunmeshError(error)) return error;
-  return new StunmeshError('ERR_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
 }

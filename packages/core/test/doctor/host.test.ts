@@ -115,9 +115,15 @@ testCases([
     remedy: /firewall/,
   },
   {
+    what: 'a host without loopback',
+    change: (p) => p.capture.setRoute('127.0.0.1', undefined),
+    named: ['capture', 'warning', /no way to 127\.0\.0\.1/],
+    remedy: /ip link set lo up/,
+  },
+  {
     what: 'a device that is not there',
     change: (p) => p.wg.removeDevice('wg0'),
-    named: ['device', 'fault', /there is none/],
+    named: ['device', 'fault', /^there is none/],
     remedy: /wg-quick up/,
     code: 'ERR_WG_DEVICE_NOT_FOUND',
   },

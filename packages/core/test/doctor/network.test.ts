@@ -224,3 +224,13 @@ test('F7 what a liar says of the port does not count: the NAT is described by th
   assert.match(nat[0]?.text ?? '', /mapping endpoint-independent.*ports are kept$/);
   assert.ok(!nat.some(({ text }) => /gives port|192\.0\.2\.66/.test(text)), JSON.stringify(nat));
 });
+
+test('F5 a full tunnel as wg-quick makes it: marked packets leave outside, all others by the tunnel; that is well', async (t) => {
+  const patient = createPatient(t);
+  patient.wg.changeDevice('wg0', { firewallMark: 0xca6c });
+  const inside = { interface: 'wg0', source: '10.0.0.1' };
+  patient.capture.routeTo = async ({ firewallMark }) => (firewallMark === 0 ? inside : ETH0);
+  const findings = await patient.examine();
+  assert.deepEqual(trouble(findings), []);
+  assert.ok(findings.some(({ check, text }) => check === 'route' && /leave by eth0, as WireGuard's own/.test(text)));
+});

@@ -1,5 +1,5 @@
 /** Does the capture module work: it loads, opens a raw socket, and its filter lets a STUN reply in and nothing else? */
-import type { CaptureModule } from '../../api/index.js';
+import { type CaptureModule, hasCode } from '../../api/index.js';
 import { ATTRIBUTE, addressAttribute } from '../../stun/attributes.js';
 import { formatMessage, METHOD_BINDING, parseMessage, TRANSACTION_ID_BYTES } from '../../stun/message.js';
 import { type Check, type Finding, fromError } from '../finding.js';
@@ -19,12 +19,21 @@ export const captureCheck: Check<Scene> = {
     if (!capture) return [{ check, verdict: 'fault', ...fromError(error) }];
     const loaded: Finding = { check, verdict: 'ok', text: `the capture module "${capture.name}" is loaded` };
     const tried = await attempt(tryLoopback(capture, scene.parts));
+    if (hasCode(tried.error, 'ERR_CAPTURE_UNREACHABLE')) return [loaded, NO_LOOPBACK];
     if (tried.error !== undefined) return [loaded, { check, verdict: 'fault', ...fromError(tried.error) }];
     return [
       loaded,
       judge(tried.value ?? { reply: false, other: false }, hearsLoopback(capture, scene.parts.system.platform)),
     ];
   },
+};
+
+const NO_LOOPBACK: Finding = {
+  check,
+  verdict: 'warning',
+  text: 'the raw socket opens; its filter could not be tried, as there is no way to 127.0.0.1',
+  remedy: 'bring the interface lo up (`ip link set lo up`) and run doctor again.',
+  code: 'ERR_CAPTURE_UNREACHABLE',
 };
 
 interface Seen {

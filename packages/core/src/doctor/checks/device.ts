@@ -12,7 +12,11 @@ export const deviceCheck: Check<Scene> = {
 
 async function look(scene: Scene, name: string): Promise<Finding> {
   const { value: device, error } = await attempt(scene.device(name));
-  if (!device) return { check, subject: name, verdict: 'fault', ...fromError(error) };
+  if (!device) {
+    const { text, ...rest } = fromError(error);
+    // The subject names it already.
+    return { check, subject: name, verdict: 'fault', text: text.replace(`WireGuard device "${name}": `, ''), ...rest };
+  }
   const { listenPort, firewallMark, peers } = device;
   const details = { listenPort, firewallMark, peers: peers.size };
   if (listenPort === 0)

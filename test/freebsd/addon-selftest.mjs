@@ -11,15 +11,17 @@ const ETHERNET = 1;
 const DROP_ALL = '0600000000000000';
 const BUFFER_BYTES = 32_768;
 
+/** Each from a socket of its own: that nobody listens, which ICMP says at once, must not stop the next one. */
 function send(address) {
-  const socket = createSocket('udp4');
-  let left = DATAGRAMS.length;
-  for (const { port, bytes } of DATAGRAMS)
+  for (const { port, bytes } of DATAGRAMS) {
+    const socket = createSocket('udp4');
+    const complain = (error) => process.stderr.write(`sending: ${error.message}\n`);
+    socket.on('error', complain);
     socket.send(bytes, port, address, (error) => {
-      if (error) process.stderr.write(`sending: ${error.message}\n`);
-      left -= 1;
-      if (left === 0) socket.close();
+      if (error) complain(error);
+      socket.close();
     });
+  }
 }
 
 /** The name of the datagram in a frame, by the last bytes of it. */

@@ -30,9 +30,10 @@ function finish() {
   process.exit(answers.size === servers.length ? 0 : 1);
 }
 
+let bound = false;
 socket.on('error', (error) => {
   process.stderr.write(`port ${port}: ${error.message}\n`);
-  process.exit(1);
+  if (!bound) process.exit(1);
 });
 socket.on('message', (message) => {
   if (message.length < 32 || message.readUInt16BE(0) !== 0x0101 || message.readUInt16BE(20) !== 0x0020) return;
@@ -45,13 +46,14 @@ socket.on('message', (message) => {
   if (answers.size === servers.length) finish();
 });
 socket.bind(Number(port), () => {
+  bound = true;
   let tries = 0;
   const again = () => {
     if (tries === TRIES) return finish();
     tries += 1;
     for (const [server, id] of asked) {
       const [address, to] = server.split(':');
-      if (!answers.has(server)) socket.send(request(id), Number(to), address);
+      if (!answers.has(server)) socket.send(request(id), Number(to), address, () => {});
     }
     setTimeout(again, TRY_MS);
   };

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { cannotCapture, emulatedAddon, inOwnNamespace, run, sanitizedAddon } from './addon-lab.js';
+import { cannotCapture, emulatedAddon, foreignAddon, inOwnNamespace, run, sanitizedAddon } from './addon-lab.js';
 
 const options = { skip: cannotCapture ?? false, timeout: 170_000 };
 const LIVES = fileURLToPath(new URL('lives-bsd.js', import.meta.url));
@@ -13,8 +13,9 @@ const LIVES = fileURLToPath(new URL('lives-bsd.js', import.meta.url));
 /** With a small young generation, which otherwise grows by itself and hides what is lost. */
 const FLAGS = ['--expose-gc', '--max-semi-space-size=1'];
 
-function live(name: string, argument = '', timeout = 30_000) {
-  return spawnSync(process.execPath, [...FLAGS, LIVES, name, argument], { encoding: 'utf8', timeout });
+function live(name: string, argument = '', { timeout = 30_000, addon = '' } = {}) {
+  const env = addon === '' ? process.env : { ...process.env, STUNMESH_TEST_ADDON: addon };
+  return spawnSync(process.execPath, [...FLAGS, LIVES, name, argument], { encoding: 'utf8', timeout, env });
 }
 
 interface Resources {
@@ -43,7 +44,9 @@ if (inOwnNamespace(import.meta.url)) {
   });
 
   test('ten thousand open and close cycles leak neither memory, descriptors nor threads', options, () => {
-    const { stdout, stderr, status } = live('cycles', process.env['STUNMESH_TEST_CYCLES'] ?? '10000', 160_000);
+    const { stdout, stderr, status } = live('cycles', process.env['STUNMESH_TEST_CYCLES'] ?? '10000', {
+      timeout: 160_000,
+    });
     assert.equal(status, 0, stderr);
     const found = JSON.parse(stdout) as { before: Resources; after: Resources };
     assert.deepEqual(found.after.descriptors, found.before.descriptors);
@@ -52,6 +55,24 @@ if (inOwnNamespace(import.meta.url)) {
     const grown = (found.after.rssBytes - found.before.rssBytes) / 2 ** 20;
     assert.ok(grown < 8, `grew by ${grown.toFixed(1)} MiB`);
   });
+
+  for (const system of ['freebsd', 'macos'] as const)
+    test(
+      `cycles as on ${system} leave nothing, and closing inside a listener and with a full queue is safe`,
+      options,
+      () => {
+        const addon = foreignAddon(system);
+        const { stdout, stderr, status } = live('cycles', '1000', { addon, timeout: 100_000 });
+        assert.equal(status, 0, stderr);
+        const found = JSON.parse(stdout) as { before: Resources; after: Resources };
+        assert.deepEqual(found.after.descriptors, found.before.descriptors);
+        assert.equal(found.after.threads, found.before.threads);
+        const grown = (found.after.rssBytes - found.before.rssBytes) / 2 ** 20;
+        assert.ok(grown < 8, `grew by ${grown.toFixed(1)} MiB`);
+        assert.equal(live('inside', '', { addon }).stdout, 'closed after 1\n');
+        assert.equal(live('flood', '', { addon }).stdout, '0\n');
+      },
+    );
 
   test('a device that is forgotten is closed', options, () => {
     const { stdout, stderr, status } = live('forgotten', '500');

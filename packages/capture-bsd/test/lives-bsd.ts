@@ -5,12 +5,12 @@ import { Worker } from 'node:worker_threads';
 import { createStunFilter, PACKET_LAYOUTS } from '@stunmesh/core/net';
 import { type BpfDevice, openBpfDevice } from '#src/bpf-device.js';
 import { loadNative } from '#src/native.js';
+import { encodeSockaddr } from '#src/sockaddr.js';
 import { emulatedAddon } from './addon-lab.js';
 
 const PORT = 51820;
 const native = loadNative(process.env['STUNMESH_TEST_ADDON'] ?? emulatedAddon());
 const { AF_INET, SOCK_DGRAM } = native.constants;
-const LOOPBACK = Uint8Array.of(2, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0);
 
 function createGate() {
   let resolve = () => {};
@@ -35,7 +35,7 @@ function openDevice(interfaceName: string, onFrame: () => void): BpfDevice {
 /** A reading UDP socket of the shared half, and how to send to it. */
 function openUdp(onPacket: () => void) {
   const socket = native.open(AF_INET, SOCK_DGRAM, 0);
-  native.bind(socket, LOOPBACK);
+  native.bind(socket, encodeSockaddr(native, '127.0.0.1', 0));
   native.start(socket, 2048, onPacket);
   const sender = native.open(AF_INET, SOCK_DGRAM, 0);
   native.connect(sender, native.localAddress(socket));
@@ -51,8 +51,7 @@ function openUdp(onPacket: () => void) {
 /** A sender of STUN responses to the port, for devices on lo. */
 function openServer() {
   const socket = native.open(AF_INET, SOCK_DGRAM, 0);
-  const to = LOOPBACK.slice();
-  new DataView(to.buffer).setUint16(2, PORT);
+  const to = encodeSockaddr(native, '127.0.0.1', PORT);
   const response = Uint8Array.of(1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, ...new Array<number>(12).fill(9));
   return {
     // Nobody listens there, which a later send is told; the frame has passed all the same.

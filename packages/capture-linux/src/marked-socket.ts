@@ -50,7 +50,8 @@ export async function connectTcp(native: Native, { to, firewallMark, signal }: T
   } catch (error) {
     throw openError(error, `the connection to ${place}`);
   }
-  const socket = process.versions['bun'] ? adoptInBun(native, marked, to) : adopt(native, marked, to);
+  const bun = process.versions['bun'] !== undefined;
+  const socket = bun ? new Socket() : new Socket({ fd: native.release(marked), ...UNREAD });
   return await new Promise<Socket>((resolve, reject) => {
     const settle = (): void => {
       signal.removeEventListener('abort', onAbort);
@@ -74,25 +75,21 @@ export async function connectTcp(native: Native, { to, firewallMark, signal }: T
     signal.addEventListener('abort', onAbort, { once: true });
     socket.once('error', onError);
     socket.once('connect', onConnect);
+    // The descriptor has changed its owner, and Node connects it.
+    if (bun) takeOverInBun(native, marked, socket, to);
+    else socket.connect({ host: to.address, port: to.port });
   });
 }
 
-/** The descriptor changes its owner, and Node connects it. */
-function adopt(native: Native, marked: NativeSocket, to: Endpoint): Socket {
-  const socket = new Socket({ fd: native.release(marked), ...UNREAD });
-  return socket.connect({ host: to.address, port: to.port });
-}
-
-/** Bun connects no descriptor, but takes over one that is connecting; where that fails the first write says so. */
-function adoptInBun(native: Native, marked: NativeSocket, to: Endpoint): Socket {
+/** Bun connects no descriptor, but takes over one that is connecting; where that fails the first use says so. */
+function takeOverInBun(native: Native, marked: NativeSocket, socket: Socket, to: Endpoint): void {
   try {
     native.connect(marked, encodeSockaddr(to.address, to.port));
   } catch (error) {
     // EINPROGRESS has no name in the addon; anything else shows when the socket is used.
     if (!isSystemError(error)) throw error;
   }
-  const takeOver = { fd: native.release(marked) };
-  return new Socket().connect(takeOver as unknown as { port: number });
+  socket.connect({ fd: native.release(marked) } as unknown as { port: number });
 }
 
 function connectError(error: Error, place: string): StunmeshError {

@@ -7,6 +7,7 @@ import type { LoadedConfig } from '../config/index.js';
 import type { Finding } from '../doctor/finding.js';
 import { VERSION } from '../version.js';
 import type { CliContext } from './context.js';
+import { allowOptimizing } from './small-heap.js';
 
 interface DoctorOptions {
   readonly config?: string;
@@ -40,6 +41,8 @@ export function addDoctorCommand(program: Command, context: CliContext): void {
 }
 
 async function doctor(context: CliContext, options: DoctorOptions): Promise<void> {
+  // It opens many records at once and is gone soon.
+  allowOptimizing();
   const [{ examine }, { createReport, formatGroup, formatSummary }, { exitStatus }, parts] = await Promise.all([
     import('../doctor/examine.js'),
     import('../doctor/report.js'),

@@ -27,9 +27,11 @@ Examples:
   stunmesh init                                    asks for what it needs
   stunmesh init --store file --set path=/srv/mesh  asks for nothing
   stunmesh init --from /etc/wireguard/wg0.conf     the device need not be up
-  pass redis | stunmesh init --store redis --set url=rediss://redis.example.org:6379 --secret-stdin
+  pass redis | stunmesh init --store redis --secret-stdin \\
+    --set url=rediss://redis.example.org:6379      its password by a pipe
 
-A secret never goes on the command line: it is asked for, read from stdin, or named by a file or an environment variable.
+A secret never goes on the command line: it is asked for, read from stdin, or
+named by a file or an environment variable.
 `;
 
 export function addInitCommand(program: Command, context: CliContext): void {

@@ -2,6 +2,7 @@
 /** The command `stunmesh`: parses, calls, prints. */
 import './small-heap.js';
 import { CommanderError } from 'commander';
+import { wrap } from '../telemetry/wrap.js';
 import { normaliseArguments } from './arguments.js';
 import type { CliContext } from './context.js';
 import { createProgram } from './program.js';
@@ -32,8 +33,13 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
   const known = typeof code === 'string' && code.startsWith('ERR_');
-  context.stderr(`stunmesh: ${message ?? String(error)} [${known ? code : 'ERR_INTERNAL'}]\n`);
+  context.stderr(`${forTerminal(`stunmesh: ${message ?? String(error)} [${known ? code : 'ERR_INTERNAL'}]`)}\n`);
   const verbose = ['debug', 'trace'].includes((program.opts() as { logLevel?: string }).logLevel ?? '');
   if (verbose && stack !== undefined) context.stderr(`${stack}\n`);
   return known && /^ERR_(CONFIG|PLUGIN|USAGE)/.test(code) ? 2 : 1;
+}
+
+/** Broken between words where people read it; a line stays a line for programs. */
+function forTerminal(text: string): string {
+  return process.stderr.isTTY === true ? wrap(text, process.stderr.columns || 80, 2).join('\n') : text;
 }

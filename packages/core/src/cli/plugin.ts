@@ -29,12 +29,14 @@ interface Subject {
 const HELP = `
 Examples:
   stunmesh plugin test shared -c config.yaml     a plugin of a configuration
-  stunmesh plugin test -- ./plugin /srv/records  a program that speaks the exec protocol (0)
-  stunmesh plugin test --protocol 1 -- ./plugin  one that speaks exec protocol 1, with or without sessions
-  stunmesh plugin test --shell -- ./plugin.sh    a program that speaks the shell protocol
+  stunmesh plugin test -- ./plugin /srv/records  a program, exec protocol 0
+  stunmesh plugin test --protocol 1 -- ./plugin  exec protocol 1, with sessions
+  stunmesh plugin test --shell -- ./plugin.sh    the shell protocol
 
-It writes records under random keys and deletes them where the store can do that; otherwise it names them.
-The report is for people on a terminal, and TAP elsewhere. Exit status: 0 when all is well, 1 when a check failed, 2 when the plugin could not be set up.
+It writes records under random keys and deletes them where the store can do
+that; otherwise it names them. The report is for people on a terminal, and TAP
+elsewhere. Exit status: 0 when all is well, 1 when a check failed, 2 when the
+plugin could not be set up.
 `;
 
 /** Adds `plugin test`. What keeps a test from starting rejects with the codes of the configuration and the host. */

@@ -1,5 +1,5 @@
 /** All commands of `stunmesh` with their options: what main runs, and what the manual and the completions are made from. */
-import { Command } from 'commander';
+import { Command, Help, type Option } from 'commander';
 import { VERSION } from '../version.js';
 import { addCompletionCommand } from './completion.js';
 import { addConfigCommand } from './config.js';
@@ -15,6 +15,7 @@ export function createProgram(context: CliContext): Command {
   const program = new Command('stunmesh')
     .description('Direct WireGuard tunnels between machines behind NAT.')
     .version(VERSION, '--version', 'print the version')
+    .configureHelp({ optionDescription: describeOption })
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError()
@@ -28,4 +29,10 @@ export function createProgram(context: CliContext): Command {
   addStunServerCommand(program);
   addCompletionCommand(program, context);
   return program;
+}
+
+/** As commander has it, without a default that is an empty list. */
+function describeOption(option: Option): string {
+  const empty = Array.isArray(option.defaultValue) && option.defaultValue.length === 0;
+  return empty ? option.description : Help.prototype.optionDescription.call(new Help(), option);
 }

@@ -59,7 +59,7 @@ async function status(context: CliContext, devices: readonly string[], options: 
     using deadline = clock.deadline(ANSWER_MS, stop.signal);
     const snapshots = await Promise.all(paths.map((path) => readSnapshot(path, deadline.signal)));
     if (options.json === true) return snapshots.map((snapshot) => `${JSON.stringify(snapshot)}\n`).join('');
-    return snapshots.map((snapshot) => formatStatus(snapshot, clock.wallNow())).join('\n');
+    return snapshots.map((snapshot) => formatStatus(snapshot, clock.wallNow(), context.colour)).join('\n');
   };
   context.stdout(await show());
   while (options.watch === true && !stop.signal.aborted) {

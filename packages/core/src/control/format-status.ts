@@ -1,7 +1,9 @@
 /** A snapshot as a table for people, 80 columns where addresses allow. */
+import { wrap } from '../telemetry/wrap.js';
 import type { DeviceSnapshot, PeerSnapshot, Snapshot, StoreSnapshot } from './snapshot.js';
 
 const HEADINGS = ['PEER', 'PHASE', 'ENDPOINT', 'HANDSHAKE', 'RTT', 'RECORD'];
+const PHASE = 1;
 
 /** What an operator can do in each phase that is not well. */
 const ADVICE: Readonly<Partial<Record<PeerSnapshot['phase'], string>>> = {
@@ -10,15 +12,26 @@ const ADVICE: Readonly<Partial<Record<PeerSnapshot['phase'], string>>> = {
     'no answer at this endpoint so far: is stunmesh running there, and does its WireGuard have our public key?',
   suspect: 'the tunnel went silent and is being connected again',
 };
+/** ECMA-48 colours of phases; they differ by their words as well. */
+const COLOURS: Readonly<Partial<Record<string, string>>> = {
+  connected: '32',
+  connecting: '33',
+  waiting: '33',
+  suspect: '31',
+  'not on device': '31',
+};
+const COLUMNS = 80;
+
 /** A phase that is over sooner needs no advice. */
 const ADVISE_AFTER_MS = 10_000;
 
 /** Lines with a newline each; `wallNow` in milliseconds since 1970. */
-export function formatStatus(snapshot: Snapshot, wallNow: number): string {
-  return snapshot.devices.map((device) => `${deviceLines(device, snapshot, wallNow).join('\n')}\n`).join('\n');
+export function formatStatus(snapshot: Snapshot, wallNow: number, colour = false): string {
+  const tables = snapshot.devices.map((device) => deviceLines(device, snapshot, wallNow, colour));
+  return tables.map((lines) => `${lines.join('\n')}\n`).join('\n');
 }
 
-function deviceLines(device: DeviceSnapshot, snapshot: Snapshot, wallNow: number): readonly string[] {
+function deviceLines(device: DeviceSnapshot, snapshot: Snapshot, wallNow: number, colour: boolean): readonly string[] {
   const { ipv4, ipv6 } = device.reflexive;
   const seen = [ipv4, ipv6].filter((text) => text !== undefined).join(' and ');
   const about =
@@ -31,23 +44,33 @@ function deviceLines(device: DeviceSnapshot, snapshot: Snapshot, wallNow: number
   ];
   if (!snapshot.clockSane)
     lines.push('  ! the clock of this host is not set; records are numbered on from the last ones');
-  for (const error of device.errors) lines.push(`  ! ${error.of}: ${error.message} [${error.code}]`);
-  for (const store of snapshot.stores) if (store.state === 'down') lines.push(storeLine(store, wallNow));
+  for (const error of device.errors) lines.push(...remark(`! ${error.of}: ${error.message} [${error.code}]`, 2));
+  for (const store of snapshot.stores) if (store.state === 'down') lines.push(...remark(storeLine(store, wallNow), 2));
   const rows = device.peers.map((peer) => peerRow(peer, wallNow));
   const widths = HEADINGS.map((heading, i) => Math.max(heading.length, ...rows.map((row) => (row[i] ?? '').length)));
+  // Padded first: a colour has no width.
+  const paint = (cell: string, i: number): string => {
+    const code = colour && i === PHASE ? COLOURS[cell.trimEnd()] : undefined;
+    return code === undefined ? cell : `\u001b[${code}m${cell}\u001b[0m`;
+  };
   const format = (row: readonly string[]) =>
-    `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd();
+    `  ${row.map((cell, i) => paint(cell.padEnd(widths[i] ?? 0), i)).join('  ')}`.trimEnd();
   if (rows.length > 0) lines.push(format(HEADINGS));
   device.peers.forEach((peer, i) => {
     lines.push(format(rows[i] ?? []));
-    lines.push(...remarks(peer).map((remark) => `    ${remark}`));
+    lines.push(...remarks(peer).flatMap((text) => remark(text, 4)));
   });
   return lines;
 }
 
+/** A line or more below a row; what goes on is set in further. */
+function remark(text: string, indent: number): string[] {
+  return wrap(text, COLUMNS - indent, 2).map((line) => ' '.repeat(indent) + line);
+}
+
 function storeLine({ name, retryAt = 0, lastError }: StoreSnapshot, wallNow: number): string {
   const why = lastError === undefined ? '' : `: ${lastError.message} [${lastError.code}]`;
-  return `  ! store "${name}" is down, and asked again in ${formatAge(retryAt - wallNow)}${why}`;
+  return `! store "${name}" is down, and asked again in ${formatAge(retryAt - wallNow)}${why}`;
 }
 
 function peerRow(peer: PeerSnapshot, wallNow: number): readonly string[] {

@@ -2,7 +2,7 @@
 import { isStunmeshError, StunmeshError } from '../api/index.js';
 import type { InterfaceConfig } from '../config/index.js';
 import { type ParsedRecord, parseRecord } from '../record/endpoint-record.js';
-import { createChannel } from '../record/seal.js';
+import { type Channel, createChannel, isWeakKey } from '../record/seal.js';
 import { storeKey } from '../record/store-key.js';
 import type { Scene } from './scene.js';
 
@@ -25,12 +25,18 @@ export async function readPeerRecords(scene: Scene, entry: InterfaceConfig, peer
   const peer = entry.peers.get(peerName);
   if (!peer) return { theirs: [], ours: [] };
   const device = await scene.device(entry.name);
+  // Computed once and only where there is something to open, as it costs more than all the rest.
+  let channel: Channel | undefined;
+  const openChannel = (): Channel => {
+    channel ??= createChannel(device.secretKey, peer.publicKey);
+    return channel;
+  };
   const read = async (key: string, store: string): Promise<RecordSeen> => {
     try {
-      // First, as a weak key is refused whatever the store holds (F22).
-      const channel = createChannel(device.secretKey, peer.publicKey);
+      // A weak key is refused whatever the store holds (F22): this throws.
+      if (isWeakKey(peer.publicKey)) openChannel();
       const value = await (await scene.store(store)).get(key, { signal: scene.parts.signal });
-      return value === undefined ? { store } : { store, record: parseRecord(channel.open(value)) };
+      return value === undefined ? { store } : { store, record: parseRecord(openChannel().open(value)) };
     } catch (error) {
       return { store, error: asStunmeshError(error) };
     }

@@ -1,4 +1,6 @@
 /** Findings as text of 80 columns for people, and as JSON for programs. */
+
+import { wrap } from '../telemetry/wrap.js';
 import { type CheckName, exitStatus, type Finding, type Verdict, worstOf } from './finding.js';
 import { count } from './words.js';
 
@@ -72,24 +74,4 @@ export interface Report {
 
 export function createReport(findings: readonly Finding[], stunmesh: string, at: number): Report {
   return { version: 1, stunmesh, at, verdict: worstOf(findings), exitStatus: exitStatus(findings), findings };
-}
-
-/** Breaks between words; further lines of a paragraph are set in by `hanging`. Line breaks in the text are kept. */
-function wrap(text: string, width: number, hanging = 0): string[] {
-  return text.split('\n').flatMap((paragraph, i) => {
-    const indent = i === 0 ? 0 : Math.max(hanging, /^ */.exec(paragraph)?.[0].length ?? 0);
-    const lines: string[] = [];
-    let line = ' '.repeat(indent);
-    let empty = true;
-    for (const word of paragraph.trim().split(/\s+/)) {
-      if (!empty && line.length + 1 + word.length > width) {
-        lines.push(line);
-        line = ' '.repeat(Math.max(indent, hanging));
-        empty = true;
-      }
-      line += empty ? word : ` ${word}`;
-      empty = false;
-    }
-    return [...lines, line];
-  });
 }

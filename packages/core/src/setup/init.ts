@@ -1,12 +1,12 @@
 /** `stunmesh init`: devices in, a checked configuration and the next steps out. */
 import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { StunmeshError } from '../api/index.js';
 import type { Asker } from './ask.js';
 import { formatConfig } from './format-config.js';
 import type { FoundDevice } from './found-device.js';
 import { formatNextSteps } from './next-steps.js';
-import { makePlan, type PlanFlags } from './plan.js';
+import { makePlan, type Plan, type PlanFlags } from './plan.js';
 import { alreadyThere, openNewFile } from './write-files.js';
 
 export interface InitOptions {
@@ -33,11 +33,17 @@ export async function initialise(options: InitOptions): Promise<string> {
   const { secret, name } = plan.store;
   const secretPath = secret ? join(dirname(path), `${name}-${secret.key.replace(/_file$/, '')}`) : undefined;
   await using config = await openNewFile(path, formatConfig(plan, secretPath));
-  const remarks = await options.check(config.path);
+  const remarks = [...(await options.check(config.path)), ...missingSecret(plan)];
   await using kept = secretPath === undefined ? undefined : await openNewFile(secretPath, `${secret?.text ?? ''}\n`);
   await kept?.place(force);
   await config.place(force);
   return formatNextSteps(plan, { path, ...(secretPath === undefined ? {} : { secretPath }), remarks });
+}
+
+function missingSecret({ store: { kind, settings } }: Plan): readonly string[] {
+  const file = kind.secret && settings[kind.secret.file];
+  if (typeof file !== 'string' || !isAbsolute(file) || existsSync(file)) return [];
+  return [`${file} is not there yet; put the ${kind.secret?.word} into it (chmod 600)`];
 }
 
 /** A secret's file is looked for from the daemon's folder later: the path is made absolute, unless it is a credential's bare name. */

@@ -101,6 +101,9 @@ async function planStore(
     return undefined;
   }
   const kind = storeKind(name);
+  // It becomes part of the name of the secret's file.
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(flags.storeName ?? 'shared'))
+    throw usage(`--store-name ${flags.storeName}: write letters, digits and _ . -`);
   const settings = parseSettings(flags.settings);
   for (const { key, question, example, optional } of kind.questions) {
     if (settings[key] !== undefined) continue;

@@ -91,14 +91,21 @@ export interface Pair extends Answered {
   readonly control?: BindingAnswer;
 }
 
-/** Servers that have another address; those whose other address is a stranger to the NAT first. */
-export function pairs(answered: readonly Answered[], contacted: ReadonlySet<string>): readonly Pair[] {
-  return answered
-    .flatMap((one) => {
+/** Servers that have another address which may be asked (F19: a server must not send us to ourselves or into the tunnel); those whose
+ * other address is a stranger to the NAT first. */
+export async function pairs(
+  { parts, own }: Session,
+  answered: readonly Answered[],
+  contacted: ReadonlySet<string> = new Set(),
+): Promise<readonly Pair[]> {
+  const found = await Promise.all(
+    answered.map(async (one): Promise<readonly Pair[]> => {
       const other = otherAddress(one.answer.message, one.address);
-      return other ? [{ ...one, other }] : [];
-    })
-    .sort((a, b) => Number(contacted.has(a.other.address)) - Number(contacted.has(b.other.address)));
+      if (!other || own.has(other.address) || (await parts.refuseServer?.(other.address)) !== undefined) return [];
+      return [{ ...one, other }];
+    }),
+  );
+  return found.flat().sort((a, b) => Number(contacted.has(a.other.address)) - Number(contacted.has(b.other.address)));
 }
 
 function asStunmeshError(error: unknown): StunmeshError {

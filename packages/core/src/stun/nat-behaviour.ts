@@ -78,19 +78,20 @@ async function examine(session: Session): Promise<NatBehaviour> {
   const { first: targets, further } = await chooseTargets(session);
   const answered = [...(await askServers(session, targets))];
   // A second witness, where there is none yet; not before it is known that the first has no other address, which may be this one.
-  if (answered.length < 2 && pairs(answered, new Set()).length === 0)
+  if (answered.length < 2 && (await pairs(session, answered)).length === 0)
     answered.push(...(await askServers(session, further.slice(0, 1))));
   const sights = answered.map(({ sight }) => sight);
   const byServers = judgeSights(sights);
   const reasons = [...byServers.reasons];
   let { mapping } = byServers;
   let how: NatBehaviour['how'] = new Set(sights.map((s) => s.address.address)).size > 1 ? 'several-servers' : 'single';
-  const ports = sights.map(({ mapped }) => mapped.port);
-
   const trusted = answered.filter(({ server }) => !byServers.liars.includes(server));
+  const ports = trusted.map(({ sight }) => sight.mapped.port);
+
   const filtered = await examineFiltering(session, trusted, answered, reasons);
   const undecided = mapping === 'unknown' || mapping === 'address-and-port-dependent';
-  const paired = undecided ? await examinePair(session, filtered?.pair ?? pairs(trusted, new Set())[0]) : undefined;
+  const pair = undecided ? (filtered?.pair ?? (await pairs(session, trusted))[0]) : undefined;
+  const paired = await examinePair(session, pair);
   if (paired) {
     mapping = paired.mapping;
     how = 'rfc5780';
@@ -98,7 +99,13 @@ async function examine(session: Session): Promise<NatBehaviour> {
     reasons.splice(0, byServers.reasons.length);
   }
   const first = trusted[0]?.sight;
-  const delta = mapping.endsWith('dependent') ? allocationDelta(ports) : undefined;
+  const dependent = mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
+  const delta = dependent ? allocationDelta(ports) : undefined;
+  // A NAT that keeps ports gives another one where two hosts with the same port write to the same server.
+  if (dependent && ports.includes(o.listenPort))
+    reasons.push(
+      `some servers see our own port ${o.listenPort}, others another one: if a second host behind this NAT listens on ${o.listenPort} too, give one of the two another ListenPort`,
+    );
   const distance = first?.natted === true && mapping !== 'none' ? await session.o.distance?.(first.mapped) : undefined;
   const cgnat = [o.sourceAddress, first?.mapped.address].some((a) => a !== undefined && isCarrierRange(a));
   if (mapping !== 'none' && distance !== undefined && distance > 1)
@@ -139,11 +146,10 @@ async function examineFiltering(
 ): Promise<{ readonly filtering: FilteringBehaviour; readonly pair: Pair } | undefined> {
   if (session.o.filtering === false || trusted.length === 0) return undefined;
   const contacted = new Set([...(session.o.contacted ?? []), ...asked.map(({ address }) => address.address)]);
-  const candidates = pairs(trusted, contacted);
+  const candidates = await pairs(session, trusted, contacted);
   if (candidates.length === 0)
     reasons.push('no server has a second address to answer from (OTHER-ADDRESS), so filtering is not told');
   for (const pair of candidates.slice(0, 2)) {
-    if ((await session.parts.refuseServer?.(pair.other.address)) !== undefined) continue;
     const verdict = await testFiltering(session.ask, pair.address, pair.other, contacted);
     reasons.push(...verdict.reasons);
     if (verdict.filtering !== 'unknown')

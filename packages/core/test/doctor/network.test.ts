@@ -105,10 +105,10 @@ testCases([
   {
     what: 'more servers than are asked',
     change: (p) => {
-      const more = [4, 5, 6, 7].map((n) => `"198.51.100.${n}:3478"`);
+      const more = Array.from({ length: 20 }, (_, n) => `"198.51.100.${4 + n}:3478"`);
       p.config = p.config.replace('"198.51.100.3:3478"', `"198.51.100.3:3478", ${more.join(', ')}`);
     },
-    named: ['stun', 'note', /^2 further servers not asked/],
+    named: ['stun', 'note', /^\d+ further servers not asked/],
   },
   {
     what: 'one server alone',

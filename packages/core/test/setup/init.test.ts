@@ -175,6 +175,9 @@ test('F34 a secret goes to a file of its own or is named: never into the configu
   assert.equal(env.config.plugins.get('shared')?.settings['password_env'], 'REDIS_PASSWORD');
   const file = await run(t, { store: 'redis', settings: ['url=redis://r.test'], secretFile: 'redis' });
   assert.equal(file.config.plugins.get('shared')?.settings['password_file'], 'redis');
+  assert.doesNotMatch(file.text, /not there yet/);
+  const later = await run(t, { store: 'redis', settings: ['url=redis://r.test'], secretFile: './redis' });
+  assert.match(later.text, new RegExp(`! ${later.dir}/redis is not there yet; put the password into it`));
   for (const [flags, message] of [
     [
       { store: 'redis', settings: ['url=redis://r.test', 'password=hunter2'] },
@@ -245,6 +248,7 @@ test('a file that comes to be while questions are asked is not overwritten; the 
 
 test('wrong flags are named: server, setting, protocol', async (t) => {
   for (const [flags, message] of [
+    [{ store: 'file', settings: ['path=/x'], storeName: '../../x' }, /--store-name .*write letters/],
     [{ store: 'file', settings: ['path'] }, /--set takes KEY=VALUE/],
     [{ store: 'file', settings: ['path=/x'], stunServers: ['stun.example'] }, /--stun: .*no port/],
     [{ store: 'file', settings: ['path=/x'], protocol: 'ipv5' }, /--protocol ipv5: write ipv4/],

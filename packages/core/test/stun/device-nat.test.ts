@@ -127,6 +127,10 @@ test('F19 a server whose way leads into the tunnel is not asked, and neither is 
   assert.equal(none.failures.get('198.51.100.1:3478')?.code, 'ERR_STUN_ADDRESS');
   const other = await find({ nat: CONE, servers: [PAIR, PLAIN], capture: into('198.51.100.2') });
   assert.deepEqual([other.mapping, other.filtering], ['endpoint-independent', 'unknown']);
+  const alone = await find({ nat: CONE, capture: into('198.51.100.2') });
+  assert.deepEqual([alone.mapping, alone.how], ['unknown', 'single']);
+  const ourselves = await find({ nat: CONE, options: { ownAddresses: [OWN, '198.51.100.2'] } });
+  assert.deepEqual([ourselves.mapping, ourselves.filtering], ['unknown', 'unknown']);
 });
 
 test('where packets are read in front of the firewall a host without NAT is not called open', async () => {

@@ -65,11 +65,12 @@ for (const mapping of ['none', EI, AD, APD] as const) {
         const found = await run();
         assert.deepEqual({ mapping: found.mapping, filtering: found.filtering }, { mapping, filtering });
         assert.ok(network.sent.length <= 20, `${network.sent.length} packets`);
-        // The NAT has forgotten nothing: what a first run opened must not change the class of connectivity that a second one finds.
+        // The NAT has forgotten nothing: what a first run opened must not change what a second one finds.
         const again = await run();
         assert.equal(again.mapping, mapping);
-        if (mapping === 'none' || mapping === EI)
-          assert.equal(again.filtering === APD, filtering === APD, `then ${again.filtering}`);
+        if (servers.length > 1 && mapping !== AD) assert.equal(again.filtering, filtering);
+        // One server alone has to ask its other address for the mapping: that may cost the difference that connects with the same peers.
+        else if (mapping === 'none' || mapping === EI) assert.equal(again.filtering === APD, filtering === APD);
       });
     }
   }
@@ -139,12 +140,15 @@ test('a NAT that counts addresses is not called open because its other address w
 test('a server whose other address is dead, private, or not used proves no filter; the next one is tried', async () => {
   for (const quirk of ['other address silent', 'ignores change', 'private other address'] as const) {
     const bad: FakeServer = { ...PAIR, quirk };
-    const alone = await setUp({ mapping: EI, filtering: AD }, [bad, PLAIN]).run();
+    const alone = await setUp({ mapping: EI, filtering: APD }, [bad, PLAIN]).run();
     assert.equal(alone.filtering, 'unknown', quirk);
     assert.equal(alone.mapping, EI, quirk);
     const good: FakeServer = { addresses: ['198.51.100.8:3478', '198.51.100.9:3478'] };
-    assert.equal((await setUp({ mapping: EI, filtering: AD }, [bad, good]).run()).filtering, AD, quirk);
+    assert.equal((await setUp({ mapping: EI, filtering: APD }, [bad, good]).run()).filtering, APD, quirk);
   }
+  // Its other port still tells that ports do not count.
+  const half: FakeServer = { ...PAIR, quirk: 'other address silent' };
+  assert.equal((await setUp({ mapping: EI, filtering: AD }, [half, PLAIN]).run()).filtering, AD);
 });
 
 test('F1 one lying server among three is named and not believed; beside one other nothing is told', async () => {
@@ -152,6 +156,7 @@ test('F1 one lying server among three is named and not believed; beside one othe
   const found = await setUp({ mapping: EI, filtering: APD }, [liar, PLAIN, THIRD]).run();
   assert.equal(found.mapping, EI);
   assert.deepEqual(found.liars, ['192.0.2.2:3478']);
+  assert.equal(found.portPreserving, true, 'the port that the liar tells is no port of ours');
   assert.equal(found.mapped && formatEndpoint(found.mapped), `203.0.113.7:${LISTEN_PORT}`);
   assert.match(found.reasons.join('\n'), /192\.0\.2\.2:3478 sees 198\.18\.9\.9:999/);
   const two = await setUp({ mapping: EI, filtering: APD }, [liar, PLAIN]).run();
@@ -171,6 +176,18 @@ test('port preservation and the step between the outer ports of a symmetric NAT'
   assert.equal(steps.portPreserving, false);
   const random = await setUp({ mapping: APD, filtering: APD, nextPort: (n) => 2000 + n * n }, [PAIR]).run();
   assert.equal(random.allocationDelta, undefined);
+});
+
+test('a port that is kept towards some servers alone hints at a neighbour with the same port', async () => {
+  const nextPort = (n: number) => (n === 0 ? LISTEN_PORT : 20_000 + 7 * n * n);
+  const shared = await setUp({ mapping: APD, filtering: APD, nextPort }, [PLAIN, OTHER]).run();
+  assert.match(shared.reasons.join('\n'), /another ListenPort/);
+  assert.equal(shared.portPreserving, false);
+  for (const mapping of [EI, APD] as const)
+    assert.doesNotMatch(
+      (await setUp({ mapping, filtering: APD }, [PLAIN, OTHER]).run()).reasons.join('\n'),
+      /ListenPort/,
+    );
 });
 
 test('the carrier is seen by its range, on the way out or as the reflexive address', async () => {

@@ -1,0 +1,13 @@
+/** Nodes of other processors, under qemu. */
+import { join } from 'node:path';
+import { ROOT } from '../architecture/source.js';
+import { must } from '../e2e/lab/index.js';
+
+export const FETCH_MS = 300_000;
+
+/** The start of a command line; what it needs is fetched where it is not there. */
+export async function foreignNode(platform: 'linux-arm64' | 'linux-arm'): Promise<readonly string[]> {
+  const tool = join(ROOT, 'test/tools/packaging/foreign.mjs');
+  const said = await must(undefined, [process.execPath, tool, platform], { timeoutMs: FETCH_MS });
+  return JSON.parse(said.trimEnd().split('\n').at(-1) ?? '') as string[];
+}

@@ -76,12 +76,8 @@ for (const runtime of RUNTIMES) {
     const file = await writeConfig({ folder: { type: 'builtin', name: 'file', path: join(bundle.folder, runtime) } });
     assert.match(await bundle.mustRun(runtime, ['plugin', 'test', 'folder', '-c', file]), /^1\.\.\d+$/m);
     const records = join(bundle.folder, runtime);
-    const shell = ['--shell', '--', fixture('shell-store.sh'), records];
-    const watching = join(REPOSITORY, 'packages/store-exec/examples/watching_store.py');
-    const session = ['--protocol', '1', '--', watching, records];
-    // By Node, sessions are tested where they are made; Bun reads their pipes another way.
-    for (const program of runtime === 'bun' ? [shell, session] : [shell])
-      assert.match(await bundle.mustRun(runtime, ['plugin', 'test', ...program]), /^1\.\.\d+$/m);
+    const shell = ['plugin', 'test', '--shell', '--', fixture('shell-store.sh'), records];
+    assert.match(await bundle.mustRun(runtime, shell), /^1\.\.\d+$/m);
     // Nobody listens there: loaded and opened they are, and only the backend is missing.
     const redis = await writeConfig({ far: { type: 'builtin', name: 'redis', url: 'redis://127.0.0.1:1' } });
     const down = await bundle.run(runtime, ['plugin', 'test', 'far', '--timeout', '2s', '-c', redis]);
@@ -137,9 +133,12 @@ labTest(
       '--listen',
       '203.0.113.2:3478',
     ]);
+    // A plugin that lives as long as the daemon, one on each side; they share the folder.
+    const watching = join(REPOSITORY, 'packages/store-exec/examples/watching_store.py');
+    const plugins = { folder: { type: 'exec', protocol: 1, command: watching, args: [lab.storeDir] } };
     const [byNode, byBun] = await Promise.all([
-      a.startDaemon({ command: bundle.command('node') }),
-      b.startDaemon({ command: bundle.command('bun') }),
+      a.startDaemon({ command: bundle.command('node'), plugins }),
+      b.startDaemon({ command: bundle.command('bun'), plugins }),
     ]);
     await expectTunnel(a, b, CONNECT_LIMIT_MS * 2);
     assert.deepEqual(await a.pingBurst(b, 20, 0.02), { sent: 20, received: 20 });

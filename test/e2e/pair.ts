@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { Daemon, DaemonOptions, Host } from './lab/index.js';
 
 /** Generous: what a loaded machine may take. The claims about time are the bench's. */
-export const CONNECT_LIMIT_MS = 10_000;
+export const CONNECT_LIMIT_MS = 30_000;
 
 /** Starts a daemon on each host at the same time. */
 export function startAll(hosts: readonly Host[], options: DaemonOptions = {}): Promise<Daemon[]> {
@@ -21,8 +21,8 @@ export async function expectTunnel(a: Host, b: Host, limitMs = CONNECT_LIMIT_MS,
     `pings ${a.name} to ${b.name} and back within ${limitMs} ms: ${pings.join(', ')}; ${await whereTheyAre([a, b])}`,
   );
   await Promise.all([
-    latest(a)?.waitForPhase(b.name, ['connected'], { deadlineMs: 5000 }),
-    latest(b)?.waitForPhase(a.name, ['connected'], { deadlineMs: 5000 }),
+    latest(a)?.waitForPhase(b.name, ['connected'], { deadlineMs: CONNECT_LIMIT_MS }),
+    latest(b)?.waitForPhase(a.name, ['connected'], { deadlineMs: CONNECT_LIMIT_MS }),
   ]);
 }
 

@@ -11,7 +11,7 @@ const PORT = 51820;
 const FAR_PORT = 3478;
 const LOCAL = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
 const FAR = { 4: '192.0.2.2', 6: '2001:db8::2' } as const;
-const options = { skip: cannotCapture ?? false, timeout: 40_000 };
+const options = { skip: cannotCapture ?? false, timeout: 120_000 };
 
 if (inOwnNamespace(import.meta.url)) {
   let farSide: FarSide | undefined;

@@ -120,7 +120,7 @@ if (inOwnNamespace(import.meta.url)) {
         assert.deepEqual(faults, []);
       });
 
-    test(`F27 news of ${system} tell links, addresses and routes`, options, async () => {
+    test(`F27 news of ${system} tell links, addresses and routes`, options, async (t) => {
       const native = nativeOf(system);
       const heard: string[] = [];
       let wake = () => {};
@@ -131,6 +131,7 @@ if (inOwnNamespace(import.meta.url)) {
         },
         fault: (error) => assert.fail(error),
       });
+      t.after(stop);
       const until = async (text: string) => {
         while (!heard.includes(text))
           await new Promise<void>((resolve) => {
@@ -149,7 +150,6 @@ if (inOwnNamespace(import.meta.url)) {
       run('ip link set new0 down');
       await until('link new0');
       run('ip link delete new0');
-      stop();
     });
   }
 }

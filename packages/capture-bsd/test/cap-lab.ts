@@ -10,7 +10,7 @@ import { cannotRun, type FarSide, nft, openFarSide, run } from './namespace.js';
 
 export const PORT = 51820;
 export const FAR_PORT = 3478;
-export const options = { skip: cannotRun ?? false, timeout: 40_000 };
+export const options = { skip: cannotRun ?? false, timeout: 120_000 };
 
 /** A bare binding success response; the tag begins its transaction id. */
 export function response(tag: number): Uint8Array {

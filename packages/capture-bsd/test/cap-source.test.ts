@@ -12,7 +12,7 @@ import type { FrameSource } from '#src/frame-source.js';
 const folder = mkdtempSync(path.join(tmpdir(), 'stunmesh-cap-'));
 after(() => rmSync(folder, { recursive: true }));
 const MESSAGES = new URL('../dist/cap-messages.js', import.meta.url).href;
-const options = { timeout: 30_000 };
+const options = { timeout: 120_000 };
 let made = 0;
 
 /** Starts a child that runs these lines, with `say(message)`; it ends with its stdin, as the real one. */
@@ -26,7 +26,7 @@ function start(lines: string, signal = new AbortController().signal) {
     process.stdin.on('end', () => process.exit(0)).resume();
     writeFileSync(${JSON.stringify(pidFile)}, JSON.stringify([process.pid, process.argv.slice(2), process.env]));\n`;
   writeFileSync(childPath, head + lines);
-  const heard = createInbox<string>(10_000);
+  const heard = createInbox<string>(60_000);
   const source = openCapSource({
     interfaceName: 'em0',
     match: 51_820,

@@ -66,10 +66,10 @@ if (inNamespace(import.meta.url)) {
         run(`ip link set ${name} up`);
         return { name, vanish: async () => void run(`ip link delete ${name}`) };
       },
-      patienceMs: 10_000,
+      patienceMs: 30_000,
     });
     for (const { name, run: runCase } of cases)
-      test(`capture-bsd, IPv${family}: ${name}`, { skip: cannotRun ?? false, timeout: 40_000 }, async (t) => {
+      test(`capture-bsd, IPv${family}: ${name}`, { skip: cannotRun ?? false, timeout: 120_000 }, async (t) => {
         const result = await runCase();
         if (result) t.skip(result.skipped);
       });

@@ -7,7 +7,8 @@ import { createInbox } from '@stunmesh/core/conformance';
 import type { FarOrder, FarReport } from './far-side.js';
 
 const MARK = 'STUNMESH_TEST_NAMESPACE';
-const PATIENCE_MS = 10_000;
+/** A safety net: it ends by itself where the far side ends. */
+const PATIENCE_MS = 60_000;
 
 /** Whether the optional package is there, with an addon for this very Node. */
 async function capMissing(): Promise<string | undefined> {
@@ -89,12 +90,16 @@ export async function openFarSide(): Promise<FarSide> {
   });
   let orders = 0;
   let taken = 0;
-  await done.at(0, 'the far side');
+  const gone = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`the far side has ended (${code ?? signal})`);
+  });
+  gone.catch(() => {});
+  await Promise.race([done.at(0, 'the far side'), gone]);
   const order = async (message: FarOrder): Promise<void> => {
     orders += 1;
     const mine = orders;
     child.send(message);
-    await done.at(mine, JSON.stringify(message).slice(0, 200));
+    await Promise.race([done.at(mine, JSON.stringify(message).slice(0, 200)), gone]);
   };
   const far: FarSide = {
     send: (from, message, to) => order({ kind: 'send', from, message, to }),

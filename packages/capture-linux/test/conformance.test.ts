@@ -74,7 +74,7 @@ if (inNamespace(import.meta.url)) {
       },
     });
     for (const { name, run: runCase } of cases)
-      test(`capture-linux, IPv${family}: ${name}`, { skip: cannotRun ?? false, timeout: 20_000 }, async (t) => {
+      test(`capture-linux, IPv${family}: ${name}`, { skip: cannotRun ?? false, timeout: 120_000 }, async (t) => {
         const result = await runCase();
         if (result) t.skip(result.skipped);
       });

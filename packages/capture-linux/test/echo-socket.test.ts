@@ -8,7 +8,7 @@ import { encodeEcho, parseEcho } from '@stunmesh/core/net';
 import capture from '#src/index.js';
 import { cannotRun, type FarSide, inNamespace, nft, openFarSide, run } from './namespace.js';
 
-const options = { skip: cannotRun ?? false, timeout: 20_000 };
+const options = { skip: cannotRun ?? false, timeout: 120_000 };
 /** Reachable by both links; the main table's best route says wan. */
 const ANYWHERE = { 4: '203.0.113.1', 6: '2001:db8:99::1' } as const;
 const NEIGHBOUR = { 4: '192.0.2.2', 6: '2001:db8:1::2' } as const;

@@ -13,7 +13,7 @@ import { watchNetwork } from '#src/watch.js';
 import { cannotRun, inNamespace, run } from './namespace.js';
 
 const PORT = 51820;
-const options = { skip: cannotRun ?? false, timeout: 20_000 };
+const options = { skip: cannotRun ?? false, timeout: 120_000 };
 const response = (tag: number) => Uint8Array.of(1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, ...new Array<number>(12).fill(tag));
 
 if (inNamespace(import.meta.url)) {

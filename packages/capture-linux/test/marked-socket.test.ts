@@ -9,7 +9,7 @@ import { hasCode, type StunmeshError } from '@stunmesh/core/api';
 import capture from '#src/index.js';
 import { cannotRun, inNamespace, nft, run } from './namespace.js';
 
-const options = { skip: cannotRun ?? false, timeout: 60_000 };
+const options = { skip: cannotRun ?? false, timeout: 120_000 };
 const never = new AbortController().signal;
 const MARK = 0xca6c;
 

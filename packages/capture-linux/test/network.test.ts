@@ -7,7 +7,7 @@ import { createInbox } from '@stunmesh/core/conformance';
 import capture from '#src/index.js';
 import { cannotRun, inNamespace, run } from './namespace.js';
 
-const options = { skip: cannotRun ?? false, timeout: 30_000 };
+const options = { skip: cannotRun ?? false, timeout: 120_000 };
 
 if (inNamespace(import.meta.url)) {
   before(() => {

@@ -14,7 +14,7 @@ export const six = (address: string, port = FAR_PORT): Endpoint => ({ family: 6,
 /** Reachable by both links; the main table says wan. */
 export const ANYWHERE = four('203.0.113.1');
 export const ANYWHERE6 = six('2001:db8:99::1');
-export const options = { skip: cannotRun ?? false, timeout: 20_000 };
+export const options = { skip: cannotRun ?? false, timeout: 120_000 };
 
 /** A bare binding response; the tag fills its transaction id. */
 export const response = (tag: number) =>

@@ -134,9 +134,7 @@ test('F31 a server that stands still: calls end with their signal; it goes on wh
   await store.set(key, 'abcd', free);
   server.signal('SIGSTOP');
   using limit = clock.deadline(50);
-  const started = performance.now();
   const reason = await store.get(key, limit).catch((e: unknown) => e);
-  assert.ok(performance.now() - started < 1000);
   assert.ok(isStunmeshError(reason) && reason.code === 'ERR_DEADLINE', String(reason));
   await until(() => logger.lines.length === 1);
   const late = store.get(key, free);

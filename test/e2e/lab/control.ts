@@ -77,7 +77,7 @@ export interface ControlEvent {
 }
 
 /** One snapshot. Rejects where nobody listens or the answer is not one. */
-export function readSnapshot(path: string, timeoutMs = 5000): Promise<Snapshot> {
+export function readSnapshot(path: string, timeoutMs = 30_000): Promise<Snapshot> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(path);
     let text = '';

@@ -95,8 +95,8 @@ export class Daemon implements AsyncDisposable {
     this.process.signal('SIGHUP');
   }
 
-  /** Ends it by SIGTERM; its exit code, null where a signal ended it. Killed after `limitMs` (default 5 s). */
-  async stop(limitMs = 5000): Promise<number | null> {
+  /** Ends it by SIGTERM; its exit code, null where a signal ended it. Killed after `limitMs` (default 20 s). */
+  async stop(limitMs = 20_000): Promise<number | null> {
     this.process.signal('SIGTERM');
     const timer = setTimeout(() => this.process.signal('SIGKILL'), limitMs);
     const { code } = await this.process.exited;

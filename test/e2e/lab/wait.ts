@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface WaitOptions {
-  /** Default 10 s. */
+  /** Default 30 s: a safety net, for a machine under load. */
   readonly deadlineMs?: number;
   /** Default 20 ms. */
   readonly pollMs?: number;
@@ -15,7 +15,7 @@ export async function until<T>(
   look: () => T | undefined | false | Promise<T | undefined | false>,
   options: WaitOptions = {},
 ): Promise<T> {
-  const { deadlineMs = 10_000, pollMs = 20, what = 'a condition' } = options;
+  const { deadlineMs = 30_000, pollMs = 20, what = 'a condition' } = options;
   const end = performance.now() + deadlineMs;
   let failure: unknown;
   for (;;) {

@@ -31,9 +31,9 @@ export function fetchNpm(name, version) {
 
 /**
  * A folder with Debian packages unpacked side by side (usr/bin and so on).
- * @param {string} label @param {readonly string[]} names
+ * @param {string} label @param {readonly string[]} names @param {readonly string[]} [only] the files that are wanted; default: all
  */
-export function fetchDebian(label, names) {
+export function fetchDebian(label, names, only = []) {
   return once(join(CACHE, 'debian', label), `${names.join(', ')} (Debian)`, async (folder) => {
     const download = ['download', '-qq', '-o', 'APT::Sandbox::User=root', ...names];
     await refreshPackageLists();
@@ -43,7 +43,8 @@ export function fetchDebian(label, names) {
       await mustRun('apt-get', download, folder);
     }
     for (const file of readdirSync(folder).filter((name) => name.endsWith('.deb'))) {
-      await mustRun('dpkg', ['-x', file, '.'], folder);
+      const unpack = 'set -e; file=$1; shift; dpkg --fsys-tarfile "$file" | tar -xf - "$@"';
+      await mustRun('sh', ['-c', unpack, 'sh', file, ...only.map((path) => `./${path}`)], folder);
       rmSync(join(folder, file));
     }
   });

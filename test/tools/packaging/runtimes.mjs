@@ -32,10 +32,10 @@ export async function emulator(platform) {
   const { qemu, triple, libraries } = emulated(platform);
   const sysroot = join(await fetchDebian(`libraries-${triple}`, libraries), 'usr', triple);
   const installed = join('/usr/bin', qemu);
-  const program = existsSync(installed)
-    ? installed
-    : join(await fetchDebian('qemu-user-static', ['qemu-user-static']), 'usr/bin', qemu);
-  return [program, '-L', sysroot];
+  if (existsSync(installed)) return [installed, '-L', sysroot];
+  const file = `usr/bin/${qemu}`;
+  const folder = await fetchDebian(qemu, ['qemu-user-static'], [file]);
+  return [join(folder, file), '-L', sysroot];
 }
 
 /** The start of a command line that runs a script by the Node of `platform`. @param {string} platform @returns {Promise<string[]>} */

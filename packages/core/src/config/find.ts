@@ -2,6 +2,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { StunmeshError } from '../api/errors.js';
+import { foldersOf } from './folders.js';
 
 export interface FindOptions {
   readonly file?: string;
@@ -48,7 +49,7 @@ export async function findConfig(options: FindOptions): Promise<FoundFile> {
 function candidatesOf({ file, dir, env }: FindOptions): string[] {
   if (file !== undefined) return [file];
   const home = env['HOME'];
-  const folders = [env['STUNMESH_CONFIG_DIR'], '/etc/stunmesh', home ? join(home, '.stunmesh') : undefined, '.'];
+  const folders = [env['STUNMESH_CONFIG_DIR'], ...foldersOf().config, home ? join(home, '.stunmesh') : undefined, '.'];
   const searched = dir === undefined ? folders.filter((folder) => folder !== undefined && folder !== '') : [dir];
   return [...new Set(searched.flatMap((folder) => NAMES.map((name) => join(folder ?? '', name))))];
 }

@@ -68,7 +68,7 @@ export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: 
     },
     knocked(_, peer) {
       // It knocks every five seconds, also where a store bears no reading so often (F23).
-      if (c.clock.now() >= peer.nextReadAt) void establish.read(device, peer);
+      if (c.clock.now() >= peer.nextReadAt) void establish.read(device, peer, 'due');
       if (isUnsettled(peer)) void establish.connect(device, peer);
       else void probe.probe(device, peer);
     },

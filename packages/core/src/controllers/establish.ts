@@ -27,8 +27,9 @@ const MOST_READ_GAP_MS = 15_000;
 const PATIENCE = 0.02;
 
 export interface Establish {
-  /** Reads one peer's record from all its stores, and acts on a changed one. Never rejects. */
-  read(device: DeviceEntry, peer: PeerEntry): Promise<void>;
+  /** Reads one peer's record from all its stores, and acts on a changed one; `due`: only from those that bear it now, as nothing
+   * has happened but time. Never rejects. */
+  read(device: DeviceEntry, peer: PeerEntry, due?: 'due'): Promise<void>;
   /** One attempt to connect. Never rejects. */
   connect(device: DeviceEntry, peer: PeerEntry): Promise<void>;
   /** Starts a new series of attempts, quick ones first: something changed that makes success likely. */
@@ -48,8 +49,9 @@ export interface EstablishParts {
 
 export function createEstablish(c: Controllers, parts: EstablishParts): Establish {
   const { connector } = parts;
-  /** By peer and store: one that hangs keeps no other waiting (F13). */
+  /** By peer and store: one that hangs keeps no other waiting (F13), and one that bears few reads makes no other rare. */
   const reads = new Map<PeerEntry, Map<string, Coalesced>>();
+  const readAt = new WeakMap<Coalesced, number>();
   const attempts = new Map<PeerEntry, Coalesced>();
   const report = (device: DeviceEntry, peer: PeerEntry) => (error: unknown) =>
     noteFault(c, device, peer, error, 'could not connect');
@@ -109,12 +111,21 @@ export function createEstablish(c: Controllers, parts: EstablishParts): Establis
     if (record) act(device, peer, before, record);
   };
 
-  const read: Establish['read'] = async (device, peer) => {
-    peer.nextReadAt = c.clock.now() + readGap(c, peer);
+  const read: Establish['read'] = async (device, peer, due) => {
+    const now = c.clock.now();
+    peer.nextReadAt = now + readGap(c, peer);
     const jobs = reads.get(peer) ?? new Map<string, Coalesced>();
     reads.set(peer, jobs);
+    const wanted = peer.config.plugins.map((name) => ({
+      name,
+      one: job(jobs, name, device, peer, () => readFrom(device, peer, name)),
+    }));
+    const rested = wanted.filter(({ name, one }) => now - (readAt.get(one) ?? 0) >= bearable(c, name));
     await Promise.all(
-      peer.config.plugins.map((name) => job(jobs, name, device, peer, () => readFrom(device, peer, name)).trigger()),
+      (due ? rested : wanted).map(({ one }) => {
+        readAt.set(one, now);
+        return one.trigger();
+      }),
     );
   };
 
@@ -246,13 +257,18 @@ function candidatesOf(c: Controllers, device: DeviceEntry, peer: PeerEntry): rea
   });
 }
 
-/** How soon the stores may be asked again (F23): about every second at first, slower the longer it takes, never faster than a store bears. */
+/** How soon a store may be asked again (F23): about every second at first, slower the longer it takes, never faster than one of
+ * them bears. */
 function readGap(c: Controllers, peer: PeerEntry): number {
   const stores = peer.config.plugins.flatMap((name) => c.stores.get(name) ?? []);
-  const bearable = Math.max(0, ...stores.map((store) => store.traits.minPollMs));
+  const least = stores.length === 0 ? 0 : Math.min(...stores.map(({ name }) => bearable(c, name)));
   // Watching never replaces polling: it goes on beside it, slower.
   const watched = stores.every((store) => store.watch !== undefined);
-  return Math.max(bearable, patience(c, peer, watched ? WATCHED_READ_GAP_MS : READ_GAP_MS, MOST_READ_GAP_MS));
+  return Math.max(least, patience(c, peer, watched ? WATCHED_READ_GAP_MS : READ_GAP_MS, MOST_READ_GAP_MS));
+}
+
+function bearable(c: Controllers, store: string): number {
+  return c.stores.get(store)?.traits.minPollMs ?? 0;
 }
 
 function patience(c: Controllers, peer: PeerEntry, leastMs: number, mostMs: number): number {

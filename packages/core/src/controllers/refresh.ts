@@ -62,7 +62,7 @@ export function createRefresh(c: Controllers, device: DeviceEntry, parts: Refres
       // A job that hangs is not asked again at every turn of this loop; one that runs sets its own next time.
       if (now >= peer.nextReadAt) {
         peer.nextReadAt = now + BUSY_BEAT_MS;
-        void establish.read(device, peer);
+        void establish.read(device, peer, 'due');
       }
       if (now >= peer.nextKickAt) {
         peer.nextKickAt = now + BUSY_BEAT_MS;

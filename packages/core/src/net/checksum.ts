@@ -4,8 +4,9 @@ import { parseAddress } from './address.js';
 /** The one's complement sum of 16-bit words, not yet complemented; pass the result as `start` to go on with more (even) bytes. */
 export function onesSum(bytes: Uint8Array, start = 0): number {
   let sum = start;
-  for (let i = 0; i + 1 < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
-  if (bytes.length % 2 === 1) sum += (bytes[bytes.length - 1] ?? 0) << 8;
+  bytes.forEach((byte, i) => {
+    sum += i % 2 === 0 ? byte << 8 : byte;
+  });
   while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
   return sum;
 }

@@ -130,8 +130,9 @@ export function xorAddressAttribute(endpoint: Endpoint, transactionId: Uint8Arra
 export function readErrorCode(message: StunMessage): ErrorCodeValue | undefined {
   const value = findAttribute(message, ATTRIBUTE.ERROR_CODE);
   if (value === undefined || value.length < 4) return undefined;
-  const hundreds = (value[2] ?? 0) & 0x07;
-  const rest = value[3] ?? 0;
+  const word = uint16(value, 2);
+  const hundreds = (word >> 8) & 0x07;
+  const rest = word & 0xff;
   if (hundreds < 3 || hundreds > 6 || rest > 99) return undefined;
   return { code: hundreds * 100 + rest, reason: readText(value.subarray(4)) };
 }
@@ -169,7 +170,7 @@ export function softwareAttribute(software: string): StunAttribute {
 export function readChangeRequest(message: StunMessage): ChangeRequest | undefined {
   const value = findAttribute(message, ATTRIBUTE.CHANGE_REQUEST);
   if (value?.length !== 4) return undefined;
-  const flags = value[3] ?? 0;
+  const flags = uint16(value, 2);
   return { changeIp: (flags & CHANGE_IP) !== 0, changePort: (flags & CHANGE_PORT) !== 0 };
 }
 
@@ -184,7 +185,7 @@ export function unknownRequired(message: StunMessage, known: ReadonlySet<number>
 }
 
 function uint16(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint16(at);
 }
 
 /** Text of a stranger, fit for a log line. */

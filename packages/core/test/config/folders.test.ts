@@ -4,9 +4,17 @@ import { foldersOf } from '#src/config/folders.js';
 import { KEY_A, load } from './fixtures.js';
 
 test('each system has its own places for what lives until the next boot and for what survives it', () => {
-  assert.deepEqual(foldersOf('linux'), { run: '/run/stunmesh', state: '/var/lib/stunmesh' });
+  assert.deepEqual(foldersOf('linux'), {
+    config: ['/etc/stunmesh'],
+    run: '/run/stunmesh',
+    state: '/var/lib/stunmesh',
+  });
   for (const platform of ['freebsd', 'darwin', 'openbsd'] as const)
-    assert.deepEqual(foldersOf(platform), { run: '/var/run/stunmesh', state: '/var/db/stunmesh' });
+    assert.deepEqual(foldersOf(platform), {
+      config: ['/usr/local/etc/stunmesh', '/etc/stunmesh'],
+      run: '/var/run/stunmesh',
+      state: '/var/db/stunmesh',
+    });
 });
 
 test('devices and interfaces may be called as all systems call them', async (t) => {

@@ -59,7 +59,7 @@ test('people see a store that is down, when it is asked next, and why', async ()
   main.failure = new StunmeshError('ERR_STORE_UNAVAILABLE', 'connection refused');
   await h.start();
   await h.advance(60_000);
-  const text = formatStatus(h.snapshot(), h.clock.wallNow());
+  const text = formatStatus(h.snapshot(), h.clock.wallNow()).replace(/\s+/g, ' ');
   assert.match(text, /! store "main" is down, and asked again in \d s: .*connection refused \[ERR_STORE_UNAVAILABLE\]/);
   assert.doesNotMatch(text, /store "backup" is down/);
   main.failure = undefined;

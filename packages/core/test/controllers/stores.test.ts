@@ -58,7 +58,7 @@ test('F13 a store that hangs keeps no discovery waiting: a new mapping is found 
 });
 
 test('F32 a store that is down for an hour is asked a bounded number of times, however many peers wait for it', async () => {
-  const h = createHarness({ peers: 50, watch: false });
+  const h = createHarness({ peers: 20, watch: false });
   const main = h.stores.get('main');
   assert.ok(main);
   main.failure = down();
@@ -175,4 +175,19 @@ test('the longest pause of a store follows its peers: seconds while one is not c
   assert.equal(h.entry().phase, 'connected');
   assert.equal(pause('main'), 300_000);
   assert.equal(pause('main', 60_000), 60_000);
+});
+
+test('F23 of two stores one bears few reads: the other is looked at every second all the same, and it no oftener than it bears', async () => {
+  const h = createHarness({ stores: { rare: { minPollMs: 30_000 }, quick: {} }, watch: false });
+  await h.start();
+  await h.advance(1_000);
+  h.forget();
+  await h.advance(60_000);
+  const reads = (store: string) => h.only('get').filter(({ to }) => to.startsWith(`${store} `)).length;
+  assert.ok(reads('rare') >= 1 && reads('rare') <= 3, `${reads('rare')} reads of the one`);
+  assert.ok(reads('quick') >= 50, `${reads('quick')} reads of the other`);
+  await h.peer().publish({ ipv4: farEndpoint(0), t: T }, 'quick');
+  h.peer().answersAt = farEndpoint(0);
+  await h.advance(2_000);
+  assert.equal(h.entry().phase, 'connected');
 });

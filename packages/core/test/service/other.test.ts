@@ -62,6 +62,8 @@ test('Dockerfile: what it runs and names exists here', () => {
   const text = read('docker/Dockerfile');
   const [, script = ''] = /node (test\/tools\/\S+)/.exec(text) ?? [];
   assert.ok(existsSync(`${ROOT}/${script}`), script);
+  const [, build = ''] = /@stunmesh\/(capture-linux\/native\/\S+)/.exec(text) ?? [];
+  assert.ok(existsSync(`${ROOT}/packages/${build}`), build);
   const { packageManager } = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8')) as { packageManager: string };
   assert.ok(text.includes(`npx -y ${packageManager} install --frozen-lockfile`), packageManager);
   const { bin } = JSON.parse(readFileSync(`${ROOT}/packages/core/package.json`, 'utf8')) as {

@@ -14,6 +14,10 @@ const require = createRequire(import.meta.url);
 /** Modules in this process, which the runner gives to this file alone. */
 const hasLoaded = (part: RegExp) => Object.keys(require.cache).some((path) => part.test(path));
 const PROM = /node_modules\/prom-client\//;
+/** Whether Node's own HTTP is loaded; the runner may have done so before us. */
+const hasHttp = () =>
+  (process as unknown as { readonly moduleLoadList: readonly string[] }).moduleLoadList.includes('NativeModule http');
+const hadHttp = hasHttp();
 
 async function open(t: TestContext) {
   const dir = await mkdtemp(join(tmpdir(), 'stunmesh-metrics-'));
@@ -61,11 +65,11 @@ async function open(t: TestContext) {
 
 test('a daemon without metrics loads neither prom-client nor an HTTP server; a reload turns them on and off', async (t) => {
   const { daemon, load, address } = await open(t);
-  const builtins = process as unknown as { readonly moduleLoadList: readonly string[] };
   assert.equal(hasLoaded(PROM), false);
-  assert.equal(builtins.moduleLoadList.includes('NativeModule http'), false);
+  assert.equal(hasHttp(), hadHttp);
   await daemon.reload(await load({ metrics: { listen: '127.0.0.1:0' } }));
   assert.equal(hasLoaded(PROM), true);
+  assert.equal(hasHttp(), true);
   const got = await fetch(`http://${address()}/metrics`);
   assert.match(got.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
   const text = await got.text();

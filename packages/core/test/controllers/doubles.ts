@@ -1,0 +1,120 @@
+/** One controller by itself: what all of them are handed, over doubles, and one device with one peer as a dump showed it. */
+import { type Device, type Endpoint, StunmeshError } from '#src/api/index.js';
+import type { Controllers, NamedStore } from '#src/controllers/context.js';
+import { createDeviceEntry } from '#src/controllers/peer-table.js';
+import {
+  createFakeCapture,
+  createFakeClock,
+  createFakeWireGuard,
+  createMemoryLogger,
+  type PeerSeed,
+} from '#src/testing/index.js';
+import { createEndpointWriter } from '#src/wireguard/writes.js';
+import { createFarSide, keyPair } from './far-side.js';
+import { type ConfigOptions, INTERFACES, insideAddress, interfaceConfig } from './surroundings.js';
+
+export interface DoubleOptions extends ConfigOptions {
+  /** False: the device is missing. Default true. */
+  readonly present?: boolean;
+  readonly fib?: number;
+  readonly listenPort?: number;
+  readonly allowedIps?: readonly string[];
+  readonly keepaliveSeconds?: number;
+  readonly endpoint?: Endpoint;
+  readonly stores?: readonly NamedStore[];
+  /** Instead of the doubles' own. */
+  readonly parts?: Partial<Controllers>;
+}
+
+export function createControllers(options: DoubleOptions = {}) {
+  const clock = createFakeClock(Date.UTC(2027, 0, 1));
+  const wg = createFakeWireGuard(clock);
+  const capture = createFakeCapture();
+  const logger = createMemoryLogger();
+  const stopping = new AbortController();
+  const events: { readonly event: string; readonly data: Readonly<Record<string, unknown>> }[] = [];
+  const own = keyPair('own');
+  const far = createFarSide({
+    name: 'peer-0',
+    keys: keyPair('peer 0'),
+    own: () => own,
+    storeOf() {
+      throw new Error('there is no store');
+    },
+  });
+  const stores = options.stores ?? [];
+  const config = interfaceConfig(options, [far], options.pluginsOf?.(0) ?? stores.map(({ name }) => name));
+  const device = createDeviceEntry(
+    { ...config, ...(options.fib === undefined ? {} : { fib: options.fib }) },
+    clock.now(),
+  );
+  const [peer] = device.peers;
+  if (!peer) throw new Error('the device has no peer');
+  capture.setInterfaces(INTERFACES);
+  const seed: PeerSeed = {
+    publicKey: far.keys.publicKey,
+    allowedIps: options.allowedIps ?? [insideAddress(0)],
+    keepaliveSeconds: options.keepaliveSeconds ?? 0,
+    ...(options.endpoint ? { endpoint: options.endpoint } : {}),
+  };
+  wg.addDevice({ name: 'wg0', ...own, listenPort: options.listenPort ?? 51_820, peers: [seed] });
+
+  /** The table as a dump shows the device now. */
+  const refresh = (): void => {
+    const shown = wg.peer('wg0', far.keys.publicKey);
+    peer.wg = shown;
+    const facts: Device = {
+      name: 'wg0',
+      realName: 'wg0',
+      ...own,
+      listenPort: options.listenPort ?? 51_820,
+      firewallMark: 0,
+      peers: new Map(shown ? [[shown.publicKey, shown]] : []),
+    };
+    device.facts = facts;
+  };
+  if (options.present !== false) refresh();
+
+  const c: Controllers = {
+    clock,
+    logger,
+    control: wg,
+    writer: createEndpointWriter({ control: wg, clock }),
+    capture,
+    stores: new Map(stores.map((store) => [store.name, store])),
+    emit: (event, _device, _peer, data) => void events.push({ event, data }),
+    signal: stopping.signal,
+    resolve: async () => [],
+    serverAddress: () => undefined,
+    settings: () => ({
+      refreshIntervalMs: 600_000,
+      mappingCheckMs: 30_000,
+      pingMonitor: { fixedRetries: 3 },
+      natCheck: true,
+      renew: true,
+    }),
+    interfaces: () => capture.listInterfaces(),
+    async discover() {
+      throw new StunmeshError('ERR_STUN_NO_RESPONSE', 'no server answered');
+    },
+    ...options.parts,
+  };
+  return {
+    c,
+    clock,
+    wg,
+    capture,
+    logger,
+    stopping,
+    events,
+    device,
+    peer,
+    own,
+    far,
+    refresh,
+    /** Every address has a route by this interface. */
+    route(name: string): void {
+      capture.routeTo = async () => ({ interface: name, source: 'fd00::1' });
+    },
+  };
+}

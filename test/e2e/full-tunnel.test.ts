@@ -55,7 +55,7 @@ labTest(
       peerOverrides: { a: { plugin }, b: { plugin } },
     };
     const [daemon] = await Promise.all([a.startDaemon(options), b.startDaemon(options)]);
-    await expectTunnel(a, b, 20_000);
+    await expectTunnel(a, b);
     const status = await daemon.waitFor((seen) => seen.stores.every(({ sets, gets }) => sets > 0 && gets > 0) && seen, {
       what: 'both stores to be written to',
     });

@@ -147,7 +147,7 @@ async function keepItUp(lab: Lab, sites: readonly Site[]): Promise<void> {
   ];
   for (const { namespace, file } of places) {
     const capture = lab.spawn(namespace, ['tcpdump', '-n', '-U', '-i', 'any', '-w', file]);
-    await until(() => capture.stderr.includes('listening'), { what: 'tcpdump to listen', deadlineMs: 20_000 });
+    await until(() => capture.stderr.includes('listening'), { what: 'tcpdump to listen' });
   }
   for (const [from, to] of [sites, sites.toReversed()]) {
     assert.ok(from && to);

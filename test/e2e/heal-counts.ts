@@ -91,7 +91,7 @@ function ports(records: readonly { readonly [member: string]: unknown }[]): numb
 /** Its NAT forgets the mapping towards the STUN servers, so that the next discovery sees another port. */
 async function changeRecord(host: Host, before: number, seen: () => number): Promise<number> {
   await must(host.plan.routers[0]?.namespace, ['conntrack', '-D', '-p', 'udp', '--dport', '3478']);
-  return until(() => seen() > before && seen(), { what: 'another change of the record', deadlineMs: 20_000 });
+  return until(() => seen() > before && seen(), { what: 'another change of the record' });
 }
 
 /** Own keepalive 25, the other's 0: nothing is heard of it for as long as nobody uses the tunnel. */

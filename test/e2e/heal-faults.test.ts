@@ -25,7 +25,7 @@ labTest(
       if (text !== undefined) assert.doesNotThrow(() => JSON.parse(text), `after ${afterMs} ms: ${text}`);
     }
     await a.startDaemon();
-    await expectTunnel(a, b, 15_000);
+    await expectTunnel(a, b);
     assert.equal((await stat(file)).mode & 0o777, 0o600);
   },
 );

@@ -21,7 +21,7 @@ labTest(
     using log = await keepEvents(daemon);
     const pings = a.pingBurst(b, 100, 0.1);
     await daemon.reload(daemonConfig(a, lab, { peers: ['b', 'c'] }));
-    await expectTunnel(a, c, 15_000);
+    await expectTunnel(a, c);
     await daemon.reload(daemonConfig(a, lab, { peers: ['b'] }));
     const left = await daemon.waitFor(({ devices: [device] }) => device?.peers.length === 1 && device.peers, {
       what: 'c to be gone',

@@ -33,7 +33,7 @@ async function expectCurrent(crowd: Crowd, rounds: number, deadlineMs: number): 
 }
 
 async function expectAllConnected({ daemon }: Crowd): Promise<void> {
-  const all = { what: 'all peers to be connected', deadlineMs: 15_000 };
+  const all = { what: 'all peers to be connected' };
   await daemon.waitFor((snapshot) => snapshot.devices[0]?.peers.every((peer) => peer.phase === 'connected'), all);
 }
 

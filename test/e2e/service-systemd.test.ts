@@ -89,7 +89,7 @@ ip link set sdtest0 up`,
       const { stdout } = await manager.exec(command);
       return stdout.includes('"published"') && stdout;
     },
-    { what: 'a published record', deadlineMs: 20_000 },
+    { what: 'a published record' },
   );
   assert.match(published, /"reflexive":\{"ipv4":"192\.0\.2\.1:51820"\}/);
   assert.match((await manager.exec(['ls', '/var/lib/stunmesh/records'])).stdout, /[0-9a-f]{40}/);

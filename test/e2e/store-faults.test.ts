@@ -29,7 +29,7 @@ labTest(
     assert.equal(log.split('the store does not answer').length, 2, log);
     await b.move();
     await redis.start();
-    await expectTunnel(a, b, 30_000);
+    await expectTunnel(a, b);
     await settled(daemon, 'up');
     assert.equal((daemon?.log() ?? '').split('the store answers again').length, 2);
   },
@@ -43,7 +43,7 @@ labTest('F32 Redis that is down at the start: the pair connects soon after it co
   await settled(daemon, 'down');
   assert.match((await daemon?.peer('b'))?.lastError?.code ?? '', /^ERR_STORE_UNAVAILABLE$/);
   await redis.start();
-  await expectTunnel(a, b, 20_000);
+  await expectTunnel(a, b);
 });
 
 labTest(
@@ -54,7 +54,7 @@ labTest(
     const [a, b] = [lab.host('a'), lab.host('b')];
     const options = { plugins: { folder: api.plugin }, env: api.env, ...pinging([a, b], '1s') };
     const [daemon] = await startAll([a, b], options);
-    await expectTunnel(a, b, 20_000);
+    await expectTunnel(a, b);
     const calls = api.process.stdout.split('\n').filter((line) => line.includes('/zones'));
     assert.ok(calls.length <= 30, `${calls.length} calls: ${calls.join('\n')}`);
     await api.kill();

@@ -1,77 +1,22 @@
 /** The published cases for capture modules, over libpcap between two namespaces. */
-import { createSocket, type Socket } from 'node:dgram';
-import { once } from 'node:events';
 import { after, before, test } from 'node:test';
-import { captureCases } from '@stunmesh/core/conformance';
 import capture from '#src/index.js';
-import { cannotRun, type FarSide, inNamespace, openFarSide, run } from './namespace.js';
+import { createConformanceLab } from './conformance-lab.js';
+import { cannotRun, inNamespace } from './namespace.js';
 
-const PORT = 51820;
-const FAR_PORT = 3478;
-const LOCAL = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
-const FAR = { 4: '192.0.2.2', 6: '2001:db8::2' } as const;
+const options = { skip: cannotRun ?? false, timeout: 120_000 };
 
 if (inNamespace(import.meta.url)) {
-  let farSide: FarSide | undefined;
-  const owners = new Map<number, Socket>();
-  let made = 0;
-
-  const theFarSide = (): FarSide => {
-    if (!farSide) throw new Error('the far side is not there');
-    return farSide;
-  };
-
+  const lab = createConformanceLab();
   before(async () => {
-    if (cannotRun) return;
-    farSide = await openFarSide();
-    const link = { name: 'wan', near: [`${LOCAL[4]}/24`, `${LOCAL[6]}/64`], far: [`${FAR[4]}/24`, `${FAR[6]}/64`] };
-    await farSide.connect(link, FAR_PORT);
-    // WireGuard's stand-in: it owns the port, of both families.
-    for (const port of [PORT, PORT + 1]) {
-      const owner = createSocket('udp6');
-      owner.bind(port);
-      await once(owner, 'listening');
-      owners.set(port, owner);
-    }
+    if (cannotRun === undefined) await lab.open();
   });
-  after(async () => {
-    for (const owner of owners.values()) owner.close();
-    await farSide?.[Symbol.asyncDispose]();
-  });
+  after(() => lab.close());
 
-  for (const family of [4, 6] as const) {
-    const cases = captureCases({
-      module: capture,
-      family,
-      localPort: PORT,
-      localAddress: LOCAL[family],
-      interface: 'wan',
-      far: { family, address: FAR[family], port: FAR_PORT },
-      unreachable: family === 4 ? '203.0.113.9' : '2001:db8:9::9',
-      received: () => theFarSide().received(),
-      async sendFromFar(message, toPort) {
-        const owner = owners.get(toPort);
-        const here = owner && once(owner, 'message');
-        await theFarSide().send(FAR[family], message, { family, address: LOCAL[family], port: toPort });
-        await here;
-      },
-      async changeNetwork() {
-        made += 1;
-        run(`ip address add 198.51.100.${made}/32 dev lo`);
-      },
-      async vanishingDevice() {
-        made += 1;
-        const name = `gone${made}`;
-        run(`ip link add ${name} type veth peer name ${name}x`);
-        run(`ip link set ${name} up`);
-        return { name, vanish: async () => void run(`ip link delete ${name}`) };
-      },
-      patienceMs: 30_000,
-    });
-    for (const { name, run: runCase } of cases)
-      test(`capture-bsd, IPv${family}: ${name}`, { skip: cannotRun ?? false, timeout: 120_000 }, async (t) => {
-        const result = await runCase();
+  for (const family of [4, 6] as const)
+    for (const { name, run } of lab.casesOf(capture, family))
+      test(`capture-bsd, IPv${family}: ${name}`, options, async (t) => {
+        const result = await run();
         if (result) t.skip(result.skipped);
       });
-  }
 }

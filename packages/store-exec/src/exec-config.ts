@@ -32,18 +32,21 @@ export function createLaunchOptions(
   config: ExecStoreConfig,
   { logger, firewallMark }: Pick<ExecParts, 'logger' | 'firewallMark'>,
 ): () => Launching {
-  let warned = false;
+  /** Our environment is that of our start, and costs time to copy. */
+  const plain = launchOptions(config);
+  let marked: { readonly mark: number; readonly options: Launching } | undefined;
   return () => {
     const mark = firewallMark?.() ?? 0;
-    if (mark === 0) return launchOptions(config);
+    if (mark === 0) return plain;
     const text = `0x${mark.toString(16)}`;
-    if (!warned)
+    if (!marked)
       logger.warn(
         { command: oneLine(config.command), mark: text },
         'a tunnel takes over the default way: the plugin has to put the mark in STUNMESH_FWMARK on its sockets, or a dead tunnel swallows them',
       );
-    warned = true;
-    return launchOptions({ ...config, env: { STUNMESH_FWMARK: text, ...config.env } });
+    if (marked?.mark !== mark)
+      marked = { mark, options: launchOptions({ ...config, env: { STUNMESH_FWMARK: text, ...config.env } }) };
+    return marked.options;
   };
 }
 

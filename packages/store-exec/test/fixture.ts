@@ -47,9 +47,9 @@ export function failure(promise: Promise<unknown>): Promise<StunmeshError> {
   );
 }
 
-/** Resolves once `check` holds; fails after five seconds. */
+/** Resolves once `check` holds; fails after 30 s, a safety net. */
 export async function until(check: () => Promise<boolean>): Promise<void> {
-  const end = clock.now() + 5000;
+  const end = clock.now() + 30_000;
   while (!(await check())) {
     assert.ok(clock.now() < end, 'it never came true');
     await clock.sleep(5);

@@ -85,11 +85,13 @@ export async function replaceRecordFile(
   try {
     let writtenAt: number;
     try {
-      await temporary.file.chmod(FILE_MODE);
       await temporary.file.writeFile(text);
       // Without it a rename may reach the disk before the data does.
       await temporary.file.datasync();
-      writtenAt = (await temporary.file.stat()).mtimeMs;
+      const made = await temporary.file.stat();
+      // A umask may have taken something away.
+      if ((made.mode & 0o777) !== FILE_MODE) await temporary.file.chmod(FILE_MODE);
+      writtenAt = made.mtimeMs;
     } finally {
       await temporary.file.close();
     }

@@ -39,16 +39,7 @@ const linux = process.platform === 'linux' ? false : 'counts descriptors in /pro
 test('10,000 calls leave no descriptor, temporary file or listener behind', { skip: linux }, async (t) => {
   const { path, one } = await openTwo(t);
   const { signal } = new AbortController();
-  let listeners = 0;
-  const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
-  signal.addEventListener = (...args: Parameters<typeof add>) => {
-    listeners += 1;
-    add(...args);
-  };
-  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-    listeners -= 1;
-    remove(...args);
-  };
+  const listeners = countListeners(signal);
   await one.set(key(0), 'ab', { signal });
   const before = (await readdir('/proc/self/fd')).length;
   for (let round = 0; round < 100; round += 1) {

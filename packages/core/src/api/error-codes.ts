@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   ERR_CONFIG_READ: 'never',
   ERR_CONFIG_SYNTAX: 'never',
   ERR_CONFIG_INVALID: 'never',
+  ERR_CONFIG_WRITE: 'never',
   // plugins and stores
   ERR_PLUGIN_NOT_FOUND: 'never',
   ERR_PLUGIN_INVALID: 'never',

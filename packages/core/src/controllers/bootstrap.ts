@@ -204,7 +204,8 @@ function prove(peer: PeerEntry): void {
     const used = sameEndpoint(record.ipv4, endpoint) || sameEndpoint(record.ipv6, endpoint);
     if (used && record.t !== undefined && record.t > (peer.floor ?? -1)) peer.floor = record.t;
   }
-  if (peer.fault?.code !== 'ERR_KEY_WEAK') peer.fault = undefined;
+  // What a store or a record is at fault for, a good reading clears: a tunnel that lives says nothing of it.
+  if (peer.fault && !/^ERR_(KEY_WEAK|RECORD|STORE|EXEC|DEADLINE)/.test(peer.fault.code)) peer.fault = undefined;
 }
 
 function noticeForeignEndpoint(

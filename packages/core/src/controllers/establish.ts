@@ -11,6 +11,7 @@ import { candidates, DWELL_MS, SESSION_DWELL_MS } from './candidates.js';
 import { type Connector, WRITE_GAP_MS } from './connect.js';
 import type { Controllers, NamedStore } from './context.js';
 import { hasSession, onRecordChange } from './health.js';
+import { patience } from './patience.js';
 import { createFault, type DeviceEntry, isUnsettled, type PeerEntry, type RemoteRecord } from './peer-table.js';
 
 const QUICK_ATTEMPTS = 3;
@@ -23,8 +24,6 @@ const MOST_GAP_MS = 30_000;
 const READ_GAP_MS = 1_000;
 const WATCHED_READ_GAP_MS = 3_000;
 const MOST_READ_GAP_MS = 15_000;
-/** Looking again slows down in proportion to the time without success, so that it never comes later than this share of it. */
-const PATIENCE = 0.02;
 
 export interface Establish {
   /** Reads one peer's record from all its stores, and acts on a changed one; `due`: only from those that bear it now, as nothing
@@ -223,7 +222,7 @@ async function connectOnce(c: Controllers, connector: Connector, device: DeviceE
   const now = c.clock.now();
   const quick = peer.quickAttempts > 0;
   if (quick) peer.quickAttempts -= 1;
-  const gapMs = patience(c, peer, ATTEMPT_GAP_MS, MOST_GAP_MS);
+  const gapMs = patience(now - peer.unconnectedSince, ATTEMPT_GAP_MS, MOST_GAP_MS);
   peer.nextKickAt = now + (quick && peer.quickAttempts > 0 ? QUICK_GAP_MS : gapMs);
   if (!isUnsettled(peer)) return;
   const endpoints = candidatesOf(c, device, peer);
@@ -264,15 +263,12 @@ function readGap(c: Controllers, peer: PeerEntry): number {
   const least = stores.length === 0 ? 0 : Math.min(...stores.map(({ name }) => bearable(c, name)));
   // Watching never replaces polling: it goes on beside it, slower.
   const watched = stores.every((store) => store.watch !== undefined);
-  return Math.max(least, patience(c, peer, watched ? WATCHED_READ_GAP_MS : READ_GAP_MS, MOST_READ_GAP_MS));
+  const gapMs = watched ? WATCHED_READ_GAP_MS : READ_GAP_MS;
+  return Math.max(least, patience(c.clock.now() - peer.unconnectedSince, gapMs, MOST_READ_GAP_MS));
 }
 
 function bearable(c: Controllers, store: string): number {
   return c.stores.get(store)?.traits.minPollMs ?? 0;
-}
-
-function patience(c: Controllers, peer: PeerEntry, leastMs: number, mostMs: number): number {
-  return Math.min(Math.max(leastMs, (c.clock.now() - peer.unconnectedSince) * PATIENCE), mostMs);
 }
 
 function noteFault(c: Controllers, device: DeviceEntry, peer: PeerEntry, error: unknown, what: string): void {

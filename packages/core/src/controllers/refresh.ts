@@ -3,13 +3,13 @@ import type { Bootstrap } from './bootstrap.js';
 import type { Controllers } from './context.js';
 import type { Establish } from './establish.js';
 import { probeReason } from './health.js';
+import { patience } from './patience.js';
 import { type DeviceEntry, isUnsettled, type PeerEntry } from './peer-table.js';
 import type { Publish } from './publish.js';
 
 /** A beat while some peer is unsettled, and while none is; it slows down for peers that stay away for long. */
 const BUSY_BEAT_MS = 1_000;
 const CALM_BEAT_MS = 10_000;
-const PATIENCE = 0.02;
 /** No beat comes sooner after the last than this, whatever is due. */
 const LEAST_BEAT_MS = 50;
 
@@ -77,9 +77,7 @@ export function createRefresh(c: Controllers, device: DeviceEntry, parts: Refres
     const unsettled = device.peers.filter(isUnsettled);
     const youngest = Math.max(...unsettled.map((peer) => peer.unconnectedSince));
     const beat =
-      unsettled.length === 0 && device.facts
-        ? CALM_BEAT_MS
-        : Math.min(Math.max(BUSY_BEAT_MS, (now - youngest) * PATIENCE), CALM_BEAT_MS);
+      unsettled.length === 0 && device.facts ? CALM_BEAT_MS : patience(now - youngest, BUSY_BEAT_MS, CALM_BEAT_MS);
     const due = [now + (device.facts ? beat : missingBeat(now)), nextRefreshAt()];
     if (device.facts)
       due.push(
@@ -93,7 +91,7 @@ export function createRefresh(c: Controllers, device: DeviceEntry, parts: Refres
   let missingSince: number | undefined;
   const missingBeat = (now: number): number => {
     missingSince ??= now;
-    return Math.min(Math.max(BUSY_BEAT_MS, (now - missingSince) * PATIENCE), CALM_BEAT_MS);
+    return patience(now - missingSince, BUSY_BEAT_MS, CALM_BEAT_MS);
   };
 
   return {

@@ -1,10 +1,10 @@
 /** How long a store that is down may be left alone at a time, by what its peers need of it; pure. */
+import { patience } from './patience.js';
 import { type DeviceEntry, isUnsettled } from './peer-table.js';
 
 /** While a peer is not connected: about as often as this one peer would be read, however many others there are (F23). */
 const UNSETTLED_MS = 2_000;
 const MOST_UNSETTLED_MS = 15_000;
-const PATIENCE = 0.02;
 const SETTLED_MS = 5 * 60_000;
 
 /** Milliseconds; `now` is monotonic. */
@@ -18,5 +18,5 @@ export function storePauseMs(o: {
   const lacking = peers.filter((peer) => peer.config.plugins.includes(o.store) && isUnsettled(peer));
   if (lacking.length === 0) return Math.min(SETTLED_MS, o.refreshIntervalMs);
   const youngest = Math.max(...lacking.map((peer) => peer.unconnectedSince));
-  return Math.min(Math.max(UNSETTLED_MS, (o.now - youngest) * PATIENCE), MOST_UNSETTLED_MS);
+  return patience(o.now - youngest, UNSETTLED_MS, MOST_UNSETTLED_MS);
 }

@@ -23,6 +23,7 @@ export const REMEDIES: Readonly<Record<string, string>> = {
     'correct the place. Most often it is the indentation, a missing quote, or a value that needs quotes.',
   ERR_CONFIG_INVALID:
     'each line says what is allowed there. `stunmesh config check` repeats the check without starting anything.',
+  ERR_CONFIG_WRITE: 'run as root, or name another file by `--output`.',
   ERR_PLUGIN_NOT_FOUND: 'run the install command in the message, or correct `name`.',
   ERR_PLUGIN_INVALID:
     'install the release of the module that fits this version of stunmesh; leave out `protocol: 1` for a program of protocol 0.',

@@ -23,7 +23,7 @@ export interface InitOptions {
 }
 
 /** Writes the configuration (and the store's secret beside it) and resolves with what to tell the user.
- * Errors: ERR_USAGE, ERR_RUN_DIR, those of `check`; then nothing was written. */
+ * Errors: ERR_USAGE, ERR_CONFIG_WRITE, those of `check`; then nothing was written. */
 export async function initialise(options: InitOptions): Promise<string> {
   const { force, cwd } = options;
   const path = resolve(cwd, options.output);

@@ -11,7 +11,7 @@ export interface NewFile extends AsyncDisposable {
   place(force: boolean): Promise<void>;
 }
 
-/** Writes `text` (mode 0600) next to `path`. Disposing removes what was not placed. Errors: ERR_RUN_DIR. */
+/** Writes `text` (mode 0600) next to `path`. Disposing removes what was not placed. Errors: ERR_CONFIG_WRITE. */
 export async function openNewFile(path: string, text: string): Promise<NewFile> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.new`;
   try {
@@ -20,7 +20,8 @@ export async function openNewFile(path: string, text: string): Promise<NewFile> 
     await file.writeFile(text);
     await file.sync();
   } catch (error) {
-    await rm(temporary, { force: true });
+    // Where the folder is none there is nothing to remove, and rm says so.
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw failed(path, error);
   }
   return {
@@ -45,7 +46,11 @@ export function alreadyThere(path: string): string {
 
 function failed(path: string, error: unknown): StunmeshError {
   const { code } = error as NodeJS.ErrnoException;
-  return new StunmeshError('ERR_RUN_DIR', `cannot write ${path} (${code}); run as root, or name another by --output`, {
-    cause: error,
-  });
+  return new StunmeshError(
+    'ERR_CONFIG_WRITE',
+    `cannot write ${path} (${code}); run as root, or name another by --output`,
+    {
+      cause: error,
+    },
+  );
 }

@@ -1,7 +1,7 @@
 /** `stunmesh init` as a child process without a terminal: flags, files, exit codes. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -110,12 +110,21 @@ test('a store whose package is not installed is a remark with its install line',
   assert.match(stdout, /! .*npm install.*@stunmesh\/store-etcd/);
 });
 
-test('flags that do not go together, and files that are not there, are named', async (t) => {
+test('flags that do not go together, and files that cannot be read or written, are named', async (t) => {
   const dir = await folder(t);
+  await writeFile(join(dir, 'big.conf'), '#'.repeat(2 ** 20 + 1));
+  await mkdir(join(dir, 'folder'));
   for (const [args, message] of [
     [['--from', 'wg0.conf', '--device', 'wg0'], /leave --device out/],
     [['--from', 'none.conf'], /none\.conf: cannot be read \(ENOENT\)/],
+    [['--from', 'big.conf'], /big\.conf: longer than 1048576 bytes/],
+    [
+      [...FILE.slice(1, -2), '-o', 'wg0.conf/c.yaml'],
+      /cannot write .*wg0\.conf\/c\.yaml \(E\w+\).*\[ERR_CONFIG_WRITE\]/,
+    ],
+    [[...FILE.slice(1, -2), '--force', '-o', 'folder'], /cannot write .*folder \(EISDIR\).*\[ERR_CONFIG_WRITE\]/],
     [['--from', 'wg0.conf', '--protocol', 'ipv5'], /Allowed choices are ipv4, ipv6, dualstack/],
   ] as const)
-    assert.match((await stunmesh(dir, ['init', ...args, '-o', 'c.yaml'])).stderr, message);
+    assert.match((await stunmesh(dir, ['init', '-o', 'c.yaml', ...args])).stderr, message);
+  assert.deepEqual((await readdir(dir)).sort(), ['big.conf', 'folder', 'wg0.conf']);
 });

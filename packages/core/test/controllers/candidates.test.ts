@@ -100,3 +100,8 @@ test('the same endpoint is there once', () => {
   assert.ok(proven);
   assert.deepEqual(order({ records: [record(T, A4), record(T - 1, A4)], proven }), [A4]);
 });
+
+test('a record without a time is behind those with one, whichever store gave it first', () => {
+  const records = [record(undefined, B4), record(T, A4)];
+  for (const each of [records, records.toReversed()]) assert.deepEqual(order({ records: each }), [A4, B4]);
+});

@@ -4,9 +4,8 @@ import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
 import { type ConnectorParts, createConnector } from '#src/controllers/connect.js';
 import { parseEndpoint } from '#src/net/index.js';
-import { createControllers, type DoubleOptions } from './doubles.js';
+import { createControllers, type DoubleOptions, FAR } from './doubles.js';
 
-const FAR = endpoint('198.51.100.1:50000');
 const FAR6 = endpoint('[2001:db8:5::1]:50000');
 
 function endpoint(text: string) {
@@ -194,10 +193,10 @@ test('F18 a device that vanishes after the kick is not renewed', async () => {
 });
 
 test('F18 the pause is met by one renewal; one that fails is left to WireGuard, and only what the operator can act on is kept', async () => {
-  const error = new StunmeshError('ERR_WG_RENEW_REFUSED', 'the peer has a preshared key that cannot be kept');
+  const error = new StunmeshError('ERR_WG_FAILED', 'the peer has a preshared key that cannot be kept');
   for (const [thrown, code, left] of [
     [undefined, undefined, 2],
-    [error, 'ERR_WG_RENEW_REFUSED', 0],
+    [error, 'ERR_WG_FAILED', 0],
     [new StunmeshError('ERR_DEADLINE', 'too late'), undefined, 2],
     [new TypeError('a bug'), undefined, 0],
   ] as const) {

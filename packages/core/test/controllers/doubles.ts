@@ -2,6 +2,7 @@
 import { type Device, type Endpoint, StunmeshError } from '#src/api/index.js';
 import type { Controllers, NamedStore } from '#src/controllers/context.js';
 import { createDeviceEntry } from '#src/controllers/peer-table.js';
+import { createEndpoint } from '#src/net/index.js';
 import {
   createFakeCapture,
   createFakeClock,
@@ -12,6 +13,9 @@ import {
 import { createEndpointWriter } from '#src/wireguard/writes.js';
 import { createFarSide, keyPair } from './far-side.js';
 import { type ConfigOptions, INTERFACES, insideAddress, interfaceConfig } from './surroundings.js';
+
+/** Where the peer is found. */
+export const FAR: Endpoint = createEndpoint(Uint8Array.of(198, 51, 100, 1), 50_000);
 
 export interface DoubleOptions extends ConfigOptions {
   /** False: the device is missing. Default true. */

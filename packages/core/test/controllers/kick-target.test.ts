@@ -55,6 +55,13 @@ const ROWS: readonly Row[] = [
   { what: 'an IPv6 net', allowed: ['fd00:1::/64'], first: 'fd00:1::1' },
   { what: 'multicast is nobody', allowed: ['224.0.0.0/4'], first: undefined },
   { what: 'no allowed IPs', allowed: [], first: undefined },
+  {
+    what: 'what is no prefix is passed over, of the peer, of others and of the device',
+    allowed: ['10.0.0.2/33', '10.0.0.0/24'],
+    others: [['nowhere', '10.0.0.1/32']],
+    own: ['fe80::1%eth0/64', '10.0.0.2/24'],
+    first: '10.0.0.3',
+  },
 ];
 
 const peerWith = (name: string, allowedIps: readonly string[]): Peer => ({

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
 import { createDeviceEntry } from '#src/controllers/peer-table.js';
-import { createStateKeeper, restoreDeviceState, type StateFiles } from '#src/controllers/state.js';
-import { formatEndpoint } from '#src/net/index.js';
+import { createDeviceState, createStateKeeper, restoreDeviceState, type StateFiles } from '#src/controllers/state.js';
+import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
 import { createMemoryLogger } from '#src/testing/index.js';
 import { keyPair } from './far-side.js';
 import { createHarness } from './harness.js';
@@ -87,4 +87,22 @@ test('writes that fail are named once, until one went well', async () => {
   full = true;
   await states.flush(entry);
   assert.equal(complaints(), 2);
+});
+
+test('what is kept of each peer is what is known of it, and a peer of whom nothing is known takes no room', () => {
+  const entry = device();
+  const [peer] = entry.peers;
+  assert.ok(peer);
+  assert.deepEqual(createDeviceState(entry), { version: 1, n: 0, peers: {} });
+  entry.lastT = 5;
+  for (const known of [{ floor: 0 }, { proven: parseEndpoint('192.0.2.1:5') }, { answersEcho: true }]) {
+    Object.assign(peer, { floor: undefined, proven: undefined, answersEcho: false }, known);
+    const again = device();
+    assert.equal(restoreDeviceState(again, JSON.parse(JSON.stringify(createDeviceState(entry)))), true);
+    const { floor, proven, answersEcho } = again.peers[0] ?? {};
+    assert.deepEqual(
+      { floor, proven, answersEcho, t: again.lastT },
+      { floor: undefined, proven: undefined, answersEcho: false, ...known, t: 5 },
+    );
+  }
 });

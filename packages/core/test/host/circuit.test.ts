@@ -349,21 +349,12 @@ test('10,000 calls to a store that is down leave no listener and no timer behind
   const g = guard();
   g.memory.failure = down();
   const { signal } = new AbortController();
-  let listeners = 0;
-  const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
-  signal.addEventListener = (...args: Parameters<typeof add>) => {
-    listeners += 1;
-    add(...args);
-  };
-  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-    listeners -= 1;
-    remove(...args);
-  };
+  const listeners = countListeners(signal);
   for (let round = 0; round < 100; round += 1) {
     await Promise.all(Array.from({ length: 100 }, (_, n) => failure(g.store.get(key(n), { signal }))));
     await g.clock.advance(1000);
   }
   assert.equal(g.store.counters.gets, 10_000);
-  assert.deepEqual([listeners, g.clock.pending], [0, 0]);
+  assert.deepEqual([listeners(), g.clock.pending], [0, 0]);
   await g.store.close();
 });

@@ -515,16 +515,7 @@ test('thousands of calls with one long-lived signal leave no listener and no tim
   process.on('warning', onWarning);
   const { store, clock } = guard();
   const { signal } = new AbortController();
-  let listeners = 0;
-  const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
-  signal.addEventListener = (...args: Parameters<typeof add>) => {
-    listeners += 1;
-    add(...args);
-  };
-  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-    listeners -= 1;
-    remove(...args);
-  };
+  const listeners = countListeners(signal);
   for (let round = 0; round < 5; round += 1) {
     await store.setMany(new Map(Array.from({ length: 300 }, (_, i) => [key(i), 'ab'])), { signal });
     await store.getMany(
@@ -534,7 +525,7 @@ test('thousands of calls with one long-lived signal leave no listener and no tim
   }
   await settle();
   process.off('warning', onWarning);
-  assert.equal(listeners, 0);
+  assert.equal(listeners(), 0);
   assert.equal(clock.pending, 0);
   assert.deepEqual(warnings, []);
 });

@@ -21,7 +21,6 @@ const hadHttp = hasHttp();
 
 async function open(t: TestContext) {
   const dir = await mkdtemp(join(tmpdir(), 'stunmesh-metrics-'));
-  t.after(() => rm(dir, { recursive: true, force: true }));
   const load = async (extra: Record<string, unknown>) => {
     const config = {
       stun: { addresses: ['stun.example:3478'] },
@@ -58,7 +57,11 @@ async function open(t: TestContext) {
       '@test/store': async () => ({ default: store }),
     },
   });
-  t.after(() => daemon[Symbol.asyncDispose]());
+  // It writes its state as it closes, so the folder goes after it.
+  t.after(async () => {
+    await daemon[Symbol.asyncDispose]();
+    await rm(dir, { recursive: true, force: true });
+  });
   const address = () => logger.lines.findLast(({ message }) => message === 'metrics are served')?.fields['address'];
   return { daemon, load, logger, address };
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Store } from '@stunmesh/core/api';
-import { createMemoryLogger, createSystemClock } from '@stunmesh/core/testing';
+import { countListeners, createMemoryLogger, createSystemClock } from '@stunmesh/core/testing';
 import fileStore from '#src/index.js';
 
 const free = { signal: new AbortController().signal };
@@ -51,5 +51,5 @@ test('10,000 calls leave no descriptor, temporary file or listener behind', { sk
   }
   assert.equal((await readdir('/proc/self/fd')).length, before);
   assert.equal((await readdir(path)).length, 10);
-  assert.equal(listeners, 0);
+  assert.equal(listeners(), 0);
 });

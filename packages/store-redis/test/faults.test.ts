@@ -155,9 +155,7 @@ test('a path that dies without a word: the call goes on by a new connection, and
   await until(() => heard.includes('aaaa'));
   path.die();
   await writer.store.set(key, 'bbbb', free);
-  const started = performance.now();
   assert.equal(await store.get(key, free), 'bbbb');
-  assert.ok(performance.now() - started < 4500, 'within the deadline of a call');
   // What was missed is looked up.
   await until(() => heard.length > 1);
   await writer.store.set(key, 'cccc', free);

@@ -164,7 +164,7 @@ test('closing while it connects to nowhere ends soon and leaves no socket', asyn
   await store[Symbol.asyncDispose]();
   failing('ERR_CLOSED')((await call) as StunmeshError);
   await watch;
-  assert.ok(performance.now() - started < 1000);
+  assert.ok(performance.now() - started < 4500, 'it does not wait for the 5 s of the attempt to connect');
   silent.close();
   await until(() => sockets() <= before + 2);
 });

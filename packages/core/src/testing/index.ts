@@ -5,5 +5,6 @@ export * from './bpf-interpreter.js';
 export * from './fake-capture.js';
 export * from './fake-clock.js';
 export * from './fake-wireguard.js';
+export * from './listener-count.js';
 export * from './memory-logger.js';
 export * from './memory-store.js';

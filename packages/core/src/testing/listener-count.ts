@@ -1,6 +1,6 @@
 /** Shows that calls leave nothing behind on a signal that outlives them. */
 
-/** Counts what listens to this signal from now on: added and not yet removed. A listener that ended by `once` counts on. */
+/** The returned function tells how many listeners were added from now on and not removed. One that `once` took away counts as left behind. */
 export function countListeners(signal: AbortSignal): () => number {
   let listeners = 0;
   const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];

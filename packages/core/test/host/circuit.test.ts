@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { type CallOptions, isStunmeshError, type Store, StunmeshError, type WatchListener } from '#src/api/index.js';
 import { type GuardedStore, guardStore } from '#src/host/guarded-store.js';
 import { createFakeClock, type FakeClock, settle } from '#src/testing/fake-clock.js';
+import { countListeners } from '#src/testing/listener-count.js';
 import { createMemoryLogger, type MemoryLogger } from '#src/testing/memory-logger.js';
 import { createMemoryStore, type MemoryStore } from '#src/testing/memory-store.js';
 

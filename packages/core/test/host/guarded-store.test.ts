@@ -10,6 +10,7 @@ import {
 } from '#src/api/index.js';
 import { type GuardedStore, guardStore } from '#src/host/guarded-store.js';
 import { createFakeClock, type FakeClock, settle } from '#src/testing/fake-clock.js';
+import { countListeners } from '#src/testing/listener-count.js';
 import { createMemoryLogger } from '#src/testing/memory-logger.js';
 import { createMemoryStore } from '#src/testing/memory-store.js';
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode, StunmeshError } from '#src/api/index.js';
+import { settle } from '#src/testing/index.js';
 import { A, B, C, MAPPED, published, setUp } from './discovery.js';
 import { answering, silent } from './fake-network.js';
 
@@ -56,23 +57,28 @@ test('a socket that breaks while it is opened ends the discovery with its fault,
   assert.equal(set.network.sockets.open, 0);
 });
 
-test('an abort in the very moment in which the socket is asked for ends the discovery, and the socket is closed', async () => {
+test('an abort in the very moment in which the socket is asked for ends the discovery; the late socket is closed', async () => {
   const reason = new StunmeshError('ERR_CLOSED', 'stopping');
   const abort = new AbortController();
   const set = setUp({});
+  let comeLate = () => {};
   const { run } = setUp(
     { [A]: answering(MAPPED, 10) },
     {
       signal: abort.signal,
       openSocket(on) {
         abort.abort(reason);
-        return set.network.openSocket(on);
+        return new Promise((resolve) => {
+          comeLate = () => resolve(set.network.openSocket(on));
+        });
       },
     },
   );
   const { atMs, error } = await run();
   assert.equal(atMs, 0);
   assert.equal(error, reason);
+  comeLate();
+  await settle();
   assert.equal(set.network.sockets.open, 0);
 });
 

@@ -1,10 +1,10 @@
 /** Short commands: what they may see, and what is reported of those that fail, are killed or never start (F31). */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { StunmeshError } from '#src/api/index.js';
 import { createSystemClock } from '#src/runtime/system-clock.js';
 import { createFakeClock } from '#src/testing/index.js';
@@ -13,15 +13,6 @@ import { runCommand } from '#src/wireguard/command.js';
 const clock = createSystemClock();
 const { signal } = new AbortController();
 const LIMIT = { clock, deadlineMs: 60_000, signal };
-
-/** A zombie, which nobody has waited for yet, counts as gone. */
-function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
 
 test('a command sees a search path, English messages and nothing else of our environment, also where we have no path', async () => {
   const path = process.env['PATH'];
@@ -61,17 +52,17 @@ test('F31 a command that hangs is killed with its children when its caller gives
   const reason = new StunmeshError('ERR_CLOSED', 'stopping');
   const folder = mkdtempSync(join(tmpdir(), 'command-'));
   try {
-    const file = join(folder, 'pid');
-    const script = 'sleep 600 & echo $! >"$0.new"; mv "$0.new" "$0"; wait';
-    const running = runCommand('/bin/sh', ['-c', script, file], { ...LIMIT, signal: stop.signal });
+    const pipe = join(folder, 'alive');
+    execFileSync('mkfifo', [pipe]);
+    const script = 'exec 3>"$0"; sleep 600 & echo began >&3; wait';
+    const running = runCommand('/bin/sh', ['-c', script, pipe], { ...LIMIT, signal: stop.signal });
     const ended = assert.rejects(running, (error) => error === reason);
-    while (!existsSync(file)) await setTimeout(20);
-    const child = Number(readFileSync(file, 'utf8'));
-    assert.equal(isAlive(child), true);
-    stop.abort(reason);
+    // The pipe ends when the last process that holds it has gone: the shell and its child.
+    for await (const text of createReadStream(pipe, 'utf8')) {
+      assert.equal(text, 'began\n');
+      stop.abort(reason);
+    }
     await ended;
-    for (let tries = 0; isAlive(child) && tries < 1_000; tries += 1) await setTimeout(20);
-    assert.equal(isAlive(child), false);
   } finally {
     rmSync(folder, { recursive: true });
   }

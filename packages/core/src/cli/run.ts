@@ -11,6 +11,7 @@ interface RunOptions {
   readonly config?: string;
   readonly configDir?: string;
   readonly oneshot?: boolean;
+  /** Milliseconds; commander names it by its flag. */
   readonly timeout: number;
   readonly logLevel?: string;
   readonly logFormat?: string;
@@ -29,7 +30,7 @@ export function addRunCommand(program: Command, context: CliContext): void {
     .option('--oneshot', 'connect every peer once, then exit: 0 when all are connected, 1 when not')
     .addOption(
       new Option('--timeout <time>', 'with --oneshot: give up after this long, "90s" or a number of seconds')
-        .argParser(parseSeconds)
+        .argParser(parseTimeMs)
         .default(60_000, '60s'),
     )
     .addOption(new Option('--log-level <level>', 'instead of log.level in the file').choices(LEVELS))
@@ -53,7 +54,7 @@ function refuseWords(command: Command): void {
   );
 }
 
-function parseSeconds(text: string): number {
+function parseTimeMs(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
   const ms = match ? Number(match[1]) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[(match[2] ?? 's') as 's'] : 0;
   if (ms <= 0) throw new InvalidArgumentError('a positive time is needed, such as 90s.');

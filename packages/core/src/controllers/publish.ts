@@ -207,8 +207,13 @@ async function findOwnRecord(
       );
     }
     if (record.t !== undefined) device.lastT = Math.max(device.lastT ?? 0, record.t);
-    if (record.n !== undefined) device.n = Math.max(device.n, record.n);
     const { ipv4, ipv6, b } = record;
+    // A host that moved while it was down, and lost its state, says so by a larger count all the same.
+    const moved = [...device.mappings].some(([family, { endpoint }]) => {
+      const told = family === 4 ? ipv4 : ipv6;
+      return told !== undefined && !sameEndpoint(told, endpoint);
+    });
+    if (record.n !== undefined) device.n = Math.max(device.n, record.n + (moved ? 1 : 0));
     restoreNat(device, 4, { address: ipv4?.address, code: b });
     restoreNat(device, 6, { address: ipv6?.address, code: b });
     peer.published.set(store.name, {

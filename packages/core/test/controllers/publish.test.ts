@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parsePublicKey, StunmeshError } from '#src/api/index.js';
 import { formatEndpoint } from '#src/net/index.js';
+import { formatRecord } from '#src/record/endpoint-record.js';
+import { createChannel } from '#src/record/seal.js';
+import { storeKey } from '#src/record/store-key.js';
 import { keyPair } from './far-side.js';
 import { createHarness, farEndpoint, OWN4, OWN6 } from './harness.js';
 
@@ -224,5 +227,25 @@ test('F22 a peer with a low-order or all-zero key is refused and nothing is seal
     await h.advance(5_000);
     assert.equal(h.entry().fault?.code, 'ERR_KEY_WEAK');
     assert.deepEqual(h.only('publish', 'get', 'set', 'kick', 'renew'), []);
+  }
+});
+
+test('F42 a host that moved while it was down and lost its state counts on from its own record; one that did not move keeps the count', async () => {
+  for (const [mapping, n] of [
+    [OWN4, 7],
+    ['203.0.113.200:40000', 8],
+  ] as const) {
+    const first = createHarness();
+    await first.start();
+    await first.advance(2_000);
+    const channel = createChannel(first.own.secretKey, first.peer().keys.publicKey);
+    const told = first.peer().ourRecord() ?? assert.fail('nothing was published');
+    const plain = formatRecord({ ...told, n: 7 }).plain;
+    const key = storeKey(first.own.publicKey, first.peer().keys.publicKey);
+    const again = createHarness({ stored: new Map([[key, channel.seal(plain)]]) });
+    again.mappings.set(4, mapping);
+    await again.start();
+    await again.advance(2_000);
+    assert.equal(again.device.n, n);
   }
 });

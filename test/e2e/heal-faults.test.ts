@@ -66,6 +66,17 @@ labTest(
   },
 );
 
+labTest('a full disk under the log ends no daemon', PAIR, async (lab) => {
+  const [a, b] = [lab.host('a'), lab.host('b')];
+  const [daemon] = await Promise.all([
+    a.startDaemon({ command: ['sh', '-c', 'exec "$@" >/dev/full', 'sh', ...COMMAND] }),
+    b.startDaemon(),
+  ]);
+  await expectTunnel(a, b);
+  await daemon.waitForPhase('b', ['connected']);
+  assert.equal(await daemon.stop(), 0);
+});
+
 labTest(
   '`stunmesh status` is a table of 80 columns that names what is wrong',
   { sides: { a: {}, b: {}, c: {} }, coturn: [1, 2] },

@@ -1,4 +1,5 @@
 /** Sockets of other traffic that takes WireGuard's way out: TCP handed over to Node, and UDP towards one address. */
+import { closeSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import {
   type DatagramSocket,
@@ -51,7 +52,7 @@ export async function connectTcp(native: Native, { to, firewallMark, signal }: T
     throw openError(error, `the connection to ${place}`);
   }
   const bun = process.versions['bun'] !== undefined;
-  const socket = bun ? new Socket() : new Socket({ fd: native.release(marked), ...UNREAD });
+  const socket = bun ? new Socket() : takeOverInNode(native, marked, place);
   return await new Promise<Socket>((resolve, reject) => {
     const settle = (): void => {
       signal.removeEventListener('abort', onAbort);
@@ -79,6 +80,19 @@ export async function connectTcp(native: Native, { to, firewallMark, signal }: T
     if (bun) takeOverInBun(native, marked, socket, to);
     else socket.connect({ host: to.address, port: to.port });
   });
+}
+
+/** Errors: ERR_CAPTURE_OPEN. */
+function takeOverInNode(native: Native, marked: NativeSocket, place: string): Socket {
+  const fd = native.release(marked);
+  try {
+    return new Socket({ fd, ...UNREAD });
+  } catch (error) {
+    // Nobody owns it now.
+    closeSync(fd);
+    const text = `the connection to ${place} cannot be opened: ${error instanceof Error ? error.message : String(error)}`;
+    throw new StunmeshError('ERR_CAPTURE_OPEN', text, { cause: error });
+  }
 }
 
 /** Bun connects no descriptor, but takes over one that is connecting; where that fails the first use says so. */

@@ -24,6 +24,8 @@ import { createMetricsHub, type MetricsHub } from './telemetry/metrics-hub.js';
 import { VERSION } from './version.js';
 import { createEndpointWriter, openWireGuardControl } from './wireguard/index.js';
 
+const PAUSE_LOOK_MS = 1_000;
+
 export interface DaemonOptions {
   readonly loaded: LoadedConfig;
   readonly clock: Clock;
@@ -93,13 +95,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     for (const listener of listeners) listener(message);
   };
 
-  const mostPauseMs = (store: string): number =>
-    storePauseMs({
-      devices: [...running.values()].map(({ entry }) => entry),
-      store,
-      refreshIntervalMs: config.refreshIntervalMs,
-      now: clock.now(),
-    });
+  const pauses = new Map<string, { readonly at: number; readonly ms: number }>();
+  /** Asked at each call that is refused, and looked at once a second: every answer walks all peers. */
+  const mostPauseMs = (store: string): number => {
+    const known = pauses.get(store);
+    const now = clock.now();
+    if (known && now - known.at < PAUSE_LOOK_MS) return known.ms;
+    const devices = [...running.values()].map(({ entry }) => entry);
+    const ms = storePauseMs({ devices, store, refreshIntervalMs: config.refreshIntervalMs, now });
+    pauses.set(store, { at: now, ms });
+    return ms;
+  };
 
   const openStores = async (
     loaded: LoadedConfig,

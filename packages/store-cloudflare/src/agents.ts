@@ -8,7 +8,8 @@ import { type Connect, StunmeshError } from '@stunmesh/core/api';
 
 /** The calls of one beat share a connection; an older one may be dead after a change of network, and then hangs. */
 const IDLE_MS = 2_000;
-const OPTIONS = { keepAlive: true, maxSockets: 4, timeout: IDLE_MS };
+export const MOST_SOCKETS = 4;
+const OPTIONS = { keepAlive: true, maxSockets: MOST_SOCKETS, timeout: IDLE_MS };
 
 export interface Agents extends Disposable {
   readonly plain: http.Agent;
@@ -16,7 +17,11 @@ export interface Agents extends Disposable {
 }
 
 type Opened = (error: Error | null, socket?: Duplex) => void;
-type Target = http.ClientRequestArgs;
+
+export interface Target extends https.RequestOptions {
+  /** Ends the opening of the socket; one that is open outlives it, for other calls. */
+  readonly giveUp?: AbortSignal;
+}
 
 /** Agents whose sockets `connect` opens, or Node where there is none. */
 export function createAgents(connect: Connect | undefined): Agents {
@@ -24,10 +29,19 @@ export function createAgents(connect: Connect | undefined): Agents {
   const plain = new http.Agent(OPTIONS);
   const secure = new https.Agent(OPTIONS);
 
-  async function open(connect: Connect, { host, port }: Target): Promise<Duplex> {
-    const socket = await connect({ host: host ?? '', port: Number(port), signal: closing.signal });
-    if (socket instanceof Duplex) return socket;
-    throw new StunmeshError('ERR_PLUGIN_INVALID', "the host's connect resolved with something that is no socket");
+  async function open(connect: Connect, { host, port, giveUp }: Target): Promise<Duplex> {
+    const over = new AbortController();
+    const enders = giveUp ? [closing.signal, giveUp] : [closing.signal];
+    const onAbort = (event: Event): void => over.abort((event.target as AbortSignal).reason);
+    for (const each of enders) each.addEventListener('abort', onAbort, { once: true });
+    try {
+      for (const each of enders) each.throwIfAborted();
+      const socket = await connect({ host: host ?? '', port: Number(port), signal: over.signal });
+      if (socket instanceof Duplex) return socket;
+      throw new StunmeshError('ERR_PLUGIN_INVALID', "the host's connect resolved with something that is no socket");
+    } finally {
+      for (const each of enders) each.removeEventListener('abort', onAbort);
+    }
   }
 
   if (connect) {

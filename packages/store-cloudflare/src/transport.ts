@@ -4,8 +4,9 @@ import * as https from 'node:https';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { type Clock, type Connect, isStunmeshError } from '@stunmesh/core/api';
-import { createAgents } from './agents.js';
+import { createAgents, MOST_SOCKETS, type Target } from './agents.js';
 import { type ApiMessage, Fault, parseRetryAfter } from './fault.js';
+import { createSlots } from './slots.js';
 
 /** A page of 5,000 records takes about 4 MB. */
 export const LONGEST_BODY = 8 * 1024 * 1024;
@@ -25,6 +26,7 @@ interface Answer {
 
 export function createTransport(options: { readonly clock: Clock; readonly connect?: Connect }): Transport {
   const agents = createAgents(options.connect);
+  const takeSlot = createSlots(MOST_SOCKETS);
 
   const exchange = (url: URL, init: RequestInit): Promise<Answer> =>
     new Promise((resolve, reject) => {
@@ -32,7 +34,7 @@ export function createTransport(options: { readonly clock: Clock; readonly conne
       if (signal?.aborted) throw signal.reason;
       const body = typeof init.body === 'string' ? Buffer.from(init.body) : undefined;
       const tls = url.protocol === 'https:';
-      const request = (tls ? https : http).request(url, {
+      const target: Target = {
         method: init.method ?? 'GET',
         headers: {
           ...Object.fromEntries(init.headers as Iterable<[string, string]>),
@@ -40,8 +42,14 @@ export function createTransport(options: { readonly clock: Clock; readonly conne
           ...(body ? { 'content-length': body.length } : {}),
         },
         agent: tls ? agents.secure : agents.plain,
-      });
-      const onAbort = () => request.destroy(signal?.reason);
+        ...(signal ? { giveUp: signal } : {}),
+      };
+      const request = (tls ? https : http).request(url, target);
+      const onAbort = () => {
+        request.destroy(signal?.reason);
+        // A request whose socket is not there yet emits nothing when it is destroyed.
+        reject(signal?.reason);
+      };
       signal?.addEventListener('abort', onAbort, { once: true });
       const fail = (error: NodeJS.ErrnoException) => {
         if (signal?.aborted) reject(signal.reason);
@@ -69,7 +77,8 @@ export function createTransport(options: { readonly clock: Clock; readonly conne
 
   return {
     async fetch(url, init = {}) {
-      const answer = await exchange(new URL(String(url)), init);
+      const release = await takeSlot(init.signal);
+      const answer = await exchange(new URL(String(url)), init).finally(release);
       const value = await readEnvelope(answer, options.clock.wallNow());
       return asResponse(answer.status, value);
     },

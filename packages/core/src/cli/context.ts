@@ -4,6 +4,10 @@ export interface CliContext {
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
   readonly colour: boolean;
+  /** Set by what goes on when nobody can be told any more: a full disk under the log ends no daemon. */
+  outlivesOutput: boolean;
   stdout(text: string): void;
   stderr(text: string): void;
+  /** Resolves when all that was written is out: an exit cuts a pipe short. */
+  flushed(): Promise<void>;
 }

@@ -58,6 +58,7 @@ async function doctor(context: CliContext, options: DoctorOptions): Promise<void
   if (options.json === true)
     context.stdout(`${JSON.stringify(createReport(findings, VERSION, parts.doctor.clock.wallNow()), undefined, 2)}\n`);
   else context.stdout(`\n${formatSummary(findings, context)}`);
+  await context.flushed();
   // A call that still hangs somewhere must not keep the process.
   process.exit(exitStatus(findings));
 }

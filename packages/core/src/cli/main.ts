@@ -11,14 +11,19 @@ const context: CliContext = {
   env: process.env,
   cwd: process.cwd(),
   colour: process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '',
+  outlivesOutput: false,
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
+  flushed: () => new Promise((resolve) => process.stdout.write('', () => resolve())),
 };
 
 const program = createProgram(context);
 
 // A reader that went away (a pipe into head) is no failure of ours.
-process.stdout.on('error', () => process.exit(0));
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+  if (!context.outlivesOutput) process.exit(code === 'EPIPE' ? 0 : 1);
+});
+process.stderr.on('error', () => undefined);
 
 try {
   await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: 'user' });

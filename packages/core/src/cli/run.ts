@@ -68,6 +68,7 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     asked = true;
   };
   if (options.oneshot !== true) process.on('SIGHUP', () => reload());
+  context.outlivesOutput = options.oneshot !== true;
   const [{ loadConfig }, { createLogger, describeError }, { isJournal }, { createSystemClock }, { startDaemon }] =
     await Promise.all([
       import('../config/index.js'),
@@ -110,6 +111,7 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     const result = await waitUntilConnected(daemon, clock, options.timeout, stop);
     await daemon[Symbol.asyncDispose]();
     context.stdout(`${result.lines.join('\n')}\n`);
+    await context.flushed();
     process.exit(result.connected ? 0 : 1);
   }
   // One reload at a time, each from the file as it is then; a file that does not validate changes nothing.

@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { isStunmeshError, StunmeshError } from '../api/index.js';
 import type { ControlEvent, Snapshot } from './snapshot.js';
 
+/** About 1,000 characters a peer: room for tens of thousands of them in a line. */
+const MOST_CHARACTERS = 64 * 1024 * 1024;
+
 /** Paths of the control sockets in a run_dir; empty when there is none. */
 export async function findControlSockets(runDir: string): Promise<readonly string[]> {
   const names = await readdir(runDir).catch(() => [] as string[]);
@@ -46,6 +49,7 @@ export async function* openStream(
     let buffer = '';
     for await (const chunk of socket) {
       buffer += chunk as string;
+      if (buffer.length > MOST_CHARACTERS) throw notOurs(path);
       for (let end = buffer.indexOf('\n'); end >= 0; end = buffer.indexOf('\n')) {
         yield parseMessage(path, buffer.slice(0, end));
         buffer = buffer.slice(end + 1);
@@ -77,5 +81,9 @@ function parseMessage(path: string, line: string): Snapshot | ControlEvent {
   } catch {
     // Falls through: whatever it is, it is not ours.
   }
-  throw new StunmeshError('ERR_CONTROL_PROTOCOL', `what answers at ${path} is not a stunmesh daemon of this version`);
+  throw notOurs(path);
+}
+
+function notOurs(path: string): StunmeshError {
+  return new StunmeshError('ERR_CONTROL_PROTOCOL', `what answers at ${path} is not a stunmesh daemon of this version`);
 }

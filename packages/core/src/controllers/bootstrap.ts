@@ -205,7 +205,7 @@ function prove(peer: PeerEntry): void {
     if (used && record.t !== undefined && record.t > (peer.floor ?? -1)) peer.floor = record.t;
   }
   // What a store or a record is at fault for, a good reading clears: a tunnel that lives says nothing of it.
-  if (peer.fault && !/^ERR_(KEY_WEAK|RECORD|STORE|EXEC|DEADLINE)/.test(peer.fault.code)) peer.fault = undefined;
+  if (peer.fault?.code !== 'ERR_KEY_WEAK' && peer.fault?.store === undefined) peer.fault = undefined;
 }
 
 function noticeForeignEndpoint(

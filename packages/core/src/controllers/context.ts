@@ -18,6 +18,10 @@ import type { DeviceEntry, PeerEntry } from './peer-table.js';
 export interface NamedStore extends Store {
   readonly name: string;
   readonly traits: StoreTraits;
+  /** down: it is asked once in a while only; `retryAt` in milliseconds since 1970. */
+  readonly health?: { readonly state: 'up' | 'down'; readonly retryAt?: number };
+  /** The network changed: a store that is down is asked at the next call. */
+  wake?(): void;
 }
 
 export interface EndpointWriter {

@@ -9,7 +9,7 @@ import { openNetworkMonitor } from './network-monitor.js';
 import { type DeviceEntry, isUnsettled, type PeerEntry } from './peer-table.js';
 import { createPingMonitors } from './ping-monitor.js';
 import { createProbe } from './probe.js';
-import { createPublish } from './publish.js';
+import { createPublish, wakeStores } from './publish.js';
 import { createRefresh } from './refresh.js';
 import { watchRecords } from './watch.js';
 
@@ -92,6 +92,7 @@ export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: 
       c.emit('network', device, undefined, { why });
       device.n += 1;
       device.retryStep = 0;
+      wakeStores(c, device);
       nat.changed();
       void publish.refresh(device);
       for (const peer of device.peers) {

@@ -165,6 +165,7 @@ async function readOne(
     peer.reads += 1;
     if (sealed === undefined) {
       peer.remote.delete(store.name);
+      settleFault(peer, store.name);
       return undefined;
     }
     const record = await acceptRecord({
@@ -181,11 +182,11 @@ async function readOne(
         'ERR_RECORD_ENDPOINT',
         `part of the peer's record is not used: ${record.problems.join('; ')}`,
       );
-      noteFault(c, device, peer, problem, `cannot use all of the record in store "${store.name}"`);
-    }
+      noteFault(c, device, peer, problem, `cannot use all of the record in store "${store.name}"`, store.name);
+    } else settleFault(peer, store.name);
     return changed ? record : undefined;
   } catch (error) {
-    noteFault(c, device, peer, error, `cannot use the record in store "${store.name}"`);
+    noteFault(c, device, peer, error, `cannot use the record in store "${store.name}"`, store.name);
     return undefined;
   }
 }
@@ -200,8 +201,6 @@ function keepRecord(
 ): boolean {
   const before = peer.remote.get(store.name)?.record;
   peer.remote.set(store.name, { record, store: store.name, readAt: c.clock.wallNow() });
-  if (record.problems.length === 0 && peer.fault && /^ERR_(RECORD|STORE|EXEC|DEADLINE)/.test(peer.fault.code))
-    peer.fault = undefined;
   if (
     before &&
     before.t === record.t &&
@@ -271,12 +270,26 @@ function bearable(c: Controllers, store: string): number {
   return c.stores.get(store)?.traits.minPollMs ?? 0;
 }
 
-function noteFault(c: Controllers, device: DeviceEntry, peer: PeerEntry, error: unknown, what: string): void {
+/** A reading of this store was good. */
+function settleFault(peer: PeerEntry, store: string): void {
+  peer.told.delete(store);
+  if (peer.fault?.store === store) peer.fault = undefined;
+}
+
+function noteFault(
+  c: Controllers,
+  device: DeviceEntry,
+  peer: PeerEntry,
+  error: unknown,
+  what: string,
+  store?: string,
+): void {
   if (c.signal.aborted) return;
   const fault = isStunmeshError(error) ? error : new StunmeshError('ERR_INTERNAL', String(error), { cause: error });
   // By its code: a store that is down fails in reading and in writing, with a sentence for each.
-  const repeated = peer.fault?.code === fault.code;
-  peer.fault = createFault(fault, c.clock.wallNow());
+  const repeated = (store === undefined ? peer.fault?.code : peer.told.get(store)) === fault.code;
+  if (store !== undefined) peer.told.set(store, fault.code);
+  peer.fault = createFault(fault, c.clock.wallNow(), store);
   c.logger[repeated ? 'debug' : 'warn']({ device: device.name, peer: peer.name, error: fault }, what);
   if (!repeated) c.emit('fault', device, peer, { code: fault.code, message: fault.message });
 }

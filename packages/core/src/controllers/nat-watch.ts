@@ -33,7 +33,10 @@ export function createNatWatch(c: Controllers, device: DeviceEntry, told: () => 
     let again = false;
     let news = false;
     for (const family of [...device.mappings.keys()]) {
-      const found = await c.examineNat?.(device, family, c.signal);
+      const found = await c.examineNat?.(device, family, c.signal).catch((error: unknown) => {
+        if (!c.signal.aborted) c.logger.debug({ device: device.name, error }, 'NAT behaviour not found out');
+        return undefined;
+      });
       const address = device.mappings.get(family)?.endpoint.address;
       // It moved meanwhile: what was found is of the past.
       if (!found || address === undefined || found.mapped?.address !== address) continue;

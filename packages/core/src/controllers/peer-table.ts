@@ -45,6 +45,8 @@ export interface Fault {
   readonly message: string;
   /** Milliseconds since 1970. */
   readonly at: number;
+  /** The store that is at fault, or holds what is. */
+  readonly store?: string;
 }
 
 export interface PeerEntry {
@@ -67,7 +69,8 @@ export interface PeerEntry {
   /** Stores that a write is under way to. */
   readonly publishing: Set<string>;
   /** When a failed or refused write may be tried again, by store, and how often it failed. */
-  readonly publishRetry: Map<string, { readonly at: number; readonly failures: number }>;
+  /** By store. `untried`: the store is down, and the write follows its pauses. */
+  readonly publishRetry: Map<string, { readonly at: number; readonly failures: number; readonly untried: boolean }>;
   /** `t` of the record that last proved itself by a handshake (F21). */
   floor: number | undefined;
   /** The last endpoint that life was seen with. */
@@ -97,6 +100,8 @@ export interface PeerEntry {
   fault: Fault | undefined;
   /** Why it cannot be pinged; a tunnel that lives does not clear it. */
   pingFault: Fault | undefined;
+  /** Codes of the faults that were told last, by store: each is said once. */
+  readonly told: Map<string, string>;
 }
 
 export interface DeviceEntry {
@@ -164,6 +169,7 @@ export function forgetStore(peer: PeerEntry, store: string): void {
   peer.remote.delete(store);
   peer.published.delete(store);
   peer.publishRetry.delete(store);
+  peer.told.delete(store);
 }
 
 function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
@@ -199,11 +205,13 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     reads: 0,
     fault: undefined,
     pingFault: undefined,
+    told: new Map(),
   };
 }
 
-export function createFault(error: StunmeshError, wallNow: number): Fault {
-  return { code: error.code, message: error.message, at: wallNow };
+/** `store`: the store that is at fault, or holds what is. */
+export function createFault(error: StunmeshError, wallNow: number, store?: string): Fault {
+  return { code: error.code, message: error.message, at: wallNow, ...(store === undefined ? {} : { store }) };
 }
 
 /** A peer that needs watching closely: it is neither connected nor resting. */

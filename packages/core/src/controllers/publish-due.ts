@@ -12,6 +12,11 @@ export function dueAt(c: Controllers, device: DeviceEntry, peer: PeerEntry, stor
   if (!device.facts || device.mappings.size === 0 || !peer.channel || !peer.wg || peer.publishing.has(storeName))
     return Number.POSITIVE_INFINITY;
   const retry = peer.publishRetry.get(storeName);
+  if (retry?.untried) {
+    // The store's own pause, as it stands now: it may have ended long before the one that was met.
+    const health = c.stores.get(storeName)?.health;
+    return health?.state === 'down' ? c.clock.now() + Math.max(0, (health.retryAt ?? 0) - c.clock.wallNow()) : 0;
+  }
   if (retry) return retry.at;
   const last = peer.published.get(storeName);
   if (!last) return 0;

@@ -67,6 +67,7 @@ export function createPublish(c: Controllers, on: PublishEvents): Publish {
     device.nextDiscoveryAt = c.clock.now() + nextDiscoveryGap(c, device, failed);
     if (changed) {
       device.n += 1;
+      wakeStores(c, device);
       on.stateChanged(device);
       await on.mappingChanged(device);
     }
@@ -92,6 +93,12 @@ export function createPublish(c: Controllers, on: PublishEvents): Publish {
       await Promise.all([...discoveries.values(), ...flushes.values()].map((j) => j.stop()));
     },
   };
+}
+
+/** What kept a store away may be over: those that are down are asked at once. */
+export function wakeStores(c: Controllers, device: DeviceEntry): void {
+  const names = new Set(device.peers.flatMap((peer) => peer.config.plugins));
+  for (const name of names) c.stores.get(name)?.wake?.();
 }
 
 /** A failed discovery is tried again soon; with a dead peer our mapping is looked at two seconds apart at first, then ever slower;
@@ -280,8 +287,8 @@ async function write(
     const failures = (peer.publishRetry.get(store.name)?.failures ?? 0) + (untried ? 0 : 1);
     const backoffMs = untried ? 0 : Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), MOST_RETRY_MS);
     const waitMs = Math.max(fault.retryAfterMs ?? 0, backoffMs);
-    peer.publishRetry.set(store.name, { at: c.clock.now() + waitMs, failures });
-    peer.fault = createFault(fault, c.clock.wallNow());
+    peer.publishRetry.set(store.name, { at: c.clock.now() + waitMs, failures, untried });
+    peer.fault = createFault(fault, c.clock.wallNow(), store.name);
     c.logger[failures === 1 && !untried ? 'warn' : 'debug'](
       { device: device.name, peer: peer.name, error: fault },
       `cannot publish to store "${store.name}"; trying again`,

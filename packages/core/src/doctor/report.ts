@@ -36,9 +36,11 @@ export function formatGroup(findings: readonly Finding[], { colour }: TextOption
   const paint = (code: string, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
   const lines = findings.flatMap((finding) => {
     const { verdict, subject, text, remedy, code } = finding;
-    const said = `${subject === undefined ? '' : `${subject}: `}${text}${code === undefined ? '' : ` [${code}]`}`;
+    const said = printable(
+      `${subject === undefined ? '' : `${subject}: `}${text}${code === undefined ? '' : ` [${code}]`}`,
+    );
     const body = wrap(said, COLUMNS - INDENT);
-    const help = remedy === undefined ? [] : wrap(`do: ${remedy}`, COLUMNS - INDENT, 4);
+    const help = remedy === undefined ? [] : wrap(printable(`do: ${remedy}`), COLUMNS - INDENT, 4);
     const margin = ' '.repeat(INDENT);
     return [
       ...body.map((line, i) => (i === 0 ? `  ${paint(COLOURS[verdict], verdict.padEnd(INDENT - 2))}` : margin) + line),
@@ -46,6 +48,11 @@ export function formatGroup(findings: readonly Finding[], { colour }: TextOption
     ];
   });
   return `${[paint('1', TITLES[first.check]), ...lines].join('\n')}\n`;
+}
+
+/** Names and texts of others reach a terminal as text alone; line breaks of ours stay. */
+function printable(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n]/gu, ' ');
 }
 
 /** The last line: what there is in all, and the exit status that follows. */

@@ -1,6 +1,6 @@
 /** What doctor asks of the operating system: rights, programs, kernel parts, sockets of other daemons. */
 import { constants } from 'node:fs';
-import { access, readdir, readFile, realpath } from 'node:fs/promises';
+import { access, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { release } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Clock } from '../api/index.js';
@@ -66,7 +66,8 @@ export function createSystem(env: NodeJS.ProcessEnv): System {
       // proc(5), /proc/net/unix: the path is the last column; the flag 00010000 marks one that listens.
       const lines = (await readText('/proc/self/net/unix')).split('\n');
       const paths = lines.flatMap((line) => /^\S+ \S+ \S+ 00010000 .* (\/\S.*)$/.exec(line)?.[1] ?? []);
-      return Promise.all([...new Set(paths)].map((path) => realpath(path).catch(() => path)));
+      const owned = await Promise.all([...new Set(paths)].map(async (path) => ((await isForeign(path)) ? [] : [path])));
+      return Promise.all(owned.flat().map((path) => realpath(path).catch(() => path)));
     },
     async httpDate(url, clock, signal) {
       using limit = clock.deadline(HTTP_MS, signal);
@@ -87,4 +88,10 @@ function passes(work: Promise<unknown>): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** A socket of another user than root and us: anybody can bind one with a daemon's name, and it is not believed. */
+async function isForeign(path: string): Promise<boolean> {
+  const seen = await stat(path).catch(() => undefined);
+  return seen !== undefined && seen.uid !== 0 && seen.uid !== process.geteuid?.();
 }

@@ -74,6 +74,8 @@ interface Open {
   leastMs: number;
   scatter: number;
   cause: StunmeshError;
+  /** The last try was a read that may only have missed an absent record: a write may find out more. */
+  unclear: boolean;
 }
 
 export function createCircuit(options: CircuitOptions): Circuit {
@@ -104,7 +106,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
   const failed = (error: StunmeshError): void => {
     failures += 1;
     if (open || failures < OPEN_AFTER) return;
-    open = { since: clock.now(), fullMs: FIRST_PAUSE_MS, ...pause(error) };
+    open = { since: clock.now(), fullMs: FIRST_PAUSE_MS, unclear: false, ...pause(error) };
     logger.warn(
       { store: name, error, failures, retryMs: Math.round(dueAt(open) - clock.now()) },
       'the store does not answer; it is left alone but for a try once in a while',
@@ -112,7 +114,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
   };
 
   const refusal = (doing: string): StunmeshError | undefined => {
-    if (!open || probe) return undefined;
+    if (!open || probe || (open.unclear && doing.startsWith('set'))) return undefined;
     const retryAfterMs = Math.ceil(dueAt(open) - clock.now());
     if (retryAfterMs <= 0) return undefined;
     const text = `store "${name}": ${doing} was not tried, as ${failures} calls in a row failed; the next try is due in ${Math.ceil(retryAfterMs / 1000)} s (the last failure: ${open.cause.message})`;
@@ -162,7 +164,10 @@ export function createCircuit(options: CircuitOptions): Circuit {
       if (!state) return await observe(call, failed);
       const attempt = observe(call, (error) => {
         failures += 1;
-        Object.assign(state, pause(error), { fullMs: Math.min(state.fullMs * FACTOR, LONGEST_PAUSE_MS) });
+        Object.assign(state, pause(error), {
+          fullMs: Math.min(state.fullMs * FACTOR, LONGEST_PAUSE_MS),
+          unclear: UNCLEAR.has(error.code) && !call.doing.startsWith('set'),
+        });
       });
       const over = attempt.then(
         () => undefined,

@@ -15,6 +15,17 @@ const WORLD = ['0.0.0.0/0', '2000::/3'].flatMap((text) => parsePrefix(text) ?? [
 const MOST = 0.5;
 const LOOPBACK = ['127.0.0.0/8', '::1/128'].flatMap((text) => parsePrefix(text) ?? []);
 
+/** What hosts inside a tunnel mostly have: RFC 1918, and the unique local addresses of RFC 4193. */
+const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'].flatMap(
+  (text) => parsePrefix(text) ?? [],
+);
+
+/** Whether a host with this address may be inside a tunnel, so that its mark would lead past it. */
+export function mayBeInside(address: string): boolean {
+  const bytes = parseAddress(address);
+  return bytes !== undefined && PRIVATE.some((range) => contains(range, bytes));
+}
+
 /** The mark by which a packet to `address` gets past every tunnel that takes over the default way: that of the device whose allowed
  * IPs hold the address by the longest prefix, the first of equals; 0: none is needed, or the device has none. */
 export function markTo(address: string, devices: Iterable<TunnelDevice>): number {

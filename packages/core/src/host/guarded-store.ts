@@ -21,6 +21,8 @@ export interface GuardedStore extends Store {
   readonly traits: StoreTraits;
   readonly counters: StoreCounters;
   readonly health: StoreHealth;
+  /** What kept it away may be over: where it is down the next call finds out. */
+  wake(): void;
   /** Never rejects: a key that could not be read has its error (F13), an absent one is not in the map. */
   getMany(keys: readonly string[], options: CallOptions): Promise<ReadonlyMap<string, string | StunmeshError>>;
   /** Never rejects: the map holds the failures. */
@@ -178,6 +180,7 @@ export function guardStore(options: GuardOptions): GuardedStore {
     get health() {
       return circuit.health;
     },
+    wake: circuit.news,
     get: store.getMany ? (key, o) => getTogether(key, undefined, o) : get,
     set: store.setMany ? setTogether : set,
     ...(store.delete ? { delete: remove } : {}),

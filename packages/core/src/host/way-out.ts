@@ -15,10 +15,14 @@ import { parseAddress } from '../net/index.js';
 import { createDnsClient } from '../runtime/dns-client.js';
 import { createResolver, type Resolver } from '../runtime/resolver.js';
 import { raceAbort } from './call-queue.js';
-import { fullTunnel, markTo, type TunnelDevice } from './full-tunnel.js';
+import { fullTunnel, markTo, mayBeInside, type TunnelDevice } from './full-tunnel.js';
 
-/** While there is another address to try, one that does not answer has so long. */
+/** While there is something else to try, an attempt that is not answered has so long. */
 const ATTEMPT_MS = 3_000;
+/** The last one has so long: an answer takes three repeats of the SYN at most (1, 3 and 7 s); Linux itself gives up after 127 s. */
+const LAST_ATTEMPT_MS = 10_000;
+/** Once one family has addresses, the other has so long: some servers drop questions for AAAA. RFC 8305 section 3 waits 50 ms. */
+const OTHER_FAMILY_MS = 300;
 const DNS_PORT = 53;
 
 export interface WayOutOptions {
@@ -30,6 +34,15 @@ export interface WayOutOptions {
   /** Stand-ins (tests). */
   readonly resolvConf?: string;
   readonly hostsFile?: string;
+  /** Whom the system asks, "192.0.2.53:53". */
+  readonly nameServers?: readonly string[];
+  connectPlainly?(host: string, port: number, signal: AbortSignal): Promise<Socket>;
+}
+
+interface Attempt {
+  readonly address: string;
+  /** 0: by the system's own means. */
+  readonly firewallMark: number;
 }
 
 export interface WayOut {
@@ -42,6 +55,7 @@ export interface WayOut {
 export function createWayOut(options: WayOutOptions): WayOut {
   const { clock, logger, capture } = options;
   const { connectTcp, openDatagramSocket } = capture;
+  const plainly = options.connectPlainly ?? connectPlainly;
   let warned = false;
 
   /** The device whose mark is in force; said once. */
@@ -80,35 +94,59 @@ export function createWayOut(options: WayOutOptions): WayOut {
     return ask(host, family, servers, signal);
   };
 
-  const resolve = createResolver({ ask: askMarked, ...(options.hostsFile ? { hostsFile: options.hostsFile } : {}) });
+  const { hostsFile, nameServers: systems } = options;
+  const resolve = createResolver({
+    ask: askMarked,
+    ...(hostsFile ? { hostsFile } : {}),
+    ...(systems ? { nameServers: systems } : {}),
+  });
 
-  const addressesOf = async (host: string, signal: AbortSignal): Promise<readonly Endpoint['address'][]> => {
+  const addressesOf = async (host: string, signal: AbortSignal): Promise<readonly string[]> => {
     if (isIP(host) !== 0) return [host];
-    const found = await Promise.allSettled(([4, 6] as const).map((family) => resolve(host, family, signal)));
-    signal.throwIfAborted();
-    const addresses = found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
-    if (addresses.length > 0) return addresses;
-    const reason = found.find((each) => each.status === 'rejected')?.reason;
-    throw reason ?? new StunmeshError('ERR_RESOLVE', `${host} has no address`);
+    const over = new AbortController();
+    const end = (): void => over.abort(signal.reason);
+    signal.addEventListener('abort', end, { once: true });
+    try {
+      const asked = ([4, 6] as const).map(async (family) => {
+        const addresses = await resolve(host, family, over.signal);
+        if (addresses.length > 0) clock.sleep(OTHER_FAMILY_MS, over.signal).then(end, () => undefined);
+        return addresses;
+      });
+      const found = await Promise.allSettled(asked);
+      signal.throwIfAborted();
+      const addresses = found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
+      if (addresses.length > 0) return addresses;
+      const reason = found.find((each) => each.status === 'rejected')?.reason;
+      throw reason ?? new StunmeshError('ERR_RESOLVE', `${host} has no address`);
+    } finally {
+      signal.removeEventListener('abort', end);
+      over.abort();
+    }
   };
 
-  const connectTo = async (address: string, port: number, signal: AbortSignal): Promise<Socket> => {
+  const attemptsAt = (address: string): readonly Attempt[] => {
     const firewallMark = markTo(address, options.devices());
-    if (firewallMark === 0 || !connectTcp) return await connectPlainly(address, port, signal);
+    const inside = firewallMark !== 0 && mayBeInside(address);
+    return [{ address, firewallMark }, ...(inside ? [{ address, firewallMark: 0 }] : [])];
+  };
+
+  const connectTo = async ({ address, firewallMark }: Attempt, port: number, signal: AbortSignal): Promise<Socket> => {
+    if (firewallMark === 0 || !connectTcp) return await plainly(address, port, signal);
     const family = parseAddress(address)?.length === 4 ? 4 : 6;
     return await connectTcp({ to: { family, address, port }, firewallMark, signal });
   };
 
   const connect: Connect = async ({ host, port, signal }) => {
     signal.throwIfAborted();
-    if (!inForce() || !connectTcp) return await connectPlainly(host, port, signal);
-    const addresses = await addressesOf(host, signal);
+    const past = inForce() !== undefined && connectTcp !== undefined;
+    const attempts = past
+      ? (await addressesOf(host, signal)).flatMap(attemptsAt)
+      : [{ address: host, firewallMark: 0 }];
     let failure: unknown;
-    for (const [index, address] of addresses.entries()) {
-      const last = index === addresses.length - 1;
-      using limit = last ? undefined : clock.deadline(ATTEMPT_MS, signal);
+    for (const [index, attempt] of attempts.entries()) {
+      using limit = clock.deadline(index === attempts.length - 1 ? LAST_ATTEMPT_MS : ATTEMPT_MS, signal);
       try {
-        return await connectTo(address, port, limit?.signal ?? signal);
+        return await connectTo(attempt, port, limit.signal);
       } catch (error) {
         signal.throwIfAborted();
         failure = error;

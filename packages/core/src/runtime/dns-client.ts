@@ -1,6 +1,7 @@
 /** Asks name servers for addresses over sockets that the caller opens: for questions that must carry a mark, which c-ares' cannot. */
 import { randomInt } from 'node:crypto';
 import { type Clock, type DatagramSocket, type Endpoint, type Family, StunmeshError } from '../api/index.js';
+import { formatEndpoint } from '../net/index.js';
 import { type DnsAnswer, encodeQuestion, parseAnswer } from './dns-message.js';
 
 /** A server is asked anew after this time, in each of so many rounds over all servers. */
@@ -48,15 +49,21 @@ export function createDnsClient({ clock, open }: DnsClientOptions): AskServers {
     }
   };
 
+  /** The server that answered last: one that is dead costs its time only once. */
+  let answering: string | undefined;
+
   return async (host, family, servers, signal) => {
+    const rank = (server: Endpoint): number => (formatEndpoint(server) === answering ? 0 : 1);
+    const inOrder = servers.toSorted((a, b) => rank(a) - rank(b));
     let failed = 'no name server answers';
     for (let round = 0; round < ROUNDS; round += 1) {
-      for (const server of servers) {
+      for (const server of inOrder) {
         // A new number each time: an answer to an old question is nobody's.
         const question = encodeQuestion(host, family, randomInt(0x1_0000));
         if (!question) throw unresolved(host, family, 'not a host name');
         const answer = await askOne(question, family, server, signal);
         signal.throwIfAborted();
+        if (answer?.code === 0 || answer?.code === NO_SUCH_NAME) answering = formatEndpoint(server);
         if (answer?.code === NO_SUCH_NAME) throw unresolved(host, family, 'no such name');
         if (answer?.code === 0) return answer.addresses;
         if (answer) failed = `the name server refuses or fails (code ${answer.code})`;

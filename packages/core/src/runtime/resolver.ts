@@ -11,7 +11,8 @@ export interface ResolverOptions {
   readonly hostsFile?: string;
   /** Name servers, "192.0.2.53" or "192.0.2.53:53". Default: those of /etc/resolv.conf. */
   readonly nameServers?: readonly string[];
-  /** Asks in place of c-ares; undefined: no need for it now. It gets names alone, those that the hosts file does not have. */
+  /** Asks beside c-ares, and the first answer wins; undefined: no need for it now. It gets names alone, those that the hosts
+   * file does not have. */
   ask?(host: string, family: Family, signal: AbortSignal): Promise<readonly string[]> | undefined;
 }
 
@@ -43,8 +44,32 @@ export function createResolver(o: ResolverOptions = {}): Resolver {
     const known = hostsAddresses(await readHosts(o.hostsFile ?? '/etc/hosts'), host, family);
     signal.throwIfAborted();
     if (known.length > 0) return known;
-    return (await o.ask?.(host, family, signal)) ?? (await query(host, family, signal, o.nameServers));
+    return await queryBothWays(o, host, family, signal);
   };
+}
+
+/** Either way may be the only one to a name server: past a tunnel, or through it. Errors: those of `ask`, when both failed. */
+async function queryBothWays(
+  o: ResolverOptions,
+  host: string,
+  family: Family,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const over = new AbortController();
+  const onAbort = (): void => over.abort(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    const asked = o.ask?.(host, family, over.signal);
+    const plain = query(host, family, over.signal, o.nameServers);
+    return await (asked ? Promise.any([asked, plain]) : plain);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error instanceof AggregateError ? error.errors[0] : error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    // The slower one is of no use any more.
+    over.abort();
+  }
 }
 
 /** No hosts file is as good as an empty one. */

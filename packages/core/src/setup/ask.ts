@@ -29,7 +29,13 @@ export function openAsker(input: NodeJS.ReadableStream, output: NodeJS.WritableS
       done();
     },
   });
-  const terminal = createInterface({ input, output: echo, terminal: (input as { isTTY?: boolean }).isTTY === true });
+  const terminal = createInterface({
+    input,
+    output: echo,
+    // A hidden answer must not come back by the arrow keys.
+    historySize: 0,
+    terminal: (input as { isTTY?: boolean }).isTTY === true,
+  });
   const closed = new AbortController();
   terminal.on('close', () => closed.abort());
   terminal.on('SIGINT', () => terminal.close());

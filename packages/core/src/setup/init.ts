@@ -1,5 +1,6 @@
 /** `stunmesh init`: devices in, a checked configuration and the next steps out. */
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { StunmeshError } from '../api/index.js';
 import type { Asker } from './ask.js';
@@ -36,7 +37,13 @@ export async function initialise(options: InitOptions): Promise<string> {
   const remarks = [...(await options.check(config.path)), ...missingSecret(plan)];
   await using kept = secretPath === undefined ? undefined : await openNewFile(secretPath, `${secret?.text ?? ''}\n`);
   await kept?.place(force);
-  await config.place(force);
+  try {
+    await config.place(force);
+  } catch (error) {
+    // The secret alone would stand in the way of the next try.
+    if (secretPath !== undefined && !force) await rm(secretPath, { force: true }).catch(() => undefined);
+    throw error;
+  }
   return formatNextSteps(plan, { path, ...(secretPath === undefined ? {} : { secretPath }), remarks });
 }
 

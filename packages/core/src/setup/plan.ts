@@ -181,7 +181,8 @@ function parseSettings(pairs: readonly string[]): Record<string, SettingValue> {
 }
 
 function passwordInUrl(text: string): string | undefined {
-  if (!/:\/\/[^/@\s]*:[^/@\s]+@/.test(text)) return undefined;
+  const found = /:\/\/[^@\s]*:[^@\s]+@/.test(text) || /[?&](token|passw\w*|secret|api_?key)=/i.test(text);
+  if (!found) return undefined;
   return 'leave the password out of the address; it has a place of its own (--secret-stdin, --secret-file, --secret-env)';
 }
 

@@ -36,10 +36,13 @@ export async function openHttpPages(
     (request, response) => void answer(pages, request, response),
   );
   server.maxConnections = MOST_CONNECTIONS;
+  // A reader that does not read must not keep its place.
+  server.timeout = REQUEST_MS;
   const text = formatEndpoint(listen);
   await new Promise<void>((resolve, reject) => {
     // It stays: an accept that fails later (no descriptors left) must not end the daemon.
     server.on('error', (error: NodeJS.ErrnoException) => {
+      if (server.listening) return;
       server.close();
       reject(new StunmeshError('ERR_METRICS_LISTEN', `cannot serve metrics on ${text}: ${explain(error)}`));
     });

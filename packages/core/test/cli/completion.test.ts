@@ -6,7 +6,15 @@ import { formatCompletion } from '#src/cli/completion.js';
 import { createProgram } from '#src/cli/program.js';
 
 const nothing = () => undefined;
-const program = createProgram({ env: {}, cwd: '/', colour: false, stdout: nothing, stderr: nothing });
+const program = createProgram({
+  env: {},
+  cwd: '/',
+  colour: false,
+  stdout: nothing,
+  stderr: nothing,
+  outlivesOutput: false,
+  flushed: async () => undefined,
+});
 
 /** What bash offers after these words; the last one is being typed. */
 function offered(...words: string[]): string[] {

@@ -1,6 +1,6 @@
 /** The built command as a child process: exit codes, sentences, and no stack traces. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -220,4 +220,16 @@ test('status --json --watch: a snapshot, then events, until it is interrupted', 
   assert.equal(second?.['to'], 'connected');
   assert.equal(watched.code, 0, watched.stderr);
   assert.equal(watched.stderr, '');
+});
+
+test('output that cannot be written is a failure; a reader that went away is none', () => {
+  const run = (redirection: string) =>
+    spawnSync('bash', [
+      '-c',
+      `"$0" "$1" completion bash ${redirection}; exit "\${PIPESTATUS[0]}"`,
+      process.execPath,
+      MAIN,
+    ]).status;
+  assert.equal(run('>/dev/full'), 1);
+  assert.equal(run('| true'), 0);
 });

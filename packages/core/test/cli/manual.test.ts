@@ -8,7 +8,15 @@ import { createProgram } from '#src/cli/program.js';
 import { referenceRows } from '#src/config/reference.js';
 
 const nothing = () => undefined;
-const program = createProgram({ env: {}, cwd: '/', colour: false, stdout: nothing, stderr: nothing });
+const program = createProgram({
+  env: {},
+  cwd: '/',
+  colour: false,
+  stdout: nothing,
+  stderr: nothing,
+  outlivesOutput: false,
+  flushed: async () => undefined,
+});
 const page = formatManual(program);
 const plain = page.replaceAll('\\-', '-').replaceAll('\\(ti', '~');
 

@@ -8,7 +8,7 @@ test('a reload keeps what is known of a peer that stays, drops what a lost store
   const d = createControllers({ pluginsOf: () => ['one', 'two'] });
   const { config } = d.peer;
   assert.equal(reconfigureDevice(d.device, d.device.config, 0), false);
-  for (const name of ['one', 'two']) d.peer.publishRetry.set(name, { at: 5, failures: 1 });
+  for (const name of ['one', 'two']) d.peer.publishRetry.set(name, { at: 5, failures: 1, untried: false });
   d.peer.renewals = 3;
   const added = { ...config, name: 'added', publicKey: d.own.publicKey };
   const peers = new Map([

@@ -191,3 +191,54 @@ test('F23 of two stores one bears few reads: the other is looked at every second
   await h.advance(2_000);
   assert.equal(h.entry().phase, 'connected');
 });
+
+test('F18 F23 a host that moves while its store is down publishes as soon as the store is back', async () => {
+  const h = createHarness({ keepaliveSeconds: 25, refreshIntervalMs: 600_000 });
+  await h.start();
+  await h.connect();
+  await h.live(60_000);
+  const main = h.stores.get('main') ?? assert.fail();
+  main.failure = down();
+  h.mappings.set(4, '203.0.113.9:41000');
+  await h.engine.refresh();
+  await h.live(600_000);
+  assert.equal(h.snapshot().stores[0]?.state, 'down');
+  main.failure = undefined;
+  h.peer().answersAt = undefined;
+  h.forget();
+  await h.advance(60_000);
+  const [first] = h.only('publish');
+  assert.ok(first, 'published within a minute');
+  assert.equal(h.peer().ourRecord()?.ipv4?.port, 41_000);
+});
+
+test('F27 a host that moves asks a store that is down at once: its own network may have kept it away', async () => {
+  const h = createHarness({ keepaliveSeconds: 25, refreshIntervalMs: 600_000 });
+  await h.start();
+  await h.connect();
+  await h.live(60_000);
+  const main = h.stores.get('main') ?? assert.fail();
+  main.failure = down();
+  h.mappings.set(4, '203.0.113.9:41000');
+  await h.engine.refresh();
+  await h.live(1_200_000);
+  assert.equal(h.snapshot().stores[0]?.state, 'down');
+  main.failure = undefined;
+  h.mappings.set(4, '203.0.113.9:42000');
+  h.forget();
+  await h.engine.refresh();
+  await h.live(5_000);
+  assert.equal(h.peer().ourRecord()?.ipv4?.port, 42_000);
+});
+
+test('F13 two stores that are down, each for its own reason, are named once each, not at every reading', async () => {
+  const h = createHarness({ stores: { a: {}, b: {}, c: {} }, watch: false });
+  const [a, b] = [h.stores.get('a') ?? assert.fail(), h.stores.get('b') ?? assert.fail()];
+  a.failure = down();
+  b.failure = new StunmeshError('ERR_STORE_DENIED', 'wrong password');
+  await h.start();
+  await h.advance(HOUR);
+  const lines = h.logger.lines.filter(({ level }) => level === 'warn');
+  assert.ok(lines.length <= 8, `${lines.length} warnings\n${h.logger.text().slice(0, 2000)}`);
+  assert.ok(h.events.filter(({ event }) => event === 'fault').length <= 8);
+});

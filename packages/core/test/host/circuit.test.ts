@@ -359,3 +359,23 @@ test('10,000 calls to a store that is down leave no listener and no timer behind
   assert.deepEqual([listeners(), g.clock.pending], [0, 0]);
   await g.store.close();
 });
+
+test('an absent record that a plugin calls a failure does not keep the write behind it away for ever', async () => {
+  const state = { down: true };
+  const failing = (code: 'ERR_STORE_UNAVAILABLE' | 'ERR_EXEC_FAILED') => Promise.reject(new StunmeshError(code, 'no'));
+  const { store, clock, calls } = guard({
+    get: () => failing(state.down ? 'ERR_STORE_UNAVAILABLE' : 'ERR_EXEC_FAILED'),
+    set: () => (state.down ? failing('ERR_STORE_UNAVAILABLE') : Promise.resolve()),
+  });
+  for (let i = 0; i < 6; i += 1) await store.get(key(i), free).catch(() => undefined);
+  assert.equal(store.health.state, 'down');
+  state.down = false;
+  // As a host does that looks for its own record before it writes one.
+  for (let i = 0; i < 20 && store.health.state === 'down'; i += 1) {
+    await clock.advance(10_000);
+    await store.get(KEY, free).catch(() => undefined);
+    await store.set(KEY, 'ab12', free).catch(() => undefined);
+  }
+  assert.equal(store.health.state, 'up');
+  assert.ok(calls.includes(`set ${KEY[0]}`));
+});

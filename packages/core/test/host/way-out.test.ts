@@ -1,15 +1,17 @@
 /** Connections of stores and questions for names, with and without a tunnel that takes over the default way. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type CaptureModule, type DatagramSocketOptions, StunmeshError } from '#src/api/index.js';
-import type { TunnelDevice } from '#src/host/full-tunnel.js';
-import { createWayOut, type WayOut } from '#src/host/way-out.js';
+import { type CaptureModule, type Clock, type DatagramSocketOptions, StunmeshError } from '#src/api/index.js';
+import { mayBeInside, type TunnelDevice } from '#src/host/full-tunnel.js';
+import { createWayOut, type WayOut, type WayOutOptions } from '#src/host/way-out.js';
 import { createSystemClock } from '#src/runtime/system-clock.js';
+import { createFakeClock, settle } from '#src/testing/fake-clock.js';
 import { createMemoryLogger } from '#src/testing/memory-logger.js';
 
 const free = new AbortController().signal;
@@ -24,8 +26,23 @@ interface Scene {
   readonly log: () => string;
 }
 
+interface SceneOptions {
+  readonly able?: boolean;
+  /** So many marked connections fail. */
+  readonly fails?: number;
+  /** Marked connections are not answered. */
+  readonly hangs?: boolean;
+  /** The type of record for which questions are dropped. */
+  readonly deaf?: number;
+  readonly clock?: Clock;
+  readonly plainly?: NonNullable<WayOutOptions['connectPlainly']>;
+}
+
 /** A way out whose marked sockets lead to a server on loopback, whatever their address. */
-async function scene(t: TestContext, { able = true, fails = 0 } = {}): Promise<Scene & { port: number }> {
+async function scene(
+  t: TestContext,
+  { able = true, fails = 0, hangs = false, deaf = 0, clock = createSystemClock(), plainly }: SceneOptions = {},
+): Promise<Scene & { port: number }> {
   const server = createServer((socket) => socket.on('error', () => undefined).end('hello'));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -42,6 +59,10 @@ async function scene(t: TestContext, { able = true, fails = 0 } = {}): Promise<S
     async connectTcp({ to, firewallMark, signal }) {
       signal.throwIfAborted();
       marked.push(`tcp ${to.address}:${to.port} ${firewallMark}`);
+      if (hangs)
+        return await new Promise<never>((_, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+        );
       left -= 1;
       if (left >= 0) throw new StunmeshError('ERR_CAPTURE_UNREACHABLE', `no way to ${to.address}`);
       return connect(port, '127.0.0.1');
@@ -51,7 +72,9 @@ async function scene(t: TestContext, { able = true, fails = 0 } = {}): Promise<S
       return {
         async send(message) {
           const head = Buffer.from(message);
-          const four = head.readUInt16BE(head.length - 4) === 1;
+          const type = head.readUInt16BE(head.length - 4);
+          if (type === deaf) return;
+          const four = type === 1;
           head.writeUInt16BE(0x8180, 2);
           head.writeUInt16BE(four ? 2 : 0, 6);
           const record = (last: number) => [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, 198, 51, 100, last];
@@ -64,12 +87,14 @@ async function scene(t: TestContext, { able = true, fails = 0 } = {}): Promise<S
   const devices: TunnelDevice[] = [];
   const logger = createMemoryLogger();
   const wayOut = createWayOut({
-    clock: createSystemClock(),
+    clock,
     logger,
     capture: able ? capture : { name: 'fake' },
     devices: () => devices,
     resolvConf: join(folder, 'resolv.conf'),
     hostsFile: join(folder, 'hosts'),
+    nameServers: ['127.0.0.1:1'],
+    ...(plainly ? { connectPlainly: plainly } : {}),
   });
   return { wayOut, devices, marked, log: () => logger.text(), port };
 }
@@ -138,4 +163,83 @@ test('a plain connection that is refused or given up is a failure, and leaves no
   const connecting = wayOut.connect({ host: '127.0.0.1', port: 1, signal: caller.signal });
   caller.abort(new Error('enough'));
   await assert.rejects(connecting, /enough/);
+});
+
+/** A port of loopback whose SYNs are dropped: the queue of connections that nobody accepts is full. */
+async function blackHole(t: TestContext): Promise<number> {
+  const holder = spawn(process.execPath, [
+    '-e',
+    `const server = require('node:net').createServer();
+     server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+       require('node:fs').writeSync(1, server.address().port + ' ');
+       for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+     });`,
+  ]);
+  t.after(() => holder.kill('SIGKILL'));
+  const port = Number(String((await once(holder.stdout, 'data'))[0]));
+  const fillers = Array.from({ length: 4 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+  t.after(() => {
+    for (const each of fillers) each.destroy();
+  });
+  await once(fillers[0] as Socket, 'connect');
+  await settle(50);
+  return port;
+}
+
+test('a connection that nobody answers ends after 10 s, marked or plain', { timeout: 60_000 }, async (t) => {
+  const clock = createFakeClock();
+  const { wayOut, devices } = await scene(t, { hangs: true, clock });
+  const port = await blackHole(t);
+  const unavailable = { code: 'ERR_STORE_UNAVAILABLE', message: /no answer within 10000 ms/ };
+  const plain = assert.rejects(wayOut.connect({ host: '127.0.0.1', port, signal: free }), unavailable);
+  await clock.advance(9_999);
+  assert.equal(clock.pending, 1, 'it still tries');
+  await clock.advance(1);
+  await plain;
+  devices.push(FULL);
+  const marked = assert.rejects(wayOut.connect({ host: '203.0.113.7', port: 1, signal: free }), unavailable);
+  await clock.advance(10_000);
+  await marked;
+  assert.equal(clock.pending, 0);
+});
+
+test('F5 a private address that is not past the tunnel is tried in it, and no other one', async (t) => {
+  const plain: string[] = [];
+  const { wayOut, devices, marked, port } = await scene(t, {
+    fails: 9,
+    plainly: async (address, toPort) => {
+      plain.push(`${address}:${toPort}`);
+      return connect(toPort, '127.0.0.1');
+    },
+  });
+  devices.push(FULL);
+  await assert.rejects(wayOut.connect({ host: '198.51.100.9', port: 1, signal: free }), {
+    code: 'ERR_STORE_UNAVAILABLE',
+  });
+  for (const [address, inside] of [
+    ['172.31.0.1', true],
+    ['172.32.0.1', false],
+    ['192.168.9.9', true],
+    ['fd00::1', true],
+    ['2001:db8::1', false],
+    ['a.example', false],
+  ] as const)
+    assert.equal(mayBeInside(address), inside, address);
+  assert.equal(plain.length, 0);
+  const socket = await wayOut.connect({ host: '10.64.0.7', port, signal: free });
+  assert.equal(String((await once(socket, 'data'))[0]), 'hello');
+  assert.deepEqual(plain, [`10.64.0.7:${port}`]);
+  assert.deepEqual(marked, [`tcp 198.51.100.9:1 ${MARK}`, `tcp 10.64.0.7:${port} ${MARK}`]);
+});
+
+test('a name server that drops questions for AAAA costs 300 ms, not its whole time', { timeout: 60_000 }, async (t) => {
+  const clock = createFakeClock();
+  const { wayOut, devices } = await scene(t, { deaf: 28, clock });
+  devices.push(FULL);
+  const connecting = wayOut.connect({ host: 'store.example.org', port: 1, signal: free });
+  while (clock.pending < 2) await settle(1);
+  await clock.advance(300);
+  (await connecting).destroy();
+  assert.equal(clock.now(), 300);
+  assert.equal(clock.pending, 0);
 });

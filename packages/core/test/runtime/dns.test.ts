@@ -147,3 +147,15 @@ test('a caller who gives up is let go at once, and the socket with it', async ()
   await answered;
   assert.deepEqual([c.openSockets(), c.clock.pending], [0, 0]);
 });
+
+test('the server that answered last is asked first, for names that are there and that are not', async () => {
+  for (const second of ['good', 'unknown'] as const) {
+    const c = client('silent', second);
+    for (let i = 0; i < 2; i += 1) {
+      const answered = c.ask('a.example.org', 4, servers, free).catch(() => undefined);
+      await c.clock.advance(1_000);
+      await answered;
+    }
+    assert.deepEqual(c.asked, ['192.0.2.53', '192.0.2.54', '192.0.2.54'], second);
+  }
+});

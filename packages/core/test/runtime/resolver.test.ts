@@ -106,3 +106,36 @@ test('a name server that is not there, and a text that is no name, are ERR_RESOL
   await assert.rejects(resolve('stun.example', 4, live()), /no name server can be reached/);
   await assert.rejects(resolve('not a..name', 4, live()), (e) => hasCode(e, 'ERR_RESOLVE'));
 });
+
+test('F5 past a tunnel and through it are asked at once: one answer suffices, and the other way is let go', {
+  timeout: 60_000,
+}, async (t) => {
+  const server = await nameServer(t, { 'inside.example': [[10, 64, 0, 7]] });
+  const signals: AbortSignal[] = [];
+  const resolveBeside = (ask: (signal: AbortSignal) => Promise<readonly string[]>, nameServer: string) =>
+    createResolver({
+      hostsFile: '/nonexistent',
+      nameServers: [nameServer],
+      ask(_host, _family, signal) {
+        signals.push(signal);
+        return ask(signal);
+      },
+    });
+  const hangs = (signal: AbortSignal) =>
+    new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+  const fails = async (): Promise<never> => {
+    throw new StunmeshError('ERR_RESOLVE', 'past the tunnel nobody answers');
+  };
+  assert.deepEqual(await resolveBeside(hangs, server.address)('inside.example', 4, live()), ['10.64.0.7']);
+  assert.ok(signals[0]?.aborted);
+  assert.deepEqual(await resolveBeside(fails, server.address)('inside.example', 4, live()), ['10.64.0.7']);
+  const silent = await nameServer(t, 'silent');
+  assert.deepEqual(await resolveBeside(async () => ['192.0.2.1'], silent.address)('a.example', 4, live()), [
+    '192.0.2.1',
+  ]);
+  await assert.rejects(resolveBeside(fails, server.address)('gone.example', 4, live()), /past the tunnel nobody/);
+  const caller = new AbortController();
+  const asked = resolveBeside(hangs, silent.address)('a.example', 4, caller.signal);
+  setImmediate(() => caller.abort(new StunmeshError('ERR_DEADLINE', 'too late')));
+  await assert.rejects(asked, (e) => hasCode(e, 'ERR_DEADLINE'));
+});

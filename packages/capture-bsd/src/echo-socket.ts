@@ -1,11 +1,11 @@
 /** The raw ICMP socket for a tunnel device: echo requests out, echo replies in (F30). */
 import { type EchoSocket, type EchoSocketOptions, type Family, StunmeshError } from '@stunmesh/core/api';
-import { formatAddress, parseAddress } from '@stunmesh/core/net';
+import { formatAddress, isLinkLocal, parseAddress } from '@stunmesh/core/net';
 import { closedError, lostError, openError, sendError } from './errors.js';
 import type { Native, NativeSocket, PacketListener } from './native.js';
 import type { NetworkNews } from './network-news.js';
 import { routeTo } from './route.js';
-import { decodeSockaddr, encodeSockaddr, int32, isLinkLocal } from './sockaddr.js';
+import { decodeSockaddr, encodeSockaddr, int32 } from './sockaddr.js';
 
 const BUFFER_BYTES = 65_536;
 const ECHO_REPLY: Readonly<Record<Family, number>> = { 4: 0, 6: 129 };

@@ -1,9 +1,9 @@
 /** Which way a packet would leave: a UDP socket that is connected and sends nothing knows. */
 import type { Route } from '@stunmesh/core/api';
-import { parseAddress } from '@stunmesh/core/net';
+import { isLinkLocal, parseAddress } from '@stunmesh/core/net';
 import { listInterfaces } from './interfaces.js';
 import { isSystemError, type Native } from './native.js';
-import { decodeSockaddr, encodeSockaddr, int32, isLinkLocal } from './sockaddr.js';
+import { decodeSockaddr, encodeSockaddr, int32 } from './sockaddr.js';
 
 /** What routing looks at beside the destination. */
 export interface RoutingKey {

@@ -1,6 +1,6 @@
 /** The listening half of a STUN socket: captures on the underlay's interfaces, whichever there are at a time. */
 import { type Endpoint, isStunmeshError, type StunmeshError, type StunSocketOptions } from '@stunmesh/core/api';
-import { isStunResponse, type StunMatch } from '@stunmesh/core/net';
+import { isLinkLocal, isStunResponse, type StunMatch } from '@stunmesh/core/net';
 import { type CaptureSet, createCaptureSet } from './capture-set.js';
 import { rewrittenError } from './errors.js';
 import { type LinkType, parseFrame } from './frame.js';
@@ -9,7 +9,6 @@ import { chooseUnderlay, listInterfaces, missingError } from './interfaces.js';
 import type { Native } from './native.js';
 import type { NetworkNews } from './network-news.js';
 import { defaultRouteInterfaces } from './route.js';
-import { isLinkLocal } from './sockaddr.js';
 
 export interface StunEarsParts {
   readonly native: Native;

@@ -1,10 +1,10 @@
 /** The raw ICMP socket bound to a tunnel device: echo requests out, echo replies in (F30). */
 import { type EchoSocket, type EchoSocketOptions, type Family, StunmeshError } from '@stunmesh/core/api';
-import { assembleBpf, bpf, DROP_ALL, encodeBpf, parseAddress, parseIpv4 } from '@stunmesh/core/net';
+import { assembleBpf, bpf, DROP_ALL, encodeBpf, isLinkLocal, parseAddress, parseIpv4 } from '@stunmesh/core/net';
 import type { DeviceWatch } from './device-watch.js';
 import { closedError, lostError, openError, sendError } from './errors.js';
 import type { Native, NativeSocket, PacketListener } from './native.js';
-import { BYTE_ORDER, decodeSockaddr, encodeSockaddr, int32, isLinkLocal } from './sockaddr.js';
+import { BYTE_ORDER, decodeSockaddr, encodeSockaddr, int32 } from './sockaddr.js';
 
 const KEEP_ALL = assembleBpf([bpf.keep(0xffff)]);
 const BUFFER_BYTES = 65_536;

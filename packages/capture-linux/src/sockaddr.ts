@@ -55,8 +55,3 @@ export function int32(value: number): Uint8Array {
   new DataView(result.buffer).setInt32(0, value, LITTLE);
   return result;
 }
-
-/** Whether the address is link-local IPv6 (fe80::/10), which means nothing without an interface. */
-export function isLinkLocal(address: string): boolean {
-  return /^fe[89ab]/i.test(address);
-}

@@ -7,6 +7,7 @@ import {
   encodeUdp,
   formatAddress,
   formatEndpoint,
+  isLinkLocal,
   isStunResponse,
   PACKET_LAYOUTS,
   parseIpv4,
@@ -16,7 +17,7 @@ import {
 import { closedError, lostError, openError, sendError } from './errors.js';
 import type { Native, NativeSocket, PacketListener } from './native.js';
 import { sourceFor } from './route.js';
-import { BYTE_ORDER, decodeSockaddr, encodeSockaddr, int32, isLinkLocal } from './sockaddr.js';
+import { BYTE_ORDER, decodeSockaddr, encodeSockaddr, int32 } from './sockaddr.js';
 
 const UDP = 17;
 /** The largest IP packet. */

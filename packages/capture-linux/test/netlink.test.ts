@@ -1,6 +1,7 @@
 /** Netlink messages and socket addresses as bytes, with no kernel in between. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isLinkLocal } from '@stunmesh/core/net';
 import fc from 'fast-check';
 import {
   addressDumpRequest,
@@ -13,7 +14,7 @@ import {
   parseRoute,
   routeRequest,
 } from '#src/netlink.js';
-import { BYTE_ORDER, decodeSockaddr, encodeSockaddr, int32, isLinkLocal } from '#src/sockaddr.js';
+import { BYTE_ORDER, decodeSockaddr, encodeSockaddr, int32 } from '#src/sockaddr.js';
 
 const options = { skip: BYTE_ORDER === 'LE' ? false : 'the bytes here are those of a little-endian machine' };
 const bytes = (hex: string) => Uint8Array.from(Buffer.from(hex.replaceAll(/\s/g, ''), 'hex'));

@@ -29,14 +29,15 @@ export function createNatWatch(c: Controllers, device: DeviceEntry, told: () => 
   /** Reflexive addresses that were examined: where the servers can tell nothing they are not asked for ever. */
   const examined = new Map<Family, string>();
 
+  const note = (error: unknown): undefined => {
+    if (!c.signal.aborted) c.logger.debug({ device: device.name, error }, 'NAT behaviour not found out');
+  };
+
   const examine = async (): Promise<void> => {
     let again = false;
     let news = false;
     for (const family of [...device.mappings.keys()]) {
-      const found = await c.examineNat?.(device, family, c.signal).catch((error: unknown) => {
-        if (!c.signal.aborted) c.logger.debug({ device: device.name, error }, 'NAT behaviour not found out');
-        return undefined;
-      });
+      const found = await c.examineNat?.(device, family, c.signal).catch(note);
       const address = device.mappings.get(family)?.endpoint.address;
       // It moved meanwhile: what was found is of the past.
       if (!found || address === undefined || found.mapped?.address !== address) continue;
@@ -75,9 +76,7 @@ export function createNatWatch(c: Controllers, device: DeviceEntry, told: () => 
       wantedSince = undefined;
       lastAt = now;
       running = examine()
-        .catch((error: unknown) => {
-          if (!c.signal.aborted) c.logger.debug({ device: device.name, error }, 'NAT behaviour not found out');
-        })
+        .catch(note)
         .finally(() => {
           running = undefined;
         });

@@ -102,3 +102,8 @@ const REFUSED: readonly { readonly name: string; readonly ranges: readonly Prefi
 export function refusedAddress(address: Uint8Array): string | undefined {
   return REFUSED.find(({ ranges }) => ranges.some((range) => contains(range, address)))?.name;
 }
+
+/** fe80::/10: such an address means something only together with an interface (RFC 4007). */
+export function isLinkLocal(address: string): boolean {
+  return /^fe[89ab]/i.test(address);
+}

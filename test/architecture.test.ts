@@ -1,7 +1,7 @@
 /** The house rules that a machine can check: who imports whom, who may touch what, how large files grow. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { FIELD_RULES } from './architecture/field-rules.js';
 import { CONTROLLERS_USE, forbidden, partOf } from './architecture/layers.js';
@@ -13,6 +13,7 @@ const modules = src.filter(({ path }) => !path.startsWith('packages/core/'));
 const tests = sources([...packageNames().map((name) => `packages/${name}/test`), 'test']);
 const tools = sources(['test', 'packages'], ['.mjs']);
 
+const E2E_ROOMS = ['lab', 'connect', 'heal', 'doctor', 'stores', 'service', 'packaging', 'bsd'];
 const LINES_ALLOWED = 300;
 const LINES_LIKED = 200;
 
@@ -188,6 +189,19 @@ test('nothing is left for later and no check is switched off', () => {
   );
   none(places([...src, ...tests, ...tools], marks, 'text'), 'finish it, or leave it out');
   none(places([...src, ...tests], /(:|<|\bas)\s*any\b(?!\s*\()/, 'bare'), 'unknown, and a check');
+});
+
+test('end-to-end tests have a room each, and helpers lie apart from tests', () => {
+  const e2e = tests.filter(({ path }) => path.startsWith('test/e2e/')).map(({ path }) => path);
+  none(
+    e2e.filter((path) => !E2E_ROOMS.includes(path.split('/')[2] ?? '')),
+    `a room of test/e2e is one of ${E2E_ROOMS.join(', ')}`,
+  );
+  const testFolders = new Set(e2e.filter((path) => path.endsWith('.test.ts')).map((path) => dirname(path)));
+  none(
+    e2e.filter((path) => !path.endsWith('.test.ts') && testFolders.has(dirname(path))),
+    "what only helps tests goes to the room's steps/, or to lab/steps/ when several rooms use it",
+  );
 });
 
 test('unit tests never wait for the clock', () => {

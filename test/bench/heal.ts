@@ -1,9 +1,10 @@
 /** How fast a pair connects and heals, and how little is done to tunnels that are well: each row of the promise beside its target. */
-import { CROWD_SPEC, cpuTime, gather } from '../e2e/crowd.js';
-import { type Counting, healthyRefreshes, quietPeer, symmetricIdle, symmetricPings } from '../e2e/heal-counts.js';
-import { ALL, LONG } from '../e2e/heal-scenarios.js';
-import type { Scenario } from '../e2e/heal-start.js';
+
+import { type Counting, healthyRefreshes, quietPeer, symmetricIdle, symmetricPings } from '../e2e/heal/steps/counts.js';
+import { ALL, LONG } from '../e2e/heal/steps/scenarios.js';
+import type { Scenario } from '../e2e/heal/steps/start.js';
 import { openLab, sleep } from '../e2e/lab/index.js';
+import { CROWD_SPEC, cpuTime, gather } from '../e2e/lab/steps/crowd.js';
 import type { Report } from './report.js';
 
 const COUNTS: readonly Counting[] = [healthyRefreshes(10), symmetricPings(200), symmetricIdle(5)];

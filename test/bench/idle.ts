@@ -1,7 +1,8 @@
 /** What an idle daemon with one connected peer and a file store costs: memory and CPU. */
-import { cpuTime, residentBytes } from '../e2e/crowd.js';
+
 import { type Daemon, type Lab, openLab, sleep } from '../e2e/lab/index.js';
-import { startAll } from '../e2e/pair.js';
+import { cpuTime, residentBytes } from '../e2e/lab/steps/crowd.js';
+import { startAll } from '../e2e/lab/steps/pair.js';
 import type { Report } from './report.js';
 
 const MIB = 1024 * 1024;

@@ -1,7 +1,15 @@
 /** What a refresh costs with 1 to 1000 connected peers on one device. */
 import { join } from 'node:path';
-import { afterRefreshes, type CpuTime, CROWD_SPEC, type Crowd, cpuTime, gather, residentBytes } from '../e2e/crowd.js';
 import { type Lab, openLab, REPOSITORY } from '../e2e/lab/index.js';
+import {
+  afterRefreshes,
+  type CpuTime,
+  CROWD_SPEC,
+  type Crowd,
+  cpuTime,
+  gather,
+  residentBytes,
+} from '../e2e/lab/steps/crowd.js';
 import type { Report } from './report.js';
 
 const MIB = 1024 * 1024;

@@ -1,6 +1,5 @@
 /** Stores: a refresh of 1,000 peers, how soon a change arrives, and what an idle daemon over Cloudflare weighs. */
 import { join } from 'node:path';
-import { residentBytes } from '../e2e/crowd.js';
 import {
   type DaemonOptions,
   type Lab,
@@ -11,7 +10,8 @@ import {
   startRedis,
   until,
 } from '../e2e/lab/index.js';
-import { startAll } from '../e2e/pair.js';
+import { residentBytes } from '../e2e/lab/steps/crowd.js';
+import { startAll } from '../e2e/lab/steps/pair.js';
 import type { Report } from './report.js';
 import { benchStoreRefresh } from './store-refresh.js';
 

@@ -16,7 +16,7 @@ import { ROOT, testFiles } from './workspace.mjs';
 
 const LONG = /^test\/(e2e|vm|bench)\//;
 /** Those that measure time or load, or use up both processors: nothing runs beside them. */
-const ALONE = /^test\/(e2e\/(first-ping|scale)\.test|vm\/)/;
+const ALONE = /^test\/(e2e\/connect\/(first-ping|scale)\.test|vm\/)/;
 const UNIT_FILE_LIMIT_MS = 300_000;
 const LONG_FILE_LIMIT_MS = 600_000;
 

@@ -1,7 +1,7 @@
 /** Runs on a kernel with the WireGuard module, as root: the scenarios on kernel devices, one TAP line each; logs go to $OUT. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { healthFacts } from '../e2e/health-facts.js';
+import { healthFacts } from '../e2e/heal/steps/health-facts.js';
 import { type Host, type Lab, must, openLab, REPOSITORY, run, until } from '../e2e/lab/index.js';
 import { SCENARIOS, type ScenarioName } from './scenario-names.js';
 

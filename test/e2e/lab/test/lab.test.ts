@@ -1,0 +1,114 @@
+/** Proves the laboratory itself: it opens fast, two hosts can shake hands in it, and nothing of it outlives it. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type Lab, type LabProcess, openLab, REPOSITORY, sweepDeadLabs, until } from '../index.js';
+import { LabProcess as Process } from '../processes.js';
+import { labTest, skipReason } from '../steps/lab-test.js';
+import { Probe } from '../steps/probe.js';
+
+const PAIR = { sides: { a: {}, b: {} } };
+
+function remains(name: string): string[] {
+  return readdirSync('/run/netns').filter((namespace) => namespace.startsWith(`${name}-`));
+}
+
+/** An orphan that nobody has reaped yet is dead too. */
+function alive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+test('a laboratory is gone after its end', { skip: skipReason() }, async () => {
+  let lab: Lab | undefined;
+  let child: LabProcess | undefined;
+  {
+    await using scoped = await openLab(PAIR);
+    lab = scoped;
+    child = lab.host('a').spawn(['sh', '-c', 'sleep 600 & sleep 600']);
+    assert.equal(remains(lab.name).length, 5);
+  }
+  assert.deepEqual(remains(lab.name), []);
+  assert.equal(child.running, false);
+  assert.equal(existsSync(lab.dir), false);
+  assert.equal(existsSync(`/var/run/wireguard/${lab.host('a').device}.sock`), false);
+  await lab[Symbol.asyncDispose]();
+});
+
+test('a laboratory that cannot be opened leaves nothing', { skip: skipReason() }, async () => {
+  const before = readdirSync('/run/netns').filter((name) => name.startsWith(`stl-${process.pid.toString(36)}-`));
+  await assert.rejects(openLab({ sides: { a: {}, b: { nats: ['none', 'full'] } } }), /cannot be one of two/);
+  await assert.rejects(openLab({ sides: { a: {}, 'no such name/': {} } }));
+  const after = readdirSync('/run/netns').filter((name) => name.startsWith(`stl-${process.pid.toString(36)}-`));
+  assert.deepEqual(after, before);
+});
+
+async function openElsewhere(): Promise<{ process: LabProcess; name: string; dir: string; pid: number }> {
+  const process_ = new Process(undefined, [process.execPath, join(REPOSITORY, 'test/fixtures/e2e/open-lab.mjs')]);
+  const line = await until(() => /^(\S+) (\S+) (\d+)\n/.exec(process_.stdout) ?? undefined, {
+    what: 'a laboratory elsewhere',
+  });
+  return { process: process_, name: line[1] ?? '', dir: line[2] ?? '', pid: Number(line[3]) };
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  test(`a laboratory whose process gets ${signal} is torn down`, { skip: skipReason() }, async () => {
+    const other = await openElsewhere();
+    assert.ok(remains(other.name).length > 0);
+    other.process.signal(signal);
+    assert.equal((await other.process.exited).code, signal === 'SIGINT' ? 130 : 143);
+    assert.deepEqual(remains(other.name), []);
+    await until(() => !alive(other.pid), { what: 'its processes to end' });
+    assert.equal(existsSync(other.dir), false);
+  });
+}
+
+test('a killed laboratory loses its processes at once and its namespaces at the next sweep', {
+  skip: skipReason(),
+}, async () => {
+  const other = await openElsewhere();
+  await other.process.kill();
+  await until(() => !alive(other.pid), { what: 'its processes to end' });
+  assert.ok(remains(other.name).length > 0);
+  sweepDeadLabs();
+  assert.deepEqual(remains(other.name), []);
+  assert.equal(existsSync(other.dir), false);
+});
+
+labTest(
+  'coturn tells two hosts their addresses; endpoints set by hand shake hands and ping',
+  { ...PAIR, coturn: [1, 2] },
+  async (lab) => {
+    const a = lab.host('a');
+    const b = lab.host('b');
+    for (const host of [a, b]) {
+      const probe = new Probe((argv) => host.spawn(argv));
+      const local = { address: host.plan.hostAddress, port: 40001 };
+      await probe.bind(local);
+      // RFC 8489: binding request, length 0, magic cookie, transaction id.
+      await probe.send(
+        local,
+        { address: '203.0.113.1', port: 3478 },
+        Buffer.from('000100002112a442000102030405060708090a0b', 'hex'),
+      );
+      const answer = await until(() => probe.received[0], { what: 'an answer of coturn' });
+      assert.equal(answer.bytes.readUInt16BE(0), 0x0101);
+      // XOR-MAPPED-ADDRESS comes first in coturn's answers: type, length, family, port, address.
+      assert.equal(answer.bytes.readUInt16BE(20), 0x0020);
+      assert.equal(answer.bytes.readUInt16BE(26) ^ 0x2112, 40001);
+      const address = (answer.bytes.readUInt32BE(28) ^ 0x2112a442) >>> 0;
+      const text = [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
+      assert.equal(text, host.publicAddress);
+    }
+    await a.setEndpoint(b, `${b.publicAddress}:51820`);
+    await b.setEndpoint(a, `${a.publicAddress}:51820`);
+    const [one, two] = await Promise.all([a.firstPing(b), b.firstPing(a)]);
+    assert.ok(one !== undefined && two !== undefined);
+    assert.deepEqual(await a.pingBurst(b, 20, 0.02), { sent: 20, received: 20 });
+    assert.ok(((await a.deviceState()).peers[0]?.latestHandshakeAt ?? 0) > Date.now() - 60_000);
+  },
+);

@@ -3,11 +3,14 @@
 /** A part may import every part of a layer further down in this list, and the types of its own layer. */
 const LAYERS: readonly (readonly string[])[] = [
   ['cli'],
-  ['oneshot'],
   ['daemon'],
-  ['host', 'controllers', 'control', 'doctor', 'setup', 'stun-server'],
-  ['stun', 'record', 'wireguard', 'config', 'telemetry', 'runtime'],
-  ['net'],
+  ['doctor', 'setup', 'stun-server'],
+  ['controllers', 'control', 'host'],
+  ['peers', 'portmap'],
+  ['paths'],
+  ['nat'],
+  ['store', 'stun', 'underlay', 'record', 'wireguard', 'config', 'telemetry'],
+  ['runtime', 'net'],
   ['api', 'version'],
 ];
 
@@ -18,7 +21,7 @@ const KITS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** `stunmesh plugin test` runs the published cases on the user's own plugin. */
-const KITS_USED: Readonly<Record<string, readonly string[]>> = { host: ['conformance'] };
+const KITS_USED: Readonly<Record<string, readonly string[]>> = { doctor: ['conformance'], host: ['conformance'] };
 
 /** The part of core that a source belongs to: its folder below src, or its own name for a file at the top. */
 export function partOf(path: string): string | undefined {
@@ -45,6 +48,6 @@ function rank(part: string): number {
 
 /** What controllers may use at run time; of other parts they may import types alone. */
 export const CONTROLLERS_USE: readonly RegExp[] = [
-  /^packages\/core\/src\/(controllers|api|net|record|stun)\//,
-  /^packages\/core\/src\/runtime\/(coalesce|gate|trigger)[\w-]*\.ts$/,
+  /^packages\/core\/src\/(controllers|peers|paths|nat|api|net|record|stun)\//,
+  /^packages\/core\/src\/runtime\/(backoff|coalesce|semaphore)\.ts$/,
 ];

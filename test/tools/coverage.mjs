@@ -11,8 +11,8 @@ const LIMIT = 95;
 const CORE = /\/packages\/core\/(?:src|dist)\//;
 /** The first that fits counts; those without a limit are told for orientation. */
 const AREAS = [
-  { name: 'controllers', files: /^controllers\//, limit: LIMIT },
-  { name: 'stun', files: /^stun\//, limit: LIMIT },
+  { name: 'controllers', files: /^(controllers|peers|paths)\//, limit: LIMIT },
+  { name: 'stun', files: /^(stun|nat)\//, limit: LIMIT },
   { name: 'net', files: /^net\//, limit: LIMIT },
   { name: 'record', files: /^record\//, limit: LIMIT },
   { name: 'wireguard codecs', files: /^wireguard\/(?:dump|uapi-codec)\.[jt]s$/, limit: LIMIT },

@@ -35,7 +35,7 @@ interface Verdicts {
 
 /** doctor's own words for what was found. */
 async function loadVerdicts(): Promise<Verdicts> {
-  return import(pathToFileURL(join(REPOSITORY, 'packages/core/dist/doctor/pair-verdict.js')).href);
+  return import(pathToFileURL(join(REPOSITORY, 'packages/core/dist/doctor/verdicts/pair.js')).href);
 }
 
 async function probe(host: Host, servers: readonly string[], family: 4 | 6 = 4): Promise<Found> {

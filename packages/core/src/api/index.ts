@@ -7,5 +7,6 @@ export * from './error-codes.js';
 export * from './errors.js';
 export * from './keys.js';
 export * from './logger.js';
+export * from './race-abort.js';
 export * from './store.js';
 export * from './wireguard.js';

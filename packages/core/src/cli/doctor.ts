@@ -81,10 +81,10 @@ async function collect(context: CliContext, options: DoctorOptions) {
     import('../runtime/system-clock.js'),
     import('../telemetry/logger.js'),
     import('../wireguard/index.js'),
-    import('../runtime/resolver.js'),
+    import('../underlay/resolver.js'),
     import('../doctor/system.js'),
     import('../control/client.js'),
-    import('../controllers/acceptance.js'),
+    import('../record/policy.js'),
   ]);
   const clock = createSystemClock();
   const logger = createLogger({ level: 'silent', format: 'console', colour: false, write: () => undefined });

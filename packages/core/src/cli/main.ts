@@ -2,7 +2,7 @@
 /** The command `stunmesh`: parses, calls, prints. */
 import './small-heap.js';
 import { CommanderError } from 'commander';
-import { wrap } from '../telemetry/wrap.js';
+import { wrap } from '../runtime/terminal-text.js';
 import { normaliseArguments } from './arguments.js';
 import type { CliContext } from './context.js';
 import { createProgram } from './program.js';

@@ -88,7 +88,7 @@ async function test(
   ] = await Promise.all([
     import('../host/plugin-host.js'),
     import('../host/loader.js'),
-    import('../host/plugin-test.js'),
+    import('../doctor/plugin-test.js'),
     import('../runtime/system-clock.js'),
     import('../telemetry/logger.js'),
   ]);

@@ -75,7 +75,7 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
       import('../telemetry/logger.js'),
       import('../telemetry/journal.js'),
       import('../runtime/system-clock.js'),
-      import('../daemon.js'),
+      import('../daemon/daemon.js'),
     ]);
   const load = async () => {
     const loaded = await loadConfig({
@@ -107,7 +107,7 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
   process.on('unhandledRejection', (error) => logger.error({ error: describeError(error) }, 'internal error'));
   const daemon = await startDaemon({ loaded, clock, logger });
   if (options.oneshot === true) {
-    const { waitUntilConnected } = await import('../oneshot.js');
+    const { waitUntilConnected } = await import('../daemon/oneshot.js');
     const result = await waitUntilConnected(daemon, clock, options.timeout, stop);
     await daemon[Symbol.asyncDispose]();
     context.stdout(`${result.lines.join('\n')}\n`);

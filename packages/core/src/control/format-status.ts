@@ -1,5 +1,5 @@
 /** A snapshot as a table for people, 80 columns where addresses allow. */
-import { wrap } from '../telemetry/wrap.js';
+import { wrap } from '../runtime/terminal-text.js';
 import type { DeviceSnapshot, PeerSnapshot, Snapshot, StoreSnapshot } from './snapshot.js';
 
 const HEADINGS = ['PEER', 'PHASE', 'ENDPOINT', 'HANDSHAKE', 'RTT', 'RECORD'];

@@ -1,9 +1,10 @@
 /** What the control socket tells of a device: plain JSON, no secrets. */
-import type { DeviceEntry, Fault, PeerEntry } from '../controllers/peer-table.js';
-import type { GuardedStore } from '../host/guarded-store.js';
+
+import type { NatSummary } from '../nat/behaviour-types.js';
 import { formatEndpoint } from '../net/index.js';
+import type { DeviceEntry, Fault, PeerEntry } from '../peers/peer-table.js';
 import { saneClock } from '../record/freshness.js';
-import type { NatSummary } from '../stun/nat-behaviour-types.js';
+import type { GuardedStore } from '../store/guarded-store.js';
 
 export interface Addresses {
   readonly ipv4?: string;

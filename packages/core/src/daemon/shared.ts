@@ -1,8 +1,8 @@
 /** What the controllers of all devices of a daemon share. */
 import type { CaptureModule, NetInterface } from '../api/index.js';
 import type { Config } from '../config/index.js';
-import type { Controllers } from '../controllers/context.js';
-import { createDiscovery } from '../controllers/discovery.js';
+import type { Controllers } from '../controllers/device-components.js';
+import { createDiscovery } from '../controllers/publish/gather.js';
 import type { MetricsHub } from '../telemetry/metrics-hub.js';
 
 /** Interfaces are listed at most this often, however many peers ask. */

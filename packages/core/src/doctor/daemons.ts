@@ -2,7 +2,7 @@
 import { basename, join } from 'node:path';
 import { hasCode } from '../api/index.js';
 import type { DeviceSnapshot, Snapshot } from '../control/snapshot.js';
-import { ANSWER_MS, attempt, type DoctorParts } from './scene.js';
+import { ANSWER_MS, attempt, type DoctorParts } from './context.js';
 
 export interface DaemonSeen {
   /** Its control socket. */

@@ -1,9 +1,9 @@
 /** Lets the STUN servers tell about a device's port, with the addresses and peers that this host knows. */
 import { type Family, StunmeshError } from '../api/index.js';
 import type { InterfaceConfig } from '../config/index.js';
-import { discoverDeviceNat } from '../stun/device-nat.js';
-import type { NatBehaviour } from '../stun/nat-behaviour-types.js';
-import type { Scene } from './scene.js';
+import type { NatBehaviour } from '../nat/behaviour-types.js';
+import { discoverDeviceNat } from '../nat/examination.js';
+import type { Scene } from './context.js';
 
 /** Errors: those of device, capture and openStunSocket; ERR_WG_FAILED where the device listens on no port. */
 export async function examineNat(scene: Scene, entry: InterfaceConfig, family: Family): Promise<NatBehaviour> {

@@ -11,9 +11,9 @@ import { routeCheck } from './checks/route.js';
 import { storeCheck } from './checks/store.js';
 import { stunCheck } from './checks/stun.js';
 import { wireguardCheck } from './checks/wireguard.js';
+import type { DoctorParts, Scene } from './context.js';
+import { createScene } from './context.js';
 import { CHECKS, type Check, type Finding, fromError } from './finding.js';
-import type { DoctorParts, Scene } from './scene.js';
-import { createScene } from './scene.js';
 
 const ALL: readonly Check<Scene>[] = [
   configurationCheck,

@@ -4,7 +4,7 @@ import type { InterfaceConfig } from '../config/index.js';
 import { type ParsedRecord, parseRecord } from '../record/endpoint-record.js';
 import { type Channel, createChannel, isWeakKey } from '../record/seal.js';
 import { storeKey } from '../record/store-key.js';
-import type { Scene } from './scene.js';
+import type { Scene } from './context.js';
 
 /** One store's answer: a record, nothing, or why neither. */
 export interface RecordSeen {

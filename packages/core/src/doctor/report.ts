@@ -1,5 +1,5 @@
 /** Findings as text of 80 columns for people, and as JSON for programs. */
-import { wrap } from '../telemetry/wrap.js';
+import { wrap } from '../runtime/terminal-text.js';
 import { type CheckName, exitStatus, type Finding, type Verdict, worstOf } from './finding.js';
 import { count } from './words.js';
 

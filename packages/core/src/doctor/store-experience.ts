@@ -1,6 +1,7 @@
 /** What a running daemon went through with a store: failures, and the share of a service's quota that it uses. */
+
+import type { Scene } from './context.js';
 import { type Finding, remedyOf } from './finding.js';
-import type { Scene } from './scene.js';
 import { formatAge } from './words.js';
 
 const check = 'store';

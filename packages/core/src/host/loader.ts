@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type CaptureModule, isStunmeshError, type StoreModule, StunmeshError } from '../api/index.js';
-import { oneLine } from './error-mapping.js';
+import { oneLine } from '../store/error-mapping.js';
 import { checkCaptureModule, checkStoreModule } from './module-shape.js';
 import type { PluginConfig } from './plugin-config.js';
 import { PRELOADED } from './preloaded.js';

@@ -1,8 +1,8 @@
 /** The plugin host: opens the configured stores behind a guard and loads the capture module. */
 import type { CaptureModule, Clock, Connect, Logger, StoreModule } from '../api/index.js';
-import { mapStoreError } from './error-mapping.js';
-import type { EndedCall } from './guarded-call.js';
-import { type GuardedStore, guardStore } from './guarded-store.js';
+import type { EndedCall } from '../store/call.js';
+import { mapStoreError } from '../store/error-mapping.js';
+import { type GuardedStore, guardStore } from '../store/guarded-store.js';
 import { createLoader, type PreloadedModules } from './loader.js';
 import type { PluginConfig } from './plugin-config.js';
 import { type CheckSettings, type Explain, readSettings } from './settings.js';

@@ -3,7 +3,7 @@ import { isStunmeshError, StunmeshError } from '../api/index.js';
 import { formatPath, type Problem } from '../config/explain.js';
 import type { Path } from '../config/types.js';
 import { validate } from '../config/validate.js';
-import { oneLine } from './error-mapping.js';
+import { oneLine } from '../store/error-mapping.js';
 
 /** Says where in the configuration a path stands: "config.yaml:7:5: plugins.files.path". */
 export type Explain = (path: Path) => string;

@@ -8,7 +8,7 @@ import {
   type StunSocket,
 } from '../api/index.js';
 import { formatAddress, formatEndpoint, parseAddress } from '../net/index.js';
-import { type Candidate, createCandidates, preferAddress } from './candidates.js';
+import { type Candidate, createCandidates, preferAddress } from './server-order.js';
 import { resolveServer, type ServerName } from './servers.js';
 import { startTransaction, type Transaction } from './transaction.js';
 import { judgeAnswer, summariseFailures } from './verdict.js';

@@ -1,8 +1,8 @@
 /** One controller by itself: what all of them are handed, over doubles, and one device with one peer as a dump showed it. */
 import { type Device, type Endpoint, StunmeshError } from '#src/api/index.js';
-import type { Controllers, NamedStore } from '#src/controllers/context.js';
-import { createDeviceEntry } from '#src/controllers/peer-table.js';
+import type { Controllers, NamedStore } from '#src/controllers/device-components.js';
 import { createEndpoint } from '#src/net/index.js';
+import { createDeviceEntry } from '#src/peers/peer-table.js';
 import {
   createFakeCapture,
   createFakeClock,

@@ -2,13 +2,13 @@
 import { setMaxListeners } from 'node:events';
 import { type Endpoint, type Family, type StoreTraits, StunmeshError } from '#src/api/index.js';
 import { createSnapshot, type Snapshot, storeSnapshot } from '#src/control/snapshot.js';
-import type { Controllers } from '#src/controllers/context.js';
-import { createEngine, type Engine } from '#src/controllers/engine.js';
-import { createDeviceEntry, type DeviceEntry, forgetStore, type PeerEntry } from '#src/controllers/peer-table.js';
-import { createDeviceState, restoreDeviceState } from '#src/controllers/state.js';
-import { storePauseMs } from '#src/controllers/store-pause.js';
-import { guardStore } from '#src/host/guarded-store.js';
+import type { Controllers } from '#src/controllers/device-components.js';
+import { createEngine, type Engine } from '#src/controllers/device-session.js';
+import { storePauseMs } from '#src/daemon/store-pause.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
+import { createDeviceEntry, type DeviceEntry, forgetStore, type PeerEntry } from '#src/peers/peer-table.js';
+import { createDeviceState, restoreDeviceState } from '#src/peers/saved-state.js';
+import { guardStore } from '#src/store/guarded-store.js';
 import {
   createFakeCapture,
   createFakeClock,

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
-import { reconfigureDevice } from '#src/controllers/peer-table.js';
-import { createPingMonitors } from '#src/controllers/ping-monitor.js';
+import { createPingMonitors } from '#src/controllers/ping-monitor/monitors.js';
+import { reconfigureDevice } from '#src/peers/peer-table.js';
 import { createControllers, type DoubleOptions, FAR } from './doubles.js';
 
 function pings(

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type StoreTraits, StunmeshError } from '#src/api/index.js';
-import type { NamedStore } from '#src/controllers/context.js';
-import { createPublish, type PublishEvents } from '#src/controllers/publish.js';
+import type { NamedStore } from '#src/controllers/device-components.js';
+import { createPublish, type PublishEvents } from '#src/controllers/publish/publish.js';
 import { createEndpoint } from '#src/net/index.js';
 import { fingerprint } from '#src/record/endpoint-record.js';
 import { createChannel } from '#src/record/seal.js';

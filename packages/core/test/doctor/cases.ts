@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Finding } from '#src/doctor/finding.js';
-import { createPatient, type Patient, trouble } from './patient.js';
+import { createPatient, type Patient, trouble } from './harness.js';
 
 export interface Case {
   readonly what: string;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { exitStatus, type Finding } from '#src/doctor/finding.js';
-import { createPatient, inOrder, MAPPED, snapshotOf, trouble } from './patient.js';
+import { createPatient, inOrder, MAPPED, snapshotOf, trouble } from './harness.js';
 
 test('F16 a good host is well; nothing is written to WireGuard, and one key of its own to the store', async (t) => {
   const patient = createPatient(t);

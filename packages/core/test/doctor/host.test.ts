@@ -5,7 +5,7 @@ import { storeKey } from '#src/record/store-key.js';
 import { VERSION } from '#src/version.js';
 import { keyPair } from '../controllers/far-side.js';
 import { testCases } from './cases.js';
-import { MAPPED, NOW, now, ownRecord, PEER4, snapshotOf } from './patient.js';
+import { MAPPED, NOW, now, ownRecord, PEER4, snapshotOf } from './harness.js';
 
 const HOUR = 3600;
 

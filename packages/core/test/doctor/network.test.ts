@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { encodeEcho, parseEcho } from '#src/net/index.js';
 import { captureError } from '#src/testing/index.js';
 import { testCases } from './cases.js';
-import { createPatient, lonely, type Patient, PEER4, SERVERS, trouble } from './patient.js';
+import { createPatient, lonely, type Patient, PEER4, SERVERS, trouble } from './harness.js';
 
 const ETH0 = { interface: 'eth0', source: '192.168.1.2' } as const;
 

@@ -20,7 +20,7 @@ import {
   SERVERS,
   snapshotOf,
   trouble,
-} from './patient.js';
+} from './harness.js';
 
 const HOUR = 3600;
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
 import type { Snapshot } from '#src/control/snapshot.js';
 import { testCases } from './cases.js';
-import { createPatient, NOW, type Patient, snapshotOf } from './patient.js';
+import { createPatient, NOW, type Patient, snapshotOf } from './harness.js';
 
 /** A daemon that tells this of the store. */
 function storeSeen(patient: Patient, store: Omit<Snapshot['stores'][number], 'name'>): void {

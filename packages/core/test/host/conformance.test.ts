@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import { storeCases } from '#src/conformance/index.js';
-import { guardStore } from '#src/host/guarded-store.js';
 import { createSystemClock } from '#src/runtime/system-clock.js';
+import { guardStore } from '#src/store/guarded-store.js';
 import { createMemoryLogger } from '#src/testing/memory-logger.js';
 import { createMemoryStore } from '#src/testing/memory-store.js';
 

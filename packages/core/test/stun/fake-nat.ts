@@ -1,7 +1,7 @@
 /** A NAT in memory between one port and RFC 5780 servers: each mapping and filtering behaviour of RFC 4787. */
 import { type Endpoint, type StunMessageEvent, StunmeshError, type StunSocket } from '#src/api/index.js';
+import type { FilteringBehaviour, MappingBehaviour } from '#src/nat/behaviour.js';
 import { formatEndpoint, parseEndpoint, sameEndpoint } from '#src/net/index.js';
-import type { FilteringBehaviour, MappingBehaviour } from '#src/stun/nat-behaviour.js';
 import { createReply } from '#src/stun-server/reply.js';
 import type { FakeClock } from '#src/testing/index.js';
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { loadConfig } from '#src/config/index.js';
-import { startDaemon } from '#src/daemon.js';
+import { startDaemon } from '#src/daemon/daemon.js';
 import { createFakeCapture, createMemoryLogger, createMemoryStore, createSystemClock } from '#src/testing/index.js';
 
 const require = createRequire(import.meta.url);

@@ -50,7 +50,7 @@ async function read(host: Host, peer: Host): Promise<Reading> {
 
 /** Both devices know each other's endpoints; nothing else runs. `slow`: how many times longer things take here. */
 export async function healthFacts(a: Host, b: Host, slow = 1): Promise<readonly Fact[]> {
-  const file = join(REPOSITORY, 'packages/core/dist/controllers/health.js');
+  const file = join(REPOSITORY, 'packages/core/dist/peers/health.js');
   const rules = (await import(pathToFileURL(file).href)) as Rules;
   // Packets under way arrive; a computed machine takes longer over them.
   const settleMs = 1300 + 200 * slow;

@@ -2,8 +2,8 @@
 import { type CaptureModule, hasCode } from '../../api/index.js';
 import { ATTRIBUTE, addressAttribute } from '../../stun/attributes.js';
 import { formatMessage, METHOD_BINDING, parseMessage, TRANSACTION_ID_BYTES } from '../../stun/message.js';
+import { attempt, type DoctorParts, type Scene } from '../context.js';
 import { type Check, type Finding, fromError } from '../finding.js';
-import { attempt, type DoctorParts, type Scene } from '../scene.js';
 
 const check = 'capture';
 const LOOPBACK = { family: 4, address: '127.0.0.1' } as const;

@@ -1,7 +1,7 @@
 /** Is this host's clock right, as far as records and HTTP servers tell? */
 import { saneClock } from '../../record/freshness.js';
+import { attempt, type Scene } from '../context.js';
 import type { Check, Finding } from '../finding.js';
-import { attempt, type Scene } from '../scene.js';
 import { formatAge, list } from '../words.js';
 
 const check = 'clock';

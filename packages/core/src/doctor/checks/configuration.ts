@@ -1,7 +1,7 @@
 /** Is there a configuration, is it valid, and what in it deserves a word? */
 import { isStunmeshError } from '../../api/index.js';
+import type { Scene } from '../context.js';
 import { type Check, type Finding, fromError } from '../finding.js';
-import type { Scene } from '../scene.js';
 import { count } from '../words.js';
 
 const check = 'configuration';

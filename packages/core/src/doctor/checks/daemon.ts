@@ -1,7 +1,7 @@
 /** Does a daemon serve each device, only one, and what does it complain of? */
 import { VERSION } from '../../version.js';
+import type { Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
-import type { Scene } from '../scene.js';
 import { formatAge, list } from '../words.js';
 
 const check = 'daemon';

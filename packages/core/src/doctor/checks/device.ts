@@ -1,6 +1,7 @@
 /** Is each configured device there, with a port and a key? */
+
+import { attempt, type Scene } from '../context.js';
 import { type Check, type Finding, fromError } from '../finding.js';
-import { attempt, type Scene } from '../scene.js';
 import { count, formatMark } from '../words.js';
 
 const check = 'device';

@@ -1,10 +1,10 @@
 /** How the NATs in front of each device behave, in the words of users and of RFC 4787. */
 import type { InterfaceConfig } from '../../config/index.js';
+import type { NatBehaviour } from '../../nat/behaviour-types.js';
 import { formatEndpoint } from '../../net/index.js';
-import type { NatBehaviour } from '../../stun/nat-behaviour-types.js';
+import { attempt, familiesOf, type Scene } from '../context.js';
 import type { Check, Finding } from '../finding.js';
-import { describeNat } from '../pair-verdict.js';
-import { attempt, familiesOf, type Scene } from '../scene.js';
+import { describeNat } from '../verdicts/pair.js';
 
 const check = 'nat';
 

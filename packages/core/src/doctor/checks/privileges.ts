@@ -1,6 +1,7 @@
 /** May this process open raw sockets and control WireGuard? */
+
+import type { Scene } from '../context.js';
 import { type Check, remedyOf } from '../finding.js';
-import type { Scene } from '../scene.js';
 import type { Capability } from '../system.js';
 import { list } from '../words.js';
 

@@ -3,9 +3,9 @@ import type { CaptureModule, Device, Route } from '../../api/index.js';
 import type { InterfaceConfig } from '../../config/index.js';
 import { parseAddress } from '../../net/index.js';
 import { parseServer } from '../../stun/servers.js';
+import { attempt, familiesOf, type Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
-import { SESSION_MS } from '../judge-tunnel.js';
-import { attempt, familiesOf, type Scene } from '../scene.js';
+import { SESSION_MS } from '../verdicts/tunnel.js';
 import { formatMark, list } from '../words.js';
 
 const check = 'route';

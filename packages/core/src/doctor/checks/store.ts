@@ -1,10 +1,10 @@
 /** Does each store answer: read, written, read again, under the one key that is nobody's. */
 import { type Device, hasCode, isStunmeshError } from '../../api/index.js';
-import type { GuardedStore } from '../../host/guarded-store.js';
 import { sealedLength } from '../../record/endpoint-record.js';
 import { storeKey } from '../../record/store-key.js';
+import type { GuardedStore } from '../../store/guarded-store.js';
+import { attempt, type Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
-import { attempt, type Scene } from '../scene.js';
 import { experience } from '../store-experience.js';
 import { formatAge, formatMs } from '../words.js';
 

@@ -1,11 +1,11 @@
 /** What each STUN server says of WireGuard's port: reachable, how fast, and whether they agree. */
 import { hasCode } from '../../api/index.js';
 import type { InterfaceConfig } from '../../config/index.js';
+import type { NatBehaviour } from '../../nat/behaviour-types.js';
 import { formatEndpoint } from '../../net/index.js';
-import type { NatBehaviour } from '../../stun/nat-behaviour-types.js';
 import { summariseFailures } from '../../stun/verdict.js';
+import { attempt, familiesOf, type Scene } from '../context.js';
 import { type Check, type Finding, fromError } from '../finding.js';
-import { attempt, familiesOf, type Scene } from '../scene.js';
 import { count, formatMs } from '../words.js';
 
 const check = 'stun';

@@ -1,7 +1,7 @@
 /** Is there a way to talk to WireGuard: wg(8) and a kernel module, or a userspace socket? */
 import { hasCode } from '../../api/index.js';
+import { attempt, type Scene } from '../context.js';
 import { type Check, type Finding, remedyOf } from '../finding.js';
-import { attempt, type Scene } from '../scene.js';
 import { list } from '../words.js';
 
 const check = 'wireguard';

@@ -1,0 +1,53 @@
+/** Listens to stores that tell of changes, so that a new record is used at once; polling goes on beside it. */
+import { type CallOptions, isStunmeshError } from '../../api/index.js';
+import type { DeviceEntry, PeerEntry } from '../../peers/peer-table.js';
+import { storeKey } from '../../record/store-key.js';
+import type { Controllers } from '../device-components.js';
+
+/** Watches all peers' records of a device, in each store that can, until disposed. Never rejects. */
+export async function watchRecords(
+  c: Controllers,
+  device: DeviceEntry,
+  changed: (peer: PeerEntry) => void,
+): Promise<AsyncDisposable> {
+  const { facts } = device;
+  const watches: AsyncDisposable[] = [];
+  if (facts) {
+    for (const store of c.stores.values()) {
+      const keys = new Map(
+        device.peers
+          .filter((p) => p.config.plugins.includes(store.name))
+          .map((p) => [storeKey(p.publicKey, facts.publicKey), p]),
+      );
+      if (keys.size === 0 || !store.watch) continue;
+      const options: CallOptions = { signal: c.signal };
+      try {
+        watches.push(
+          await store.watch(
+            [...keys.keys()],
+            {
+              change(key) {
+                const peer = keys.get(key);
+                if (peer) changed(peer);
+              },
+              fault: (error) =>
+                c.logger.debug({ device: device.name, store: store.name, error }, 'watching suffered; polling goes on'),
+            },
+            options,
+          ),
+        );
+      } catch (error) {
+        if (!c.signal.aborted)
+          c.logger.debug(
+            { device: device.name, store: store.name, error: isStunmeshError(error) ? error.code : 'ERR_INTERNAL' },
+            'cannot watch; polling instead',
+          );
+      }
+    }
+  }
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const watch of watches.splice(0)) await watch[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,141 @@
+/** Tells when the way to the STUN servers changed, and stays silent about all other networks of this host (F27). */
+import { type Family, isStunmeshError, type NetworkEvent } from '../../api/index.js';
+import type { DeviceEntry } from '../../peers/peer-table.js';
+import type { Controllers } from '../device-components.js';
+
+/** Changes come in bursts: what they add up to is looked at when it has been quiet for so long, */
+const QUIET_MS = 1_000;
+/** and at the latest this long after the first. */
+const AT_LATEST_MS = 3_000;
+/** A wall clock that departs from the monotonic one by more than this was set, or the machine slept. */
+const JUMP_MS = 5_000;
+
+export interface NetworkMonitorEvents {
+  /** Packets leave from another address or interface than before; awaited before anything else is made of it. */
+  moved(): Promise<void>;
+  /** The way out of this device's packets may be another one now. */
+  changed(why: string): void;
+  /** Some link changed: a WireGuard device may have come or gone. */
+  link(): void;
+}
+
+export interface NetworkMonitor extends AsyncDisposable {
+  /** Looks whether the wall clock jumped; call it at every beat. */
+  checkClock(): void;
+  /** Takes the present way as the one that the device's mapping was found by. */
+  settled(): Promise<void>;
+}
+
+/** Interfaces and source addresses by which packets leave towards the STUN servers. */
+type WayOut = readonly { readonly interface: string; readonly source: string }[];
+
+/** Starts watching. A capture module that cannot tell of changes costs a warning: the beats find out, later. */
+export async function openNetworkMonitor(
+  c: Controllers,
+  device: DeviceEntry,
+  on: NetworkMonitorEvents,
+): Promise<NetworkMonitor> {
+  let before: WayOut | undefined;
+  /** The last way that there was: a link that comes back with its address is no move. */
+  let source: string | undefined;
+  let firstAt: number | undefined;
+  let touched = new Set<string>();
+  let quiet: Disposable & { readonly signal: AbortSignal } = c.clock.deadline(0, c.signal);
+  let skew = c.clock.wallNow() - c.clock.now();
+
+  /** The present way takes the place of the known one. */
+  const compare = async (): Promise<{ readonly now: WayOut; readonly moved: boolean }> => {
+    const now = await wayOut(c, device);
+    const moved = before !== undefined && describe(before) !== describe(now);
+    before = now;
+    const leavesFrom = describe(now);
+    if (leavesFrom !== '' && leavesFrom !== source) {
+      const first = source === undefined;
+      source = leavesFrom;
+      if (!first) await on.moved();
+    }
+    return { now, moved };
+  };
+
+  const look = async (): Promise<void> => {
+    const links = touched;
+    touched = new Set();
+    firstAt = undefined;
+    if (!before) return;
+    const { now, moved } = await compare();
+    if (moved) on.changed('the way out changed');
+    // A link that went down and up again with the same address may hang on another network.
+    else if (now.some((way) => links.has(way.interface))) on.changed('the link on the way out changed');
+  };
+
+  const onChange = (event: NetworkEvent): void => {
+    if (event.kind === 'link') {
+      on.link();
+      if (event.interface !== undefined) touched.add(event.interface);
+    }
+    const now = c.clock.now();
+    firstAt ??= now;
+    quiet[Symbol.dispose]();
+    quiet = c.clock.deadline(Math.max(0, Math.min(QUIET_MS, firstAt + AT_LATEST_MS - now)), c.signal);
+    quiet.signal.addEventListener('abort', () => void (c.signal.aborted ? undefined : look().catch(ignore(c))), {
+      once: true,
+    });
+  };
+
+  const watching = await startWatching(c, onChange);
+  return {
+    async settled() {
+      await compare();
+    },
+    checkClock() {
+      const now = c.clock.wallNow() - c.clock.now();
+      const jumped = Math.abs(now - skew) > JUMP_MS;
+      skew = now;
+      if (jumped) on.changed('the clock jumped (suspended?)');
+    },
+    async [Symbol.asyncDispose]() {
+      quiet[Symbol.dispose]();
+      await watching[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** By family, towards the server that answered last; empty where there is no way. */
+async function wayOut(c: Controllers, device: DeviceEntry): Promise<WayOut> {
+  const ways: { interface: string; source: string }[] = [];
+  for (const family of [4, 6] as const satisfies readonly Family[]) {
+    const to = c.serverAddress(device, family);
+    if (to === undefined || !c.capture.routeTo) continue;
+    const { fib } = device.config;
+    const firewallMark = device.facts?.firewallMark ?? 0;
+    const route = await c.capture.routeTo({ to, firewallMark, ...(fib === undefined ? {} : { fib }) });
+    if (route) ways.push(route);
+  }
+  return ways;
+}
+
+function describe(ways: WayOut): string {
+  return ways.map((way) => `${way.interface} ${way.source}`).join(', ');
+}
+
+async function startWatching(c: Controllers, onChange: (event: NetworkEvent) => void): Promise<AsyncDisposable> {
+  const none = { [Symbol.asyncDispose]: async () => undefined };
+  try {
+    return await c.capture.watchNetwork({
+      onChange,
+      onFault: (error) => c.logger.warn({ error }, 'network events are lost; changes are found at the next beat'),
+    });
+  } catch (error) {
+    c.logger.warn(
+      { error: isStunmeshError(error) ? error : String(error) },
+      'no network events; changes are found at the next beat',
+    );
+    return none;
+  }
+}
+
+function ignore(c: Controllers): (error: unknown) => void {
+  return (error) => {
+    if (!c.signal.aborted) c.logger.debug({ error }, 'could not look at the routes');
+  };
+}

@@ -1,0 +1,140 @@
+/** Whether two hosts can connect, by the behaviour of the NATs before both, and what would change it; pure. */
+import type { Family } from '../../api/index.js';
+import type { FilteringBehaviour, MappingBehaviour, NatSummary } from '../../nat/behaviour-types.js';
+import { pairRemedies } from './pair-remedies.js';
+
+/** The kinds in the words of users. `firewall`: a public address behind a stateful filter; `cone`: endpoint-independent mapping, filtering not known. */
+export type NatKind =
+  | 'none'
+  | 'firewall'
+  | 'full'
+  | 'restricted'
+  | 'port-restricted'
+  | 'symmetric'
+  | 'cone'
+  | 'unknown';
+
+/** What is known of one host; a family that it publishes no address of is absent, one of which nothing is known is UNKNOWN_NAT. */
+export interface PairSide {
+  readonly ipv4?: NatSummary;
+  readonly ipv6?: NatSummary;
+}
+
+export interface PairContext {
+  /** For the words. Default: "this host" and "the peer". */
+  readonly ownName?: string;
+  readonly peerName?: string;
+  /** Both publish the same IPv4 address: they are behind one NAT. */
+  readonly samePublicAddress?: boolean;
+  /** What to forward, for the remedies. */
+  readonly ownPort?: number;
+  readonly peerPort?: number;
+}
+
+export interface PairVerdict {
+  readonly outcome: 'connects' | 'cannot' | 'unknown';
+  /** By which it connects. */
+  readonly family?: Family;
+  /** One sentence. */
+  readonly words: string;
+  /** Things to do, each sufficient by itself, the most promising first; none where it connects. */
+  readonly remedies: readonly string[];
+}
+
+export const UNKNOWN_NAT: NatSummary = { mapping: 'unknown', filtering: 'unknown', cgnat: false };
+
+/** Foretells plain hole punching as WireGuard does it: both send to what the other's record names, and follow whoever gets through. */
+export function pairVerdict(own: PairSide, peer: PairSide, context: PairContext = {}): PairVerdict {
+  const [ownName, peerName] = [context.ownName ?? 'this host', context.peerName ?? 'the peer'];
+  const families = ([4, 6] as const).flatMap((family) => {
+    const [a, b] = family === 4 ? [own.ipv4, peer.ipv4] : [own.ipv6, peer.ipv6];
+    return a && b
+      ? [{ family, a, b, outcome: outcomeOf(a, b, family === 4 && context.samePublicAddress === true) }]
+      : [];
+  });
+  const best =
+    families.find(({ outcome }) => outcome === 'connects') ??
+    families.find(({ outcome }) => outcome === 'unknown') ??
+    families[0];
+  const remedies = (): readonly string[] => pairRemedies(own, peer, { ...context, ownName, peerName });
+  if (!best)
+    return {
+      outcome: 'cannot',
+      words: `${ownName} and ${peerName} publish no address of the same family`,
+      remedies: ['give both IPv4, or both IPv6, and let stunmesh publish it (protocol: dualstack)'],
+    };
+  const { family, a, b, outcome } = best;
+  const both = `${ownName} has ${describeNat(a)}, ${peerName} ${describeNat(b)}`;
+  if (outcome === 'connects')
+    return { outcome, family, words: `should connect by IPv${family}: ${both}`, remedies: [] };
+  if (outcome === 'cannot') return { outcome, words: `cannot connect: ${both}`, remedies: remedies() };
+  if (family === 4 && context.samePublicAddress === true)
+    return {
+      outcome,
+      words: `${ownName} and ${peerName} are behind the same public address: they connect only if that router sends packets back inwards (hairpinning)`,
+      remedies: ['set the endpoint to the address inside the common network, or use IPv6'],
+    };
+  return { outcome, words: `cannot be foretold: ${both}`, remedies: remedies() };
+}
+
+/** The kind that users know it by. */
+export function natKind({ mapping, filtering }: NatSummary): NatKind {
+  if (mapping === 'address-dependent' || mapping === 'address-and-port-dependent') return 'symmetric';
+  if (mapping === 'unknown') return 'unknown';
+  if (filtering === 'unknown') return mapping === 'none' ? 'none' : 'cone';
+  if (filtering === 'endpoint-independent') return mapping === 'none' ? 'none' : 'full';
+  if (mapping === 'none') return 'firewall';
+  return filtering === 'address-dependent' ? 'restricted' : 'port-restricted';
+}
+
+/** The kind as a phrase after "has". */
+export function describeNat(nat: NatSummary): string {
+  const phrase = PHRASES[natKind(nat)];
+  return nat.cgnat ? `${phrase} (of the carrier)` : phrase;
+}
+
+const PHRASES: Readonly<Record<NatKind, string>> = {
+  none: 'no NAT',
+  firewall: 'no NAT but a stateful firewall',
+  full: 'a NAT that lets everybody in (full cone)',
+  restricted: 'a NAT that lets in whom it wrote to (restricted cone)',
+  'port-restricted': 'a NAT that lets in the ports it wrote to (port-restricted cone)',
+  symmetric: 'a NAT with another port for each destination (symmetric)',
+  cone: 'a NAT with one port for all destinations (cone)',
+  unknown: 'a NAT that is not known',
+};
+
+const MAPPINGS: readonly MappingBehaviour[] = ['endpoint-independent', 'address-and-port-dependent'];
+const FILTERINGS: readonly FilteringBehaviour[] = [
+  'endpoint-independent',
+  'address-dependent',
+  'address-and-port-dependent',
+];
+
+/** What is unknown is tried with every value: only where all agree there is a verdict. */
+function outcomeOf(a: NatSummary, b: NatSummary, sameAddress: boolean): PairVerdict['outcome'] {
+  const results = new Set(
+    possible(a).flatMap((one) => possible(b).map((other) => reaches(one, other) || reaches(other, one))),
+  );
+  if (results.size > 1) return 'unknown';
+  if (!results.has(true)) return 'cannot';
+  return sameAddress ? 'unknown' : 'connects';
+}
+
+function possible({ mapping, filtering, cgnat }: NatSummary): readonly NatSummary[] {
+  const mappings = mapping === 'unknown' ? MAPPINGS : [mapping];
+  const filterings = filtering === 'unknown' ? FILTERINGS : [filtering];
+  return mappings.flatMap((m) => filterings.map((f) => ({ mapping: m, filtering: f, cgnat })));
+}
+
+/** Whether a packet of `from` to the endpoint that `to` publishes gets in, once `to` has sent to what `from` publishes. */
+function reaches(from: NatSummary, to: NatSummary): boolean {
+  // The hole towards the STUN server is the one that was published: of others only an open one lets anybody in.
+  if (to.filtering === 'endpoint-independent') return true;
+  if (!isSteady(to)) return false;
+  return to.filtering === 'address-dependent' || isSteady(from);
+}
+
+function isSteady({ mapping }: NatSummary): boolean {
+  return mapping === 'none' || mapping === 'endpoint-independent';
+}

@@ -1,0 +1,147 @@
+/** The verdict on one tunnel, in words: connected, should work, needs the other side, or cannot work, and what would change that. */
+import type { Device, Endpoint, Peer } from '../../api/index.js';
+import type { InterfaceConfig, PeerConfig } from '../../config/index.js';
+import type { PeerSnapshot } from '../../control/snapshot.js';
+import type { NatBehaviour } from '../../nat/behaviour-types.js';
+import { parseNatCode } from '../../nat/code.js';
+import { formatEndpoint, sameEndpoint } from '../../net/index.js';
+import type { ParsedRecord } from '../../record/endpoint-record.js';
+import { attempt, familiesOf, type Scene } from '../context.js';
+import type { PeerRecords } from '../peer-records.js';
+import { formatAge } from '../words.js';
+import { type PairSide, pairVerdict, UNKNOWN_NAT } from './pair.js';
+import type { Judgement } from './records.js';
+
+/** WireGuard refuses to use a session that is older (whitepaper section 6.1, Reject-After-Time). */
+export const SESSION_MS = 180_000;
+
+export interface Life {
+  readonly connected: boolean;
+  /** Milliseconds; undefined: never. */
+  readonly handshakeAgeMs: number | undefined;
+  /** As a running daemon sees it. */
+  readonly phase?: PeerSnapshot['phase'];
+  readonly lastError?: { readonly code: string; readonly message: string };
+}
+
+export interface TunnelFacts {
+  readonly entry: InterfaceConfig;
+  readonly config: PeerConfig;
+  readonly device: Device;
+  readonly wg: Peer;
+  readonly records: PeerRecords;
+  readonly life: Life;
+}
+
+/** A daemon that watches the peer knows better than the handshake's age. */
+export function lifeOf(wg: Peer, seen: PeerSnapshot | undefined, now: number): Life {
+  const handshakeAgeMs = wg.latestHandshakeAt === undefined ? undefined : now - wg.latestHandshakeAt;
+  const young = handshakeAgeMs !== undefined && handshakeAgeMs < SESSION_MS;
+  return {
+    connected: seen ? seen.phase === 'connected' : young,
+    handshakeAgeMs,
+    ...(seen ? { phase: seen.phase } : {}),
+    ...(seen?.lastError ? { lastError: seen.lastError } : {}),
+  };
+}
+
+/** undefined: there is no record to go by, which is a finding already. */
+export async function judgeTunnel(scene: Scene, facts: TunnelFacts): Promise<Judgement | undefined> {
+  const { wg, life, entry, config, device, records } = facts;
+  const at = wg.endpoint ? ` at ${formatEndpoint(wg.endpoint)}` : '';
+  const handshake =
+    life.handshakeAgeMs === undefined
+      ? 'no handshake yet'
+      : `the last handshake was ${formatAge(life.handshakeAgeMs)} ago`;
+  const silence = wg.txBytes > 0 && wg.rxBytes === 0 ? `, ${wg.txBytes} bytes were sent and none came back` : '';
+  const details = { phase: life.phase, endpoint: wg.endpoint ? formatEndpoint(wg.endpoint) : undefined };
+  if (life.connected) return { verdict: 'ok', text: `connected${at}: ${handshake}`, details };
+  if (life.phase === 'idle')
+    return { verdict: 'ok', text: `idle${at}: nothing to send, and nothing wrong; ${handshake}`, details };
+
+  const record = newestOf(records);
+  // Why nobody knows where it is has been said.
+  if (!record) return undefined;
+  const ours = await ownSide(scene, entry, config);
+  if (!ours.side.ipv4 && !ours.side.ipv6)
+    return {
+      verdict: 'note',
+      text: `nothing can be foretold while no STUN server tells where this host is; ${handshake}`,
+      details,
+    };
+  const verdict = pairVerdict(ours.side, peerSide(record, config), {
+    ownName: 'this host',
+    peerName: config.name,
+    samePublicAddress: ours.mapped.some(({ address }) => address === record.ipv4?.address),
+    ownPort: device.listenPort,
+  });
+  const remedies = verdict.remedies.join('; or ');
+  const told = { ...details, outcome: verdict.outcome };
+  if (verdict.outcome === 'cannot')
+    return {
+      verdict: 'fault',
+      text: `${verdict.words}; ${handshake}`,
+      ...(remedies === '' ? {} : { remedy: `${remedies}.` }),
+      details: told,
+    };
+  const steps = [...nextSteps(facts, record), ...(verdict.outcome === 'unknown' && remedies !== '' ? [remedies] : [])];
+  return {
+    // Without a daemon nothing was tried yet.
+    verdict: life.phase === undefined ? 'note' : 'warning',
+    text: `${verdict.words}; ${handshake}${at}${silence}`,
+    remedy: `${steps.join('; ')}.`,
+    ...(life.lastError ? { code: life.lastError.code } : {}),
+    details: told,
+  };
+}
+
+function nextSteps({ life, wg, config }: TunnelFacts, record: ParsedRecord): readonly string[] {
+  if (life.phase === undefined) return ['start stunmesh here and look again'];
+  const stands = [record.ipv4, record.ipv6].some((endpoint) => endpoint && sameEndpoint(endpoint, wg.endpoint));
+  return [
+    ...(life.lastError ? [`the daemon says: ${life.lastError.message}`] : []),
+    stands
+      ? `look on ${config.name}: stunmesh and WireGuard run there, and its peer with our public key has our tunnel address in its AllowedIPs`
+      : 'wait some seconds, and look again',
+  ];
+}
+
+function newestOf({ theirs }: PeerRecords): ParsedRecord | undefined {
+  return theirs
+    .flatMap(({ record, error }) => (record && !error ? [record] : []))
+    .toSorted((a, b) => (b.t ?? 0) - (a.t ?? 0))[0];
+}
+
+/** Families that both the interface publishes and the peer is reached by. */
+function wanted(config: PeerConfig): { readonly four: boolean; readonly six: boolean } {
+  return { four: config.protocol !== 'ipv6', six: config.protocol !== 'ipv4' };
+}
+
+async function ownSide(
+  scene: Scene,
+  entry: InterfaceConfig,
+  config: PeerConfig,
+): Promise<{ readonly side: PairSide; readonly mapped: readonly Endpoint[] }> {
+  const { four, six } = wanted(config);
+  const found: NatBehaviour[] = [];
+  for (const family of familiesOf(entry).filter((family) => (family === 4 ? four : six))) {
+    const { value } = await attempt(scene.nat(entry, family));
+    if (value?.mapped) found.push(value);
+  }
+  const of = (family: 4 | 6) => found.find((nat) => nat.family === family);
+  const [ipv4, ipv6] = [of(4), of(6)];
+  return {
+    side: { ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}) },
+    mapped: found.flatMap(({ mapped }) => mapped ?? []),
+  };
+}
+
+/** What the record says of the NATs there; an older writer says nothing. */
+function peerSide(record: ParsedRecord, config: PeerConfig): PairSide {
+  const { four, six } = wanted(config);
+  const told = parseNatCode(record.b);
+  return {
+    ...(record.ipv4 && four ? { ipv4: told.get(4) ?? UNKNOWN_NAT } : {}),
+    ...(record.ipv6 && six ? { ipv6: told.get(6) ?? UNKNOWN_NAT } : {}),
+  };
+}

@@ -1,0 +1,220 @@
+/** The one mutable state about devices and peers: written by controllers, read by `status`. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Device, Endpoint, Family, Peer, PublicKey, StunmeshError } from '../api/index.js';
+import type { InterfaceConfig, PeerConfig } from '../config/index.js';
+import type { NatSummary } from '../nat/behaviour-types.js';
+import { DWELL_MS } from '../paths/check-list.js';
+import type { ParsedRecord } from '../record/endpoint-record.js';
+import type { Channel } from '../record/seal.js';
+import { createLife, type Life, type Phase } from './health.js';
+
+/** What a discovery found for one family. */
+export interface Mapping {
+  readonly endpoint: Endpoint;
+  readonly server: string;
+  readonly rttMs: number;
+  readonly natted: boolean;
+  /** Monotonic milliseconds. */
+  readonly at: number;
+}
+
+/** A record of a peer, as one store holds it. */
+export interface RemoteRecord {
+  readonly record: ParsedRecord;
+  readonly store: string;
+  /** Milliseconds since 1970. */
+  readonly readAt: number;
+}
+
+/** Our own record for a peer, as we last wrote it, or found it, in one store. */
+export interface Published {
+  readonly ipv4?: Endpoint;
+  readonly ipv6?: Endpoint;
+  readonly t?: number;
+  /** What it told, or should have told, of our NATs. */
+  readonly b?: string;
+  readonly omitted: readonly string[];
+  /** When it was written, by the monotonic clock (below zero: before this machine's start) and by the wall clock, in milliseconds. */
+  readonly at: number;
+  readonly wallAt: number;
+}
+
+/** What an operator should know went wrong last. */
+export interface Fault {
+  readonly code: string;
+  readonly message: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** The store that is at fault, or holds what is. */
+  readonly store?: string;
+}
+
+export interface PeerEntry {
+  name: string;
+  /** Replaced by a reload. */
+  config: PeerConfig;
+  readonly publicKey: PublicKey;
+  phase: Phase;
+  /** Monotonic milliseconds. */
+  phaseSince: number;
+  /** Since when it is not connected. */
+  unconnectedSince: number;
+  /** As the last dump showed it; undefined: not on the device. */
+  wg: Peer | undefined;
+  life: Life;
+  channel: Channel | undefined;
+  /** Newest acceptable record by store instance. */
+  readonly remote: Map<string, RemoteRecord>;
+  readonly published: Map<string, Published>;
+  /** Stores that a write is under way to. */
+  readonly publishing: Set<string>;
+  /** When a failed or refused write may be tried again, by store, and how often it failed. */
+  /** By store. `untried`: the store is down, and the write follows its pauses. */
+  readonly publishRetry: Map<string, { readonly at: number; readonly failures: number; readonly untried: boolean }>;
+  /** `t` of the record that last proved itself by a handshake (F21). */
+  floor: number | undefined;
+  /** The last endpoint that life was seen with. */
+  proven: Endpoint | undefined;
+  /** The last endpoint that we wrote, and when (monotonic). */
+  lastWrite: { readonly endpoint: Endpoint; readonly at: number } | undefined;
+  /** No endpoint is written before this: WireGuard followed the peer by itself, or another program wrote one. */
+  handsOffUntil: number;
+  /** Monotonic time of the next read of its record, and of the next kick. */
+  nextReadAt: number;
+  nextKickAt: number;
+  /** Attempts left in the quick series that a new record starts (F18b: at 0, 1 and 2 s). */
+  quickAttempts: number;
+  /** Renewals left for the present record (F18b: three). */
+  renewalsLeft: number;
+  /** When the present series of attempts began, and how long it stays with one candidate. */
+  tryingSince: number;
+  dwellMs: number;
+  /** It answered an echo at least once, so silence tells. */
+  answersEcho: boolean;
+  /** Round trip of its last answered ping. */
+  rttMs: number | undefined;
+  probes: number;
+  endpointWrites: number;
+  renewals: number;
+  reads: number;
+  fault: Fault | undefined;
+  /** Why it cannot be pinged; a tunnel that lives does not clear it. */
+  pingFault: Fault | undefined;
+  /** Codes of the faults that were told last, by store: each is said once. */
+  readonly told: Map<string, string>;
+}
+
+export interface DeviceEntry {
+  readonly name: string;
+  /** Replaced by a reload. */
+  config: InterfaceConfig;
+  peers: readonly PeerEntry[];
+  /** The last dump; undefined while the device is missing. */
+  facts: Device | undefined;
+  readonly mappings: Map<Family, Mapping>;
+  readonly faults: Map<Family | 'device', Fault>;
+  /** How the NATs behave, and which reflexive address they had when that was found. */
+  readonly nat: Map<Family, { readonly address: string; readonly summary: NatSummary }>;
+  discoveries: number;
+  discovering: boolean;
+  /** When the last discovery began; monotonic milliseconds. */
+  discoveredAt: number;
+  /** When our mapping is looked at next, outside the refresh; monotonic milliseconds. */
+  nextDiscoveryAt: number;
+  /** Discoveries in the present series, while a peer is unsettled: they come ever slower. */
+  retryStep: number;
+  /** Our own counter and last time, as published (see record/freshness). */
+  n: number;
+  lastT: number | undefined;
+}
+
+export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceEntry {
+  return {
+    name: config.name,
+    config,
+    peers: [...config.peers.values()].map((peer) => createPeerEntry(peer, now)),
+    facts: undefined,
+    mappings: new Map(),
+    faults: new Map(),
+    nat: new Map(),
+    discoveries: 0,
+    discovering: false,
+    discoveredAt: Number.NEGATIVE_INFINITY,
+    nextDiscoveryAt: Number.POSITIVE_INFINITY,
+    retryStep: 0,
+    n: 0,
+    lastT: undefined,
+  };
+}
+
+/** Takes a new configuration over; entries of peers that stay keep all that is known of them. True: it differs from the old one. */
+export function reconfigureDevice(device: DeviceEntry, config: InterfaceConfig, now: number): boolean {
+  if (isDeepStrictEqual(device.config, config)) return false;
+  const known = new Map(device.peers.map((peer) => [peer.publicKey, peer]));
+  device.peers = [...config.peers.values()].map((peerConfig) => {
+    const peer = known.get(peerConfig.publicKey);
+    if (!peer) return createPeerEntry(peerConfig, now);
+    const gone = peer.config.plugins.filter((name) => !peerConfig.plugins.includes(name));
+    for (const store of gone) forgetStore(peer, store);
+    peer.name = peerConfig.name;
+    peer.config = peerConfig;
+    return peer;
+  });
+  device.config = config;
+  return true;
+}
+
+/** Drops what is known of a peer's records in a store instance that is gone or is another one now. */
+export function forgetStore(peer: PeerEntry, store: string): void {
+  peer.remote.delete(store);
+  peer.published.delete(store);
+  peer.publishRetry.delete(store);
+  peer.told.delete(store);
+}
+
+function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
+  return {
+    name: config.name,
+    config,
+    publicKey: config.publicKey,
+    phase: 'waiting',
+    phaseSince: now,
+    unconnectedSince: now,
+    wg: undefined,
+    life: createLife(),
+    channel: undefined,
+    remote: new Map(),
+    published: new Map(),
+    publishing: new Set(),
+    publishRetry: new Map(),
+    floor: undefined,
+    proven: undefined,
+    lastWrite: undefined,
+    handsOffUntil: 0,
+    nextReadAt: now,
+    nextKickAt: now,
+    quickAttempts: 3,
+    renewalsLeft: 3,
+    tryingSince: now,
+    dwellMs: DWELL_MS,
+    answersEcho: false,
+    rttMs: undefined,
+    probes: 0,
+    endpointWrites: 0,
+    renewals: 0,
+    reads: 0,
+    fault: undefined,
+    pingFault: undefined,
+    told: new Map(),
+  };
+}
+
+/** `store`: the store that is at fault, or holds what is. */
+export function createFault(error: StunmeshError, wallNow: number, store?: string): Fault {
+  return { code: error.code, message: error.message, at: wallNow, ...(store === undefined ? {} : { store }) };
+}
+
+/** A peer that needs watching closely: it is neither connected nor resting. */
+export function isUnsettled(peer: PeerEntry): boolean {
+  return peer.wg !== undefined && peer.phase !== 'connected' && peer.phase !== 'idle';
+}

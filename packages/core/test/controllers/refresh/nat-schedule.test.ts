@@ -1,0 +1,201 @@
+/** The NATs' behaviour on its way into records: found out in quiet moments, seldom, and without records that change to and fro. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { StunmeshError } from '#src/api/index.js';
+import type { NatBehaviour } from '#src/nat/behaviour.js';
+import { parseEndpoint } from '#src/net/index.js';
+import { createHarness, farEndpoint, type HarnessOptions, OWN4 } from '../harness.js';
+
+const MINUTE = 60_000;
+
+function setUp(options: HarnessOptions = {}) {
+  const state: { found: Partial<NatBehaviour> | StunmeshError; at: number[] } = {
+    found: { mapping: 'endpoint-independent', filtering: 'address-and-port-dependent' },
+    at: [],
+  };
+  const h = createHarness({
+    ...options,
+    async examineNat(device, family) {
+      state.at.push(h.clock.now());
+      if (state.found instanceof StunmeshError) throw state.found;
+      return {
+        family,
+        mapping: 'unknown',
+        filtering: 'unknown',
+        cgnat: false,
+        portPreserving: true,
+        doubleNat: undefined,
+        mapped: device.mappings.get(family)?.endpoint,
+        how: 'several-servers',
+        sights: [],
+        failures: new Map(),
+        liars: [],
+        reasons: [],
+        ...state.found,
+      };
+    },
+  });
+  return { h, state, code: () => h.peer().ourRecord()?.b };
+}
+
+test('a device whose peers do not connect is examined 20 s after its start, and their records tell what was found', async () => {
+  const { h, state, code } = setUp();
+  await h.start();
+  await h.advance(19_000);
+  assert.deepEqual(state.at, [], 'the tunnel comes first');
+  assert.equal(h.peer().ourRecord()?.b, undefined);
+  await h.advance(10_000);
+  assert.equal(state.at.length, 1);
+  assert.equal(code(), '4ep');
+  assert.equal(h.only('publish').length, 2);
+  assert.deepEqual(h.snapshot().devices[0]?.nat, {
+    ipv4: { mapping: 'endpoint-independent', filtering: 'address-and-port-dependent', cgnat: false },
+  });
+  await h.advance(50 * MINUTE);
+  assert.equal(state.at.length, 1, 'nothing changed, so nobody is asked again');
+  assert.equal(h.only('publish').length, 2);
+});
+
+test('F29 for a connected peer nothing is written: it learns by the next record that is due anyway', async () => {
+  const { h, state, code } = setUp({ keepaliveSeconds: 25 });
+  await h.start();
+  await h.connect();
+  await h.live(55 * MINUTE);
+  assert.equal(state.at.length, 1);
+  assert.equal(h.only('publish').length, 1);
+  assert.equal(code(), undefined);
+  await h.live(10 * MINUTE);
+  assert.equal(h.only('publish').length, 2);
+  assert.equal(code(), '4ep');
+});
+
+test('F42 with nat_check off nothing is examined; without it events are followed at most every ten minutes', async () => {
+  const off = setUp({ natCheck: false });
+  await off.h.start();
+  await off.h.advance(20 * MINUTE);
+  assert.equal(off.state.at.length, 0);
+  const { h, state } = setUp();
+  await h.start();
+  for (let port = 1; port < 60; port += 1) {
+    h.mappings.set(4, `203.0.113.${10 + port}:40000`);
+    await h.engine.refresh();
+    await h.advance(MINUTE / 2);
+  }
+  assert.ok(state.at.length >= 2 && state.at.length <= 4, `${state.at.length} examinations in half an hour`);
+});
+
+test('a record that moves to another address tells nothing of the old NAT, and the new one is examined', async () => {
+  const { h, state, code } = setUp();
+  await h.start();
+  await h.advance(2 * MINUTE);
+  assert.equal(code(), '4ep');
+  state.found = { mapping: 'address-and-port-dependent', filtering: 'address-and-port-dependent', cgnat: true };
+  h.mappings.set(4, '198.18.0.1:1234');
+  await h.engine.refresh();
+  await h.advance(1_000);
+  assert.equal(h.peer().ourRecord()?.ipv4?.address, '198.18.0.1');
+  assert.equal(code(), undefined);
+  await h.advance(12 * MINUTE);
+  assert.equal(code(), '4ppc');
+});
+
+test('another port of the same address is the same NAT', async () => {
+  const { h, state, code } = setUp();
+  await h.start();
+  await h.advance(2 * MINUTE);
+  h.mappings.set(4, OWN4.replace(/\d+$/, '41111'));
+  await h.engine.refresh();
+  await h.advance(1_000);
+  assert.equal(h.peer().ourRecord()?.ipv4?.port, 41111);
+  assert.equal(code(), '4ep');
+  assert.equal(state.at.length, 1);
+});
+
+test('a finding that contradicts the one told is told once it was made twice; what could not be told takes nothing back', async () => {
+  const { h, state, code } = setUp({ serverAddress: '192.0.2.53' });
+  await h.start();
+  await h.advance(2 * MINUTE);
+  assert.equal(code(), '4ep');
+  const again = async (minutes = 13) => {
+    const before = state.at.length;
+    // Not at the moment of a discovery, which would take the new way for the old one.
+    await h.advance(5_000);
+    // Another way to the server: the network changed, our address did not.
+    h.capture.setRoute('192.0.2.53', { interface: 'eth0', source: `192.168.1.${2 + before}` });
+    h.capture.change({ kind: 'route', interface: 'eth0' });
+    await h.advance(minutes * MINUTE);
+    return state.at.length - before;
+  };
+  state.found = { mapping: 'endpoint-independent', filtering: 'unknown' };
+  assert.equal(await again(), 1);
+  assert.equal(code(), '4ep');
+  state.found = { mapping: 'unknown', filtering: 'unknown' };
+  assert.equal(await again(), 1);
+  assert.equal(code(), '4ep');
+  state.found = { mapping: 'endpoint-independent', filtering: 'endpoint-independent' };
+  await again(5);
+  const first = code();
+  await h.advance(13 * MINUTE);
+  assert.deepEqual([first, code()], ['4ep', '4ee']);
+});
+
+test('a failed examination is tried again, not before ten minutes', async () => {
+  const { h, state, code } = setUp();
+  state.found = new StunmeshError('ERR_CAPTURE_LOST', 'gone');
+  await h.start();
+  await h.advance(10 * MINUTE);
+  assert.equal(state.at.length, 1);
+  state.found = { mapping: 'none', filtering: 'endpoint-independent' };
+  await h.advance(5 * MINUTE);
+  assert.equal(state.at.length, 2);
+  assert.equal(code(), '4ne');
+});
+
+test('servers that can tell nothing are not asked for ever', async () => {
+  const { h, state } = setUp();
+  state.found = { mapping: 'unknown', filtering: 'unknown' };
+  await h.start();
+  await h.advance(60 * MINUTE);
+  assert.equal(state.at.length, 1);
+});
+
+test('after a restart the record in the store says what was known, and is not written again', async () => {
+  const former = setUp();
+  await former.h.start();
+  await former.h.advance(MINUTE);
+  assert.equal(former.code(), '4ep');
+  const stored = new Map(former.h.stores.get('main')?.records ?? []);
+  const later = setUp({ stored, state: former.h.state(), wallStart: former.h.clock.wallNow() });
+  await later.h.start();
+  await later.h.advance(5 * MINUTE);
+  assert.equal(later.state.at.length, 1);
+  assert.equal(later.code(), '4ep');
+  assert.equal(later.h.only('publish').length, 0);
+});
+
+test("the snapshot shows what a peer's record tells of its NATs", async () => {
+  const { h } = setUp();
+  const ipv4 = farEndpoint(0);
+  assert.ok(parseEndpoint(ipv4));
+  h.peer().answersAt = ipv4;
+  await h.peer().publish({ ipv4, t: Math.floor(h.clock.wallNow() / 1000), n: 1, b: '4pp6nc' });
+  await h.start();
+  await h.advance(3_000);
+  assert.equal(h.entry().phase, 'connected');
+  assert.equal(h.snapshot().devices[0]?.peers[0]?.record?.nat, '4pp6nc');
+});
+
+test('an examination that is under way does not hold up the end of the daemon', async () => {
+  let begun = 0;
+  const h = createHarness({
+    examineNat(_device, _family, signal) {
+      begun += 1;
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+    },
+  });
+  await h.start();
+  await h.advance(60_000);
+  assert.equal(begun, 1);
+  assert.equal(await h.stop(100), true);
+  assert.ok(!h.logger.lines.some(({ message }) => message.includes('NAT behaviour')));
+});

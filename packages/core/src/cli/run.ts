@@ -19,8 +19,8 @@ interface RunOptions {
 
 /** A running daemon has two seconds for its end; a second signal ends it at once (F41). */
 const STOP_MS = 2_000;
-/** From so many peers on, speed is worth more than a few MiB. */
-const CROWD = 4;
+/** With more peers than this, speed is worth more than a few MiB. */
+const CROWD = 200;
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'disabled'];
 
 export function addRunCommand(program: Command, context: CliContext): void {

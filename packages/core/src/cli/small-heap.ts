@@ -5,10 +5,10 @@ import { setFlagsFromString } from 'node:v8';
 setFlagsFromString('--max-semi-space-size=1');
 setFlagsFromString('--min-semi-space-size=1');
 setFlagsFromString('--optimize-for-size');
-// The optimising compiler and what it leaves behind are 7 MiB; a few peers keep no code hot.
+// The optimising compiler and what it leaves behind are 7 MiB; up to 200 peers keep no code hot (their keys are OpenSSL's work).
 setFlagsFromString('--no-opt');
 
-/** For work that is worth optimising: keys of a crowd of peers (21 ms each without), packets of a server. */
+/** For work that is worth optimising: the records of a crowd of peers, packets of a server. */
 export function allowOptimizing(): void {
   setFlagsFromString('--opt');
 }

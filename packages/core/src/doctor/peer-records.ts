@@ -2,7 +2,8 @@
 import { isStunmeshError, StunmeshError } from '../api/index.js';
 import type { InterfaceConfig } from '../config/index.js';
 import { type ParsedRecord, parseRecord } from '../record/endpoint-record.js';
-import { type Channel, createChannel, isWeakKey } from '../record/seal.js';
+import { type Channel, createChannel } from '../record/seal.js';
+import { isWeakKey } from '../record/shared-secret.js';
 import { storeKey } from '../record/store-key.js';
 import type { Scene } from './context.js';
 

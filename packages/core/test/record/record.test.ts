@@ -6,7 +6,8 @@ import nacl from 'tweetnacl';
 import { hasCode, isStunmeshError, type PublicKey, parsePublicKey, SecretKey } from '#src/api/index.js';
 import { parseEndpoint } from '#src/net/index.js';
 import { fingerprint, formatRecord, parseRecord, sealedLength } from '#src/record/endpoint-record.js';
-import { createChannel, isWeakKey } from '#src/record/seal.js';
+import { createChannel } from '#src/record/seal.js';
+import { isWeakKey } from '#src/record/shared-secret.js';
 import { storeKey } from '#src/record/store-key.js';
 
 interface Vector {

@@ -1,44 +1,21 @@
-/** The field rules that code can break: each has to be borne by a test whose name starts with its number. */
-export const FIELD_RULES: Readonly<Record<string, string>> = {
-  F1: 'only the reply to an outstanding request counts',
-  F2: 'several STUN servers at once; a silent one delays nothing',
-  F3: 'what the packet filter tests',
-  F4: 'drop all, drain, then filter',
-  F5: 'a probe takes the route of WireGuard: same mark',
-  F6: 'UDP checksums are filled in',
-  F6b: 'a probe that the firewall blocks is named as such',
-  F7: 'MAPPED-ADDRESS, impossible addresses, no NAT in front',
-  F8: 'no web service tells the address',
-  F9: 'raw sockets see what the firewall lets through; only a handshake proves a path',
-  F10: 'BSD captures on every underlay interface, and closes every handle',
-  F11: 'plain texts are compared, not sealed ones',
-  F12: 'an unchanged record is rewritten before its lifetime runs out',
-  F13: "one peer's failure touches no other",
-  F14: 'nothing is dropped, however many peers',
-  F15: 'one discovery for a device and family',
-  F16: 'a healthy tunnel is never written to',
-  F17: 'look before you set: no peer is ever created',
-  F18: 'the handshake happens at once: punch, set, kick',
-  F18b: 'a peer in its pause is renewed, and restored',
-  F18c: 'own mapping changed: punch and kick first, publish second',
-  F19: 'addresses that are never an endpoint are refused',
-  F20: 'our own record reflected is refused',
-  F21: 'an older record never replaces a newer one',
-  F22: 'weak keys are refused',
-  F23: 'an unconnected peer is looked for again soon',
-  F24: 'writes are gathered, one dump a beat',
-  F25: 'handshake time 0 is never',
-  F26: 'device facts are read afresh',
-  F31: 'deadline, output cap, process group, reaping',
-  F32: 'constructors do no I/O; a store that is down is retried',
-  F33: 'absent is a value; later is told from never',
-  F34: 'secrets from files and environment; never printed',
-  F35: 'HTTP: bounded, no redirects, Retry-After',
-  F36: 'calls for a beat, not for a peer; TXT content as it comes',
-  F37: 'shell plugins get plain hexadecimal alone',
-  F38: 'one daemon for a device',
-  F39: 'missing tools and privileges are named with the remedy',
-  F40: 'bad configuration is refused with position and suggestion',
-  F41: 'one shutdown path, within two seconds',
-  F42: 'no harm to the network: budgets, switches, log lines',
-};
+/** The field rules, as docs/field-rules.md lists them: each has to be held by a test whose name starts with its number. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from './source.js';
+
+export interface FieldRule {
+  /** `F19`, `F18b`. */
+  readonly number: string;
+  readonly text: string;
+  /** A standard with its section, a manual page, or what was measured. */
+  readonly source: string;
+}
+
+export function fieldRules(): readonly FieldRule[] {
+  const page = readFileSync(join(ROOT, 'docs/field-rules.md'), 'utf8');
+  return [...page.matchAll(/^\| *(F\d+[a-z]?) *\| *(.+?) *\| *(.+?) *\|$/gm)].map(([, number, text, source]) => ({
+    number: number ?? '',
+    text: text ?? '',
+    source: source ?? '',
+  }));
+}

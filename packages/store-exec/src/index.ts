@@ -1,5 +1,6 @@
 /** Store module "exec": a program in any language keeps the records, one process a call or one for all; serves `type: exec` and `type: shell`. */
 import {
+  EXEC_PLUGIN_SCHEMA,
   type Store,
   type StoreComponents,
   type StoreModule,
@@ -26,23 +27,7 @@ const execStoreModule: ExecStoreModule = {
   kind: 'store',
   apiVersion: 1,
   name: 'exec',
-  configSchema: {
-    type: 'object',
-    additionalProperties: false,
-    required: ['type', 'command'],
-    properties: {
-      type: { type: 'string', enum: ['exec', 'shell'], description: 'The protocol: JSON, or lines for a shell.' },
-      protocol: { type: 'integer', enum: [0, 1], description: 'The exec protocol that the program speaks.' },
-      command: { type: 'string', minLength: 1, description: 'The program, by path or by name in PATH.' },
-      args: { type: 'array', items: { type: 'string' }, description: 'Its arguments.' },
-      env: {
-        type: 'object',
-        additionalProperties: { type: 'string' },
-        description: 'Variables to add to its environment.',
-      },
-      env_clear: { type: 'boolean', default: false, description: 'Start it with no environment but `env`.' },
-    },
-  },
+  configSchema: EXEC_PLUGIN_SCHEMA,
   traits: () => TRAITS,
   open: async (config, components) => openStore(config, components),
   probe: openProbe,

@@ -1,12 +1,12 @@
 /** A store over a plugin of exec protocol 1. */
 import { setMaxListeners } from 'node:events';
 import { type CallOptions, isStunmeshError, type Store, StunmeshError, type WatchListener } from '@stunmesh/core/api';
-import { inTurns } from './abortable.js';
 import type { ExecParts, ExecStoreConfig } from './exec-config.js';
+import { inTurns } from './in-turns.js';
 import { checkInput } from './input.js';
 import { type Description, MAX_VALUE, readErrors, readValue, readValues } from './messages.js';
 import { oneLine } from './one-line.js';
-import { createPluginLink } from './plugin-link.js';
+import { createPluginClient } from './plugin-client.js';
 import { MOST_IN_FLIGHT } from './session.js';
 
 /** Most keys of one getMany or setMany. */
@@ -19,7 +19,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** Starts nothing until it is called (F32). getMany and setMany are there until the plugin has said that it has none. */
 export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { random(): number }): Store {
   const name = oneLine(config.command);
-  const link = createPluginLink(config, {
+  const client = createPluginClient(config, {
     ...parts,
     learnt(description) {
       // Key by key the host's own calls are better, as each has a time limit of its own.
@@ -51,7 +51,7 @@ export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { 
   const get = (key: string, { signal }: CallOptions): Promise<string | undefined> =>
     named(signal, async () => {
       checkInput(key);
-      return readValue((await link.ask({ action: 'get', key }, signal))['value']);
+      return readValue((await client.ask({ action: 'get', key }, signal))['value']);
     });
 
   /** Why this plugin does not take this value; undefined: it does. */
@@ -66,9 +66,9 @@ export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { 
   const set = (key: string, value: string, { signal }: CallOptions): Promise<void> =>
     named(signal, async () => {
       checkInput(key, value);
-      const refusal = misfit(value, await link.description(signal));
+      const refusal = misfit(value, await client.description(signal));
       if (refusal) throw refusal;
-      await link.ask({ action: 'set', key, value }, signal);
+      await client.ask({ action: 'set', key, value }, signal);
     });
 
   /** Asks in batches, or key by key where the plugin has no word for several; the map has what each key came to. */
@@ -78,7 +78,7 @@ export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { 
     batch: (keys: readonly string[], signal: AbortSignal) => Promise<ReadonlyMap<string, T | StunmeshError>>,
     single: (key: string, signal: AbortSignal) => Promise<T | undefined>,
   ): Promise<Map<string, T | StunmeshError>> => {
-    const { many, session } = await link.description(caller);
+    const { many, session } = await client.description(caller);
     const into = new Map<string, T | StunmeshError>();
     const failed = (key: string, error: unknown): void => {
       into.set(key, isStunmeshError(error) ? withName(error) : new StunmeshError('ERR_STORE_INTERNAL', 'failed'));
@@ -126,15 +126,15 @@ export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { 
         return several<string>(
           keys,
           options.signal,
-          async (part, signal) => readValues(await link.ask({ action: 'getMany', keys: part }, signal), part),
-          async (key, signal) => readValue((await link.ask({ action: 'get', key }, signal))['value']),
+          async (part, signal) => readValues(await client.ask({ action: 'getMany', keys: part }, signal), part),
+          async (key, signal) => readValue((await client.ask({ action: 'get', key }, signal))['value']),
         );
       }),
     setMany: (records, options) =>
       named(options.signal, async () => {
         for (const [key, value] of records) checkInput(key, value);
         const value = (key: string): string => records.get(key) ?? '';
-        const description = await link.description(options.signal);
+        const description = await client.description(options.signal);
         const refused = new Map<string, StunmeshError>();
         for (const [key, text] of records) {
           const refusal = misfit(text, description);
@@ -145,10 +145,10 @@ export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { 
           options.signal,
           async (part, signal) => {
             const values = Object.fromEntries(part.map((key) => [key, value(key)]));
-            return readErrors(await link.ask({ action: 'setMany', values }, signal), part);
+            return readErrors(await client.ask({ action: 'setMany', values }, signal), part);
           },
           async (key, signal) => {
-            await link.ask({ action: 'set', key, value: value(key) }, signal);
+            await client.ask({ action: 'set', key, value: value(key) }, signal);
             return undefined;
           },
         );
@@ -157,9 +157,9 @@ export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { 
     delete: (key, { signal }) =>
       named(signal, async () => {
         checkInput(key);
-        if (!(await link.description(signal)).delete)
+        if (!(await client.description(signal)).delete)
           throw new StunmeshError('ERR_STORE_DENIED', 'the plugin has no delete');
-        await link.ask({ action: 'delete', key }, signal);
+        await client.ask({ action: 'delete', key }, signal);
       }),
     watch: (keys, on: WatchListener, { signal }) =>
       named(signal, () => {
@@ -168,10 +168,10 @@ export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { 
           change: (key, value) => (value === undefined ? on.change(key) : on.change(key, value)),
           fault: (error) => on.fault(withName(error)),
         };
-        return link.watch(keys, listener, signal);
+        return client.watch(keys, listener, signal);
       }),
-    describe: ({ signal }) => named(signal, async () => (await link.description(signal)).traits),
-    [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
+    describe: ({ signal }) => named(signal, async () => (await client.description(signal)).traits),
+    [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
   };
   return store;
 }

@@ -12,9 +12,9 @@ import {
   readDescription,
 } from './messages.js';
 import { oneLine } from './one-line.js';
-import { createOutbox } from './outbox.js';
 import { MAX_OUTPUT } from './output.js';
 import { endGroup, ownGroup } from './process-group.js';
+import { createSendQueue } from './send-queue.js';
 
 /** What a line may have more for each key of a getMany or setMany, in bytes. */
 export const MANY_KEY_BYTES = 1024;
@@ -72,7 +72,7 @@ async function startProcess(options: SessionOptions): Promise<Running> {
   const disown = ownGroup(child.pid);
   const { stdin } = child;
   if (!stdin) throw new StunmeshError('ERR_EXEC_SPAWN', 'got no pipe for its input', { retry: 'later' });
-  const outbox = createOutbox(stdin, MOST_IN_FLIGHT);
+  const sendQueue = createSendQueue(stdin, MOST_IN_FLIGHT);
   const pending = new Map<number, Pending>();
   const gone = new AbortController();
   let lastId = 0;
@@ -84,7 +84,7 @@ async function startProcess(options: SessionOptions): Promise<Running> {
   /** The first reason counts. Nothing is answered any more from here on. */
   const end = (why: StunmeshError): Promise<void> => {
     ended ??= why;
-    outbox.stop();
+    sendQueue.stop();
     for (const { settle } of [...pending.values()]) settle(ended);
     ending ??= endGroup(child.pid, clock);
     return ending;
@@ -165,7 +165,7 @@ async function startProcess(options: SessionOptions): Promise<Running> {
       return new Promise((resolve, reject) => {
         const settle = (): void => {
           pending.delete(id);
-          outbox.over(id);
+          sendQueue.over(id);
           signal.removeEventListener('abort', onAbort);
         };
         const onAbort = (): void => {
@@ -184,12 +184,12 @@ async function startProcess(options: SessionOptions): Promise<Running> {
             else resolve(answer);
           },
         });
-        outbox.add(id, formatRequest(request, id));
+        sendQueue.add(id, formatRequest(request, id));
       });
     },
     async close() {
       ended ??= new StunmeshError('ERR_CLOSED', 'the store is closed');
-      outbox.stop();
+      sendQueue.stop();
       for (const { settle } of [...pending.values()]) settle(ended);
       stdin.end();
       const waited = clock.sleep(GRACE_MS, gone.signal).catch(() => {});

@@ -5,6 +5,7 @@ export * from './duration.js';
 export * from './endpoint.js';
 export * from './error-codes.js';
 export * from './errors.js';
+export * from './exec-plugin.js';
 export * from './keys.js';
 export * from './logger.js';
 export * from './race-abort.js';

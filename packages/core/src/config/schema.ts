@@ -1,4 +1,5 @@
 /** CONFIG_SCHEMA: the one source of the configuration's keys, types, defaults, checks and reference. */
+import { EXEC_PLUGIN_SCHEMA } from '../api/exec-plugin.js';
 import type { FromSchema, Schema } from './schema-types.js';
 
 export const DEFAULT_STUN_SERVER = 'stun.l.google.com:19302';
@@ -17,39 +18,8 @@ const pluginCommon = {
 } as const;
 
 const execPlugin = {
-  type: 'object',
-  title: 'A program that serves the store',
-  additionalProperties: false,
-  required: ['type', 'command'],
-  properties: {
-    type: { type: 'string', enum: ['exec', 'shell'], description: 'exec: JSON on stdin and stdout; shell: variables.' },
-    protocol: {
-      type: 'integer',
-      minimum: 0,
-      maximum: 1,
-      description: 'Which exec protocol the program speaks; 0 where it is left out (exec only).',
-    },
-    command: {
-      type: 'string',
-      minLength: 1,
-      description: 'The program, by path or by name in PATH.',
-      'x-allowed': 'a program, by its path or its name in PATH; its arguments go to args',
-    },
-    args: {
-      type: 'array',
-      items: { type: 'string' },
-      'x-weak': 'strict',
-      description: 'Arguments, always as a list.',
-      'x-allowed': 'a list of texts: args: ["-v", "--name=value"]',
-    },
-    env: {
-      type: 'object',
-      'x-name': 'VARIABLE',
-      additionalProperties: { type: 'string', description: 'Variables to add to its environment.' },
-    },
-    env_clear: { type: 'boolean', default: false, description: 'Start it with no environment but `env`.' },
-    ...pluginCommon,
-  },
+  ...EXEC_PLUGIN_SCHEMA,
+  properties: { ...EXEC_PLUGIN_SCHEMA.properties, ...pluginCommon },
 } as const;
 
 const builtinPlugin = {

@@ -1,9 +1,7 @@
 /** The way to a plugin of protocol 1: what it says of itself first, then single calls or a session, as it declares. */
-import { hasCode, StunmeshError, type WatchListener } from '@stunmesh/core/api';
-import { abortable } from './abortable.js';
+import { hasCode, raceAbort, StunmeshError, type WatchListener } from '@stunmesh/core/api';
 import { createLaunchOptions, type ExecParts, type ExecStoreConfig } from './exec-config.js';
 import { makeFifos } from './fifos.js';
-import { createKeeper, START_MS } from './keeper.js';
 import {
   type Description,
   expectSuccess,
@@ -15,9 +13,10 @@ import {
 import { createScratch } from './scratch.js';
 import { openSession, type Session } from './session.js';
 import { callOnce } from './single-call.js';
+import { createSupervisor, START_MS } from './supervisor.js';
 import { createWatchers } from './watchers.js';
 
-export interface PluginLink extends AsyncDisposable {
+export interface PluginClient extends AsyncDisposable {
   /** What the plugin says of itself, asked once. */
   description(signal: AbortSignal): Promise<Description>;
   /** A successful answer. Errors: the signal's reason, what the plugin reports, what became of its process. */
@@ -30,10 +29,10 @@ export interface PluginLink extends AsyncDisposable {
 const WATCH_MS = 10_000;
 
 /** `learnt` is called with each description, also of a session that was started again. Starts nothing yet (F32). */
-export function createPluginLink(
+export function createPluginClient(
   config: ExecStoreConfig,
   parts: ExecParts & { random(): number; learnt(description: Description): void },
-): PluginLink {
+): PluginClient {
   const { clock, logger } = parts;
   const scratch = createScratch(makeFifos);
   const launch = createLaunchOptions(config, parts);
@@ -64,7 +63,7 @@ export function createPluginLink(
     );
   };
 
-  const keeper = createKeeper({
+  const supervisor = createSupervisor({
     clock,
     logger,
     random: parts.random,
@@ -125,7 +124,7 @@ export function createPluginLink(
       asking = undefined;
     });
     asking.catch(() => {});
-    return abortable(asking, signal);
+    return raceAbort(asking, signal);
   };
 
   return {
@@ -134,7 +133,7 @@ export function createPluginLink(
       const { session } = await description(signal);
       return tracked(signal, async (own) =>
         session
-          ? expectSuccess(await (await keeper.session(own)).ask(request, own))
+          ? expectSuccess(await (await supervisor.session(own)).ask(request, own))
           : callOnce(launching(), request, own),
       );
     },
@@ -142,7 +141,7 @@ export function createPluginLink(
       const inert = { async [Symbol.asyncDispose]() {} };
       if (!(await description(signal)).watch) return inert;
       return tracked(signal, async (own) => {
-        const session = await keeper.session(own);
+        const session = await supervisor.session(own);
         if (!session.description.watch) return inert;
         const remove = watchers.add(keys, on);
         try {
@@ -158,7 +157,7 @@ export function createPluginLink(
             stopped = true;
             remove();
             // Only a process that runs has to know; a new one gets the list as it is then.
-            if (keeper.running && !closing.signal.aborted) await tellLater(keeper.running);
+            if (supervisor.running && !closing.signal.aborted) await tellLater(supervisor.running);
           },
         };
       });
@@ -166,7 +165,7 @@ export function createPluginLink(
     async [Symbol.asyncDispose]() {
       closing.abort(new StunmeshError('ERR_CLOSED', 'the store is closed'));
       for (const controller of underWay.keys()) controller.abort(closing.signal.reason);
-      await keeper.close();
+      await supervisor.close();
       await Promise.allSettled(underWay.values());
       scratch[Symbol.dispose]();
     },

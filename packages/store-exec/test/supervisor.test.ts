@@ -2,18 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode, isStunmeshError, StunmeshError } from '@stunmesh/core/api';
 import { createFakeClock, createMemoryLogger } from '@stunmesh/core/testing';
-import { createKeeper } from '#src/keeper.js';
 import type { Session } from '#src/session.js';
+import { createSupervisor } from '#src/supervisor.js';
 
 const free = () => new AbortController().signal;
 
-/** A keeper over sessions that die when the test says so. */
+/** A supervisor over sessions that die when the test says so. */
 function bench(options: { wanted?: boolean; random?: number } = {}) {
   const clock = createFakeClock();
   const opened: { die(): void; closed: boolean }[] = [];
   const failing = { next: 0, with: new StunmeshError('ERR_EXEC_FAILED', 'exited with status 3') };
   const died: StunmeshError[] = [];
-  const keeper = createKeeper({
+  const supervisor = createSupervisor({
     clock,
     logger: createMemoryLogger(),
     random: () => options.random ?? 0,
@@ -48,22 +48,22 @@ function bench(options: { wanted?: boolean; random?: number } = {}) {
     await clock.advance(0);
   };
   const refusal = async () => {
-    const error = await keeper.session(free()).then(
+    const error = await supervisor.session(free()).then(
       () => assert.fail('started'),
       (reason: unknown) => reason,
     );
     assert.ok(isStunmeshError(error));
     return error;
   };
-  return { clock, keeper, opened, failing, died, die, refusal };
+  return { clock, supervisor, opened, failing, died, die, refusal };
 }
 
 test('one session serves all; the first restart is at once, the next after 1 s, 2 s, 4 s and at most a minute', async () => {
-  const { clock, keeper, opened, die, refusal } = bench();
-  const [a, b] = await Promise.all([keeper.session(free()), keeper.session(free())]);
+  const { clock, supervisor, opened, die, refusal } = bench();
+  const [a, b] = await Promise.all([supervisor.session(free()), supervisor.session(free())]);
   assert.equal(a, b);
   await die();
-  await keeper.session(free());
+  await supervisor.session(free());
   assert.equal(opened.length, 2);
   for (const pause of [1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000]) {
     await die();
@@ -73,28 +73,28 @@ test('one session serves all; the first restart is at once, the next after 1 s, 
     await clock.advance(pause - 1);
     await refusal();
     await clock.advance(1);
-    await keeper.session(free());
+    await supervisor.session(free());
   }
   assert.equal(opened.length, 10);
 });
 
 test('a minute of life makes the pauses short again; they are scattered', async () => {
-  const { clock, keeper, die, refusal } = bench({ random: 0.5 });
+  const { clock, supervisor, die, refusal } = bench({ random: 0.5 });
   for (let n = 0; n < 3; n += 1) {
     await clock.advance(4000);
-    await keeper.session(free());
+    await supervisor.session(free());
     await die();
   }
   assert.equal((await refusal()).retryAfterMs, 1800);
   await clock.advance(1800);
-  await keeper.session(free());
+  await supervisor.session(free());
   await clock.advance(60_000);
   await die();
-  await keeper.session(free());
+  await supervisor.session(free());
 });
 
 test('a start that fails counts as a death; one that can never help keeps its code', async () => {
-  const { clock, keeper, failing, refusal, died } = bench();
+  const { clock, supervisor, failing, refusal, died } = bench();
   failing.next = 2;
   assert.equal((await refusal()).code, 'ERR_EXEC_FAILED');
   assert.equal((await refusal()).code, 'ERR_EXEC_FAILED');
@@ -107,12 +107,12 @@ test('a start that fails counts as a death; one that can never help keeps its co
   const error = await refusal();
   assert.deepEqual([error.code, error.retry], ['ERR_PLUGIN_INVALID', 'never']);
   await clock.advance(2000);
-  await keeper.session(free());
+  await supervisor.session(free());
 });
 
 test('while somebody waits for events it is started again by itself', async () => {
-  const { clock, keeper, opened, die, failing } = bench({ wanted: true });
-  await keeper.session(free());
+  const { clock, supervisor, opened, die, failing } = bench({ wanted: true });
+  await supervisor.session(free());
   await die();
   assert.equal(opened.length, 2);
   await die();
@@ -122,17 +122,17 @@ test('while somebody waits for events it is started again by itself', async () =
   assert.equal(opened.length, 2);
   await clock.advance(2000);
   assert.equal(opened.length, 3);
-  await keeper.close();
+  await supervisor.close();
   await clock.advance(100_000);
   assert.equal(opened.length, 3);
   assert.equal(clock.pending, 0);
 });
 
 test('after close it is ERR_CLOSED, and a waiting caller can give up', async () => {
-  const { keeper, opened } = bench();
-  await assert.rejects(keeper.session(AbortSignal.abort(new Error('enough'))), /enough/);
-  await keeper.session(free());
-  await keeper.close();
+  const { supervisor, opened } = bench();
+  await assert.rejects(supervisor.session(AbortSignal.abort(new Error('enough'))), /enough/);
+  await supervisor.session(free());
+  await supervisor.close();
   assert.equal(opened[0]?.closed, true);
-  await assert.rejects(keeper.session(free()), (error: unknown) => hasCode(error, 'ERR_CLOSED'));
+  await assert.rejects(supervisor.session(free()), (error: unknown) => hasCode(error, 'ERR_CLOSED'));
 });

@@ -1,7 +1,7 @@
 /** Requests on their way to a process: as many as it can take, so that what is given up before its turn is never sent. */
 import type { Writable } from 'node:stream';
 
-export interface Outbox {
+export interface SendQueue {
   add(id: number, text: string): void;
   /** The request is answered, or given up: takes it back when it was not sent yet, and makes room for the next. */
   over(id: number): void;
@@ -10,7 +10,7 @@ export interface Outbox {
 }
 
 /** At most `limit` requests are sent and not over. */
-export function createOutbox(stream: Writable, limit: number): Outbox {
+export function createSendQueue(stream: Writable, limit: number): SendQueue {
   const waiting = new Map<number, string>();
   const sent = new Set<number>();
   let flowing = true;

@@ -1,6 +1,5 @@
-/** Keeps a session plugin running: starts it when it is needed, again when it has died, with growing pauses. */
-import { type Clock, isStunmeshError, type Logger, StunmeshError } from '@stunmesh/core/api';
-import { abortable } from './abortable.js';
+/** Supervises a session plugin: starts it when it is needed, again when it has died, with growing pauses. */
+import { type Clock, isStunmeshError, type Logger, raceAbort, StunmeshError } from '@stunmesh/core/api';
 import type { Session } from './session.js';
 
 /** How long a plugin may take to describe itself, in milliseconds. */
@@ -10,7 +9,7 @@ const STEADY_MS = 60_000;
 const FIRST_PAUSE_MS = 1_000;
 const MOST_PAUSE_MS = 60_000;
 
-export interface Keeper {
+export interface Supervisor {
   /** The running session, or a new one. Errors: the signal's reason, what the start failed by, ERR_STORE_UNAVAILABLE
    * (it died again and again; retryAfterMs says when it is started next), ERR_CLOSED. */
   session(signal: AbortSignal): Promise<Session>;
@@ -20,7 +19,7 @@ export interface Keeper {
   close(): Promise<void>;
 }
 
-export interface KeeperOptions {
+export interface SupervisorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   open(signal: AbortSignal): Promise<Session>;
@@ -34,7 +33,7 @@ export interface KeeperOptions {
   random(): number;
 }
 
-export function createKeeper(options: KeeperOptions): Keeper {
+export function createSupervisor(options: SupervisorOptions): Supervisor {
   const { clock, logger } = options;
   const closing = new AbortController();
   let session: Session | undefined;
@@ -107,7 +106,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
           lastError.retry === 'never' ? { retry: 'never' } : { retryAfterMs: waitMs },
         );
       }
-      return abortable(starting ?? start(), signal);
+      return raceAbort(starting ?? start(), signal);
     },
     get running() {
       return session;

@@ -1,6 +1,7 @@
 /** The plain text of a record: where a host can be reached, and how new that is. */
 import { type Endpoint, type Family, type PublicKey, publicKeyBytes, StunmeshError } from '../api/index.js';
 import { formatEndpoint, parseAddress, parseEndpoint, refusedAddress } from '../net/index.js';
+import { formatPathCode, type PathCode, parsePathCode } from './path-code.js';
 
 export interface EndpointRecord {
   readonly ipv4?: Endpoint;
@@ -13,6 +14,8 @@ export interface EndpointRecord {
   readonly f?: string;
   /** How the sender's NATs behave (formatNatCode). */
   readonly b?: string;
+  /** The binary member `c`; where it is there it tells `t`, `n` and `f`. */
+  readonly c?: PathCode;
 }
 
 /** A record as read: endpoints that cannot be used are left out and named. */
@@ -37,7 +40,8 @@ export function refusedEndpoint(endpoint: Endpoint): string | undefined {
   return reason === undefined ? undefined : `${/^[aiou]/.test(reason) ? 'an' : 'a'} ${reason} address`;
 }
 
-/** JSON without spaces whose sealed form fits in `maxValueBytes` characters: what does not fit is left out, last member first.
+/** JSON without spaces whose sealed form fits in `maxValueBytes` characters: of `c` as many candidates as fit, of what does not fit
+ * the last member first is left out; `t`, `n`, `f` and `b` are written where there is no `c`. `omitted` names members and candidates.
  * Errors: ERR_RECORD_TOO_LARGE when not even one endpoint fits. */
 export function formatRecord(
   record: EndpointRecord,
@@ -46,8 +50,16 @@ export function formatRecord(
   const members: [string, string | number][] = [];
   if (record.ipv4) members.push(['ipv4', formatEndpoint(record.ipv4)]);
   if (record.ipv6) members.push(['ipv6', formatEndpoint(record.ipv6)]);
-  for (const name of ['t', 'n', 'f', 'b'] as const) if (record[name] !== undefined) members.push([name, record[name]]);
   const omitted: string[] = [];
+  const c = record.c && fitPathCode(record.c, members, maxValueBytes);
+  if (c) {
+    members.push(['c', c.text]);
+    omitted.push(...c.omitted);
+  } else {
+    if (record.c) omitted.push('c');
+    for (const name of ['t', 'n', 'f', 'b'] as const)
+      if (record[name] !== undefined) members.push([name, record[name]]);
+  }
   for (;;) {
     const plain = JSON.stringify(Object.fromEntries(members));
     if (sealedLength(plain) <= maxValueBytes) return { plain, omitted };
@@ -62,12 +74,21 @@ export function formatRecord(
   }
 }
 
+function fitPathCode(
+  code: PathCode,
+  members: readonly (readonly [string, string | number])[],
+  maxValueBytes: number,
+): ReturnType<typeof formatPathCode> {
+  const without = JSON.stringify(Object.fromEntries([...members, ['c', '']]));
+  return formatPathCode(code, (maxValueBytes - sealedLength(without)) / 2);
+}
+
 /** Reads a plain text leniently: names in any letter case, unknown members ignored, null as absent.
  * Errors: ERR_RECORD_MALFORMED, which never quotes the text. */
 export function parseRecord(plain: string): ParsedRecord {
   const object = parseObject(plain);
   const problems: string[] = [];
-  const record: { ipv4?: Endpoint; ipv6?: Endpoint; t?: number; n?: number; f?: string; b?: string } = {};
+  const record: { ipv4?: Endpoint; ipv6?: Endpoint; t?: number; n?: number; f?: string; b?: string; c?: PathCode } = {};
   for (const [key, value] of Object.entries(object)) {
     const name = key.toLowerCase();
     if (name === 'ipv4' || name === 'ipv6') {
@@ -79,9 +100,13 @@ export function parseRecord(plain: string): ParsedRecord {
       record.f = value;
     } else if (key === 'b' && typeof value === 'string' && /^[0-9a-z]{1,16}$/.test(value)) {
       record.b = value;
+    } else if (key === 'c' && typeof value === 'string') {
+      const code = parsePathCode(value);
+      if (code) record.c = code;
     }
   }
-  return { ...record, problems };
+  const told = record.c && { t: record.c.t, n: record.c.n, f: record.c.f };
+  return { ...record, ...told, problems };
 }
 
 function parseObject(plain: string): object {

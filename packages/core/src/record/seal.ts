@@ -1,6 +1,7 @@
 /** Seals and opens records with NaCl box (X25519, XSalsa20-Poly1305) under the two WireGuard keys. */
 import nacl from 'tweetnacl';
 import { type PublicKey, type SecretKey, StunmeshError } from '../api/index.js';
+import { markedNonce } from './reader-mark.js';
 import { sharedBoxKey } from './shared-secret.js';
 
 /** What two WireGuard keys share; sealing is symmetric, so either side opens what either side sealed (F20). */
@@ -13,12 +14,13 @@ export interface Channel {
 
 const HEX = /^(?:[0-9a-fA-F]{2})+$/;
 
-/** Computes the shared key once. Errors: ERR_KEY_WEAK. */
-export function createChannel(own: SecretKey, peer: PublicKey): Channel {
+/** Computes the shared key once; with `ownMark`, readerMark('own'), every nonce bears the mark. Errors: ERR_KEY_WEAK. */
+export function createChannel(own: SecretKey, peer: PublicKey, ownMark?: Uint8Array): Channel {
   const shared = sharedBoxKey(own, peer);
   return {
     seal(plain) {
-      const nonce = nacl.randomBytes(nacl.box.nonceLength);
+      const random = nacl.randomBytes(nacl.box.nonceLength);
+      const nonce = ownMark ? markedNonce(ownMark, random) : random;
       const box = nacl.box.after(Buffer.from(plain, 'utf8'), nonce, shared);
       return Buffer.concat([nonce, box]).toString('hex');
     },

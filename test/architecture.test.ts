@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fieldRules } from './architecture/field-rules.js';
+import { none, places } from './architecture/findings.js';
 import { CONTROLLERS_USE, forbidden, partOf } from './architecture/layers.js';
 import { packageNames, ROOT, type Source, sources, stripComments } from './architecture/source.js';
 
@@ -16,19 +17,6 @@ const tools = sources(['test', 'packages'], ['.mjs']);
 const E2E_ROOMS = ['lab', 'connect', 'heal', 'doctor', 'stores', 'service', 'packaging', 'bsd'];
 const LINES_ALLOWED = 300;
 const LINES_LIKED = 200;
-
-function none(found: readonly string[], rule: string): void {
-  if (found.length > 0) assert.fail(`${rule}\n${found.map((line) => `  ${line}`).join('\n')}`);
-}
-
-/** One line for every place where the pattern occurs in the given view of the sources. */
-function places(files: readonly Source[], pattern: RegExp, view: 'code' | 'bare' | 'text'): string[] {
-  return files.flatMap((file) =>
-    file[view]
-      .split('\n')
-      .flatMap((line, index) => (pattern.test(line) ? [`${file.path}:${index + 1}: ${line.trim()}`] : [])),
-  );
-}
 
 function importsOf(files: readonly Source[], wanted: (specifier: string) => boolean): string[] {
   return files.flatMap((file) =>

@@ -109,6 +109,7 @@ async function collect(context: CliContext, options: DoctorOptions) {
     control,
     doctor: {
       clock,
+      logger,
       loaded,
       control,
       system: createSystem(context.env),

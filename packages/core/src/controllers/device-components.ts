@@ -1,18 +1,8 @@
 /** What controllers are handed: interfaces only, so that every one runs against doubles under a fake clock. */
-import type {
-  CaptureModule,
-  Clock,
-  Endpoint,
-  Family,
-  Logger,
-  NetInterface,
-  PublicKey,
-  Store,
-  StoreTraits,
-  WireGuardControl,
-} from '../api/index.js';
+import type { Clock, Endpoint, Family, Logger, PublicKey, Store, StoreTraits, WireGuardControl } from '../api/index.js';
 import type { NatBehaviour } from '../nat/behaviour-types.js';
 import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
+import type { Underlay } from '../underlay/underlay.js';
 
 /** A store instance as the host opened it. */
 export interface NamedStore extends Store {
@@ -68,13 +58,12 @@ export interface Controllers {
   readonly logger: Logger;
   readonly control: WireGuardControl;
   readonly writer: EndpointWriter;
-  readonly capture: CaptureModule;
+  /** The device's way out, the only one to the network. */
+  readonly underlay: Underlay;
   readonly stores: ReadonlyMap<string, NamedStore>;
   readonly discover: Discover;
   /** How the NATs before the device behave; absent: it is never found out. Errors: as discover. */
   examineNat?(device: DeviceEntry, family: Family, signal: AbortSignal): Promise<NatBehaviour>;
-  /** This host's interfaces, at most a second old. */
-  interfaces(): Promise<readonly NetInterface[]>;
   readonly emit: EventSink;
   /** Aborts when the daemon stops. */
   readonly signal: AbortSignal;

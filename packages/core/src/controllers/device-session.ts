@@ -26,7 +26,7 @@ export interface Engine {
 }
 
 export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: () => void): Engine {
-  const echoes = createEchoes(c.capture, c.clock);
+  const echoes = createEchoes(c.underlay, c.clock);
   let watching: Promise<AsyncDisposable> | undefined;
 
   const rewatch = (): void => {

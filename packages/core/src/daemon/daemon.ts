@@ -18,7 +18,7 @@ import { readStateFile, writeStateFile } from '../runtime/state-file.js';
 import type { GuardedStore } from '../store/guarded-store.js';
 import { createMetricsHub, type MetricsHub } from '../telemetry/metrics-hub.js';
 import { createWayOut } from '../underlay/dialer.js';
-import { checkPrivileges } from '../underlay/privileges.js';
+import { checkPrivileges } from '../underlay/underlay.js';
 import { VERSION } from '../version.js';
 import { createEndpointWriter, openWireGuardControl } from '../wireguard/index.js';
 import { createShared } from './shared.js';
@@ -137,7 +137,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const stopping = new AbortController();
     // Every call under way for some peer listens; Node would warn of a leak at the eleventh.
     setMaxListeners(0, stopping.signal);
-    const engine = createEngine({ ...shared, signal: stopping.signal }, entry, () => state.save(entry));
+    const engine = createEngine({ ...shared(entry), signal: stopping.signal }, entry, () => state.save(entry));
     opened.defer(() => state.flush(entry));
     const ended = engine.run();
     opened.defer(async () => {
@@ -150,7 +150,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
 
   const capture = await hostOf(options, options.loaded, metrics).loadCapture(config.capture);
-  await checkPrivileges(capture, clock);
+  await checkPrivileges({ capture, clock });
   const control = rollback.use(openWireGuardControl({ logger, clock }));
   const writer = rollback.use(createEndpointWriter({ control, clock }));
   const state = createStateKeeper({ read: readStateFile, write: writeStateFile }, config.stateDir, logger);

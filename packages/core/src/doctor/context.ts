@@ -5,7 +5,7 @@ import {
   type Device,
   type Family,
   isStunmeshError,
-  type NetInterface,
+  type Logger,
   type StunmeshError,
   type WireGuardControl,
 } from '../api/index.js';
@@ -15,6 +15,7 @@ import type { NatBehaviour } from '../nat/behaviour-types.js';
 import type { acceptRecord } from '../record/policy.js';
 import type { GuardedStore } from '../store/guarded-store.js';
 import type { Resolver } from '../underlay/resolver.js';
+import { createUnderlays, type Underlay } from '../underlay/underlay.js';
 import { type DaemonSeen, findDaemons } from './daemons.js';
 import { examineNat } from './examine-nat.js';
 import { type PeerRecords, readPeerRecords } from './peer-records.js';
@@ -26,6 +27,7 @@ export const ANSWER_MS = 3_000;
 /** What doctor is handed; the rest of the program above it puts this together. */
 export interface DoctorParts {
   readonly clock: Clock;
+  readonly logger: Logger;
   /** The configuration, or why there is none. */
   readonly loaded: LoadedConfig | StunmeshError;
   readonly control: WireGuardControl;
@@ -54,7 +56,8 @@ export interface Scene extends AsyncDisposable {
   device(name: string): Promise<Device>;
   /** Errors: those of the plugin host's loadCapture. */
   capture(): Promise<CaptureModule>;
-  hostInterfaces(): Promise<readonly NetInterface[]>;
+  /** A device's way out. Errors: those of device and capture. */
+  underlay(entry: InterfaceConfig): Promise<Underlay>;
   /** What the STUN servers tell of a device's port and the NATs before it. Errors: those of device, capture and openStunSocket, ERR_WG_FAILED. */
   nat(entry: InterfaceConfig, family: Family): Promise<NatBehaviour>;
   /** Errors: those of the plugin host's openStore. */
@@ -100,6 +103,8 @@ export function createScene(parts: DoctorParts): Scene {
     return promise as Promise<T>;
   };
 
+  const underlays = () => once('underlays', async () => createUnderlays({ ...parts, capture: await scene.capture() }));
+
   const scene: Scene = {
     parts,
     config,
@@ -108,7 +113,11 @@ export function createScene(parts: DoctorParts): Scene {
     ),
     device: (name) => once(`device ${name}`, () => parts.control.device(name, { signal })),
     capture: () => once('capture', () => parts.loadCapture(config?.capture ?? 'auto')),
-    hostInterfaces: () => once('interfaces', async () => (await scene.capture()).listInterfaces()),
+    underlay: (entry) =>
+      once(`underlay ${entry.name}`, async () => {
+        const [facts, of] = await Promise.all([scene.device(entry.name), underlays()]);
+        return of({ name: entry.name, facts, config: entry });
+      }),
     nat: (entry, family) => once(`nat ${entry.name} ${family}`, () => examineNat(scene, entry, family)),
     store: (name) =>
       once(`store ${name}`, async () => {

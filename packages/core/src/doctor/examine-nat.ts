@@ -8,7 +8,7 @@ import type { Scene } from './context.js';
 /** Errors: those of device, capture and openStunSocket; ERR_WG_FAILED where the device listens on no port. */
 export async function examineNat(scene: Scene, entry: InterfaceConfig, family: Family): Promise<NatBehaviour> {
   const { clock, random, resolve, signal } = scene.parts;
-  const [device, capture] = await Promise.all([scene.device(entry.name), scene.capture()]);
+  const [device, underlay] = await Promise.all([scene.device(entry.name), scene.underlay(entry)]);
   if (device.listenPort === 0) {
     throw new StunmeshError(
       'ERR_WG_FAILED',
@@ -16,13 +16,11 @@ export async function examineNat(scene: Scene, entry: InterfaceConfig, family: F
     );
   }
   return discoverDeviceNat(
-    { capture, clock, resolve, random },
+    { underlay, clock, resolve, random },
     {
       family,
       device,
-      config: entry,
       servers: scene.config?.stun.addresses ?? [],
-      ownAddresses: (await scene.hostInterfaces()).flatMap((i) => i.addresses.map(({ address }) => address)),
       signal,
     },
   );

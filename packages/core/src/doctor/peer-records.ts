@@ -53,15 +53,14 @@ export async function readPeerRecords(scene: Scene, entry: InterfaceConfig, peer
   async function judge(seen: RecordSeen): Promise<RecordSeen> {
     if (!seen.record || !peer) return seen;
     try {
-      const capture = await scene.capture().catch(() => undefined);
-      const interfaces = capture ? await scene.hostInterfaces() : [];
+      const underlay = await scene.underlay(entry).catch(() => undefined);
       const record = await scene.parts.acceptRecord({
         record: seen.record,
         peer: peer.publicKey,
         own: device,
         published: ours.flatMap(({ record: own }) => [own?.ipv4, own?.ipv6]).filter((e) => e !== undefined),
-        ownAddresses: interfaces.flatMap((i) => i.addresses.map((a) => a.address)),
-        routeOf: async (to) => (await capture?.routeTo?.({ to, firewallMark: device.firewallMark }))?.interface,
+        ownAddresses: (await underlay?.ownAddresses()) ?? [],
+        routeOf: async (to) => (await underlay?.routeTo(to))?.interface,
       });
       return { store: seen.store, record };
     } catch (error) {

@@ -1,6 +1,7 @@
 /** How many hops away the router is that holds our reflexive address: pings that may travel 1, 2, 3 and 4 hops, and which come back. */
-import type { CaptureModule, Clock, Family } from '../api/index.js';
+import type { Clock, Family } from '../api/index.js';
 import { encodeEcho, parseEcho } from '../net/index.js';
+import type { Underlay } from '../underlay/underlay.js';
 
 /** Further away than this no router of the customer's or of the access network is. */
 const MOST_HOPS = 4;
@@ -9,7 +10,7 @@ const ROUND_MS = 500;
 const NONCE_BYTES = 8;
 
 export interface DistanceParts {
-  readonly capture: Pick<CaptureModule, 'openEchoSocket'>;
+  readonly underlay: Pick<Underlay, 'openEchoSocket'>;
   readonly clock: Clock;
   /** Unpredictable bytes. */
   random(bytes: number): Uint8Array;
@@ -34,7 +35,7 @@ export async function measureDistance(parts: DistanceParts, o: DistanceOptions):
   const packet = (hops: number): Uint8Array =>
     encodeEcho(o.family, { kind: 'request', id, sequence: hops, payload: nonce });
   try {
-    await using socket = await parts.capture.openEchoSocket({
+    await using socket = await parts.underlay.openEchoSocket({
       family: o.family,
       device: o.interface,
       onPacket(icmp, from) {

@@ -1,13 +1,14 @@
-/** Finds out how the NATs before a WireGuard device behave, by the capture module: its port, its mark, its way out. */
-import type { CaptureModule, Clock, Device, Endpoint, Family } from '../api/index.js';
+/** Finds out how the NATs before a WireGuard device behave: from its port, with its mark, by its way out. */
+import type { Clock, Device, Endpoint, Family } from '../api/index.js';
 import { parseAddress } from '../net/index.js';
 import { parseServer } from '../stun/servers.js';
+import type { Underlay } from '../underlay/underlay.js';
 import { discoverNatBehaviour } from './behaviour.js';
 import type { NatBehaviour, NatParts } from './behaviour-types.js';
 import { measureDistance } from './distance.js';
 
 export interface DeviceNatParts {
-  readonly capture: CaptureModule;
+  readonly underlay: Underlay;
   readonly clock: Clock;
   readonly resolve: NatParts['resolve'];
   /** Unpredictable bytes. */
@@ -16,17 +17,9 @@ export interface DeviceNatParts {
 
 export interface DeviceNatOptions {
   readonly family: Family;
-  readonly device: Pick<Device, 'realName' | 'listenPort' | 'firewallMark' | 'peers'>;
-  /** As configured for the device. */
-  readonly config: {
-    readonly fib?: number;
-    readonly listenInterfaces: readonly string[];
-    readonly listenDefaultRoute: boolean;
-  };
+  readonly device: Pick<Device, 'listenPort' | 'peers'>;
   /** "host:port" of the STUN servers. */
   readonly servers: readonly string[];
-  /** This host's addresses, of every interface. */
-  readonly ownAddresses: readonly string[];
   /** Further addresses that packets went to from this port lately; the peers' endpoints are known. */
   readonly contacted?: readonly string[];
   /** false: double NAT is not looked for by pings. Default: true. */
@@ -39,34 +32,14 @@ const ANYWHERE: Readonly<Record<Family, string>> = { 4: '192.0.2.1', 6: '2001:db
 
 /** The device must listen on a port. Errors: those of openStunSocket, ERR_CAPTURE_LOST, or the signal's reason. */
 export async function discoverDeviceNat(parts: DeviceNatParts, o: DeviceNatOptions): Promise<NatBehaviour> {
-  const { capture, clock, resolve, random } = parts;
-  const { family, device, config, signal } = o;
-  const routeTo = (to: string) =>
-    capture.routeTo?.({
-      to,
-      firewallMark: device.firewallMark,
-      ...(config.fib === undefined ? {} : { fib: config.fib }),
-    });
-  const way = await routeTo(numericServer(o.servers, family) ?? ANYWHERE[family]);
+  const { underlay, clock, resolve, random } = parts;
+  const { family, device, signal } = o;
+  const way = await underlay.routeTo(numericServer(o.servers, family) ?? ANYWHERE[family]);
   return discoverNatBehaviour(
     {
-      openSocket: (on) =>
-        capture.openStunSocket({
-          family,
-          localPort: device.listenPort,
-          excludeDevice: device.realName,
-          firewallMark: device.firewallMark,
-          ...(config.fib === undefined ? {} : { fib: config.fib }),
-          ...(config.listenInterfaces.length === 0 ? {} : { interfaces: config.listenInterfaces }),
-          defaultRouteOnly: config.listenDefaultRoute,
-          signal,
-          ...on,
-        }),
+      openSocket: (on) => underlay.openStunSocket({ family, signal, ...on }),
       resolve,
-      async refuseServer(address) {
-        const route = await routeTo(address);
-        return route?.interface === device.realName ? 'its route leaves by the tunnel itself' : undefined;
-      },
+      refuseServer: underlay.refusal,
       clock,
       random,
     },
@@ -74,7 +47,7 @@ export async function discoverDeviceNat(parts: DeviceNatParts, o: DeviceNatOptio
       family,
       listenPort: device.listenPort,
       servers: o.servers,
-      ownAddresses: o.ownAddresses,
+      ownAddresses: await underlay.ownAddresses(),
       contacted: [
         ...[...device.peers.values()].flatMap(({ endpoint }) => (endpoint ? [endpoint.address] : [])),
         ...(o.contacted ?? []),
@@ -83,11 +56,10 @@ export async function discoverDeviceNat(parts: DeviceNatParts, o: DeviceNatOptio
       ...(way && o.distance !== false
         ? {
             distance: ({ address }: Endpoint) =>
-              measureDistance({ capture, clock, random }, { family, interface: way.interface, address, signal }),
+              measureDistance({ underlay, clock, random }, { family, interface: way.interface, address, signal }),
           }
         : {}),
-      // The BSD capture reads in front of pf; raw sockets of Linux stand behind nftables, where WireGuard's own stands.
-      beforeFirewall: capture.name === 'bsd',
+      beforeFirewall: underlay.beforeFirewall,
       signal,
     },
   );

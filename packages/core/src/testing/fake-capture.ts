@@ -13,12 +13,16 @@ import {
   type StunSocketOptions,
 } from '../api/index.js';
 import { isStunResponse } from '../net/stun-filter.js';
+import { createFakeRoutes, type RoutedPackets } from './fake-routes.js';
+
+export type { RoutedPackets } from './fake-routes.js';
 
 export interface SentMessage {
   readonly message: Uint8Array;
   readonly to: Endpoint;
   readonly localPort: number;
   readonly firewallMark: number;
+  readonly fib?: number;
 }
 
 export interface SentEcho {
@@ -54,9 +58,9 @@ export interface FakeCapture extends CaptureModule {
   /** The device is gone: its echo sockets fault and close, it leaves the interfaces, and no echo socket opens on it (others open on any name). */
   loseDevice(device: string): void;
   setInterfaces(interfaces: readonly NetInterface[]): void;
-  /** The route to an address (where it is asked for with this device); undefined: none, and sending there fails too.
-   * Without any call every address has a route by the first interface that is no loopback. */
-  setRoute(to: string, route: Route | undefined, device?: string): void;
+  /** The route to an address, of packets that are as `of` says; undefined: none, and sending there fails too. The last one set counts of
+   * those that hold, most closely described first. Without any call every address has a route by the first interface that is no loopback. */
+  setRoute(to: string, route: Route | undefined, of?: RoutedPackets): void;
   /** Tells the watchers that the network changed. */
   change(event: NetworkEvent): void;
 }
@@ -89,7 +93,7 @@ export function createFakeCapture(): FakeCapture {
   const echoSockets = new Set<EchoSocketOptions>();
   const watchers = new Set<{ onChange(event: NetworkEvent): void }>();
   const failures = new Map<string, StunmeshError>();
-  const routes = new Map<string, Route | undefined>();
+  const routes = createFakeRoutes();
   const gone = new Set<string>();
   let interfaces = DEFAULT_INTERFACES;
 
@@ -97,8 +101,9 @@ export function createFakeCapture(): FakeCapture {
     const failure = failures.get(what);
     if (failure) throw failure;
   };
-  const checkRoute = (to: string) => {
-    if (routes.has(to) && !routes.get(to)) throw captureError('ERR_CAPTURE_UNREACHABLE');
+  const checkRoute = (to: string, packet: RoutedPackets = {}) => {
+    const known = routes.find(to, packet);
+    if (known && !known.route) throw captureError('ERR_CAPTURE_UNREACHABLE');
   };
   const lost = (what: string) => new StunmeshError('ERR_CAPTURE_LOST', `${what} is gone`);
 
@@ -132,7 +137,7 @@ export function createFakeCapture(): FakeCapture {
     async openStunSocket(options) {
       options.signal.throwIfAborted();
       check('openStunSocket');
-      const { localPort, firewallMark, family, signal } = options;
+      const { localPort, firewallMark, fib, family, signal } = options;
       stunSockets.add(options);
       const close = () => stunSockets.delete(options);
       signal.addEventListener('abort', close, { once: true });
@@ -141,8 +146,14 @@ export function createFakeCapture(): FakeCapture {
           if (!stunSockets.has(options)) throw closed('STUN');
           if (to.family !== family) throw wrongFamily(to.address, family);
           check('send');
-          checkRoute(to.address);
-          const sent = { message: Uint8Array.from(message), to, localPort, firewallMark };
+          checkRoute(to.address, { firewallMark, ...(fib === undefined ? {} : { fib }) });
+          const sent = {
+            message: Uint8Array.from(message),
+            to,
+            localPort,
+            firewallMark,
+            ...(fib !== undefined && { fib }),
+          };
           fake.onSend(sent);
           fake.sent.push(sent);
         },
@@ -175,11 +186,12 @@ export function createFakeCapture(): FakeCapture {
 
     listInterfaces: async () => interfaces,
 
-    async routeTo({ to, device }) {
-      const known = device === undefined ? to : `${to}%${device}`;
-      if (routes.has(known)) return routes.get(known);
-      const general = routes.get(to);
-      if (general && general.interface === device) return general;
+    async routeTo({ to, ...packet }) {
+      const { device } = packet;
+      const known = routes.find(to, packet);
+      // What was said of all packets binds one that is bound to an interface only where it leaves by that.
+      const binds = device === undefined || known?.of.device === device || known?.route?.interface === device;
+      if (known && binds) return known.route;
       const family: Family = to.includes(':') ? 6 : 4;
       const via = interfaces.find((i) => i.up && (device === undefined ? !i.loopback : i.name === device));
       const source = via?.addresses.find((a) => a.family === family);
@@ -239,9 +251,7 @@ export function createFakeCapture(): FakeCapture {
       for (const { name } of list) gone.delete(name);
     },
 
-    setRoute(to, route, device) {
-      routes.set(device === undefined ? to : `${to}%${device}`, route);
-    },
+    setRoute: routes.set,
 
     change(event) {
       for (const watcher of [...watchers]) watcher.onChange(event);

@@ -10,6 +10,7 @@ import {
   createMemoryLogger,
   type PeerSeed,
 } from '#src/testing/index.js';
+import { createUnderlays } from '#src/underlay/underlay.js';
 import { createEndpointWriter } from '#src/wireguard/writes.js';
 import { createFarSide, keyPair } from './far-side.js';
 import { type ConfigOptions, INTERFACES, insideAddress, interfaceConfig } from './surroundings.js';
@@ -84,7 +85,7 @@ export function createControllers(options: DoubleOptions = {}) {
     logger,
     control: wg,
     writer: createEndpointWriter({ control: wg, clock }),
-    capture,
+    underlay: createUnderlays({ capture, clock, logger })(device),
     stores: new Map(stores.map((store) => [store.name, store])),
     emit: (event, _device, _peer, data) => void events.push({ event, data }),
     signal: stopping.signal,
@@ -97,7 +98,6 @@ export function createControllers(options: DoubleOptions = {}) {
       natCheck: true,
       renew: true,
     }),
-    interfaces: () => capture.listInterfaces(),
     async discover() {
       throw new StunmeshError('ERR_STUN_NO_RESPONSE', 'no server answered');
     },

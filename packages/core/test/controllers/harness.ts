@@ -21,6 +21,7 @@ import {
   type MemoryLogger,
   type MemoryStore,
 } from '#src/testing/index.js';
+import { createUnderlays } from '#src/underlay/underlay.js';
 import { createEndpointWriter } from '#src/wireguard/writes.js';
 import { createFarSide, type FarSide, type KeyPair, keyPair } from './far-side.js';
 import {
@@ -47,6 +48,8 @@ export interface HarnessOptions extends ConfigOptions {
   /** Store instances by name; all peers use all of them unless `pluginsOf` says otherwise. Default: one, "main". */
   readonly stores?: Readonly<Record<string, Partial<StoreTraits>>>;
   keyOf?(index: number): KeyPair;
+  /** The routing table of WireGuard's own packets. */
+  readonly fib?: number;
   readonly renew?: boolean;
   readonly keepaliveSeconds?: number;
   readonly refreshIntervalMs?: number;
@@ -198,7 +201,13 @@ export function createHarness(options: HarnessOptions = {}): Harness {
       storeOf,
     }),
   );
-  const device = createDeviceEntry(interfaceConfig(options, far, [...stores.keys()]), clock.now());
+  const device = createDeviceEntry(
+    {
+      ...interfaceConfig(options, far, [...stores.keys()]),
+      ...(options.fib === undefined ? {} : { fib: options.fib }),
+    },
+    clock.now(),
+  );
   if (options.state !== undefined) restoreDeviceState(device, options.state);
 
   capture.setInterfaces([
@@ -326,7 +335,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     logger,
     control: wg,
     writer: createEndpointWriter({ control: wg, clock }),
-    capture,
+    underlay: createUnderlays({ capture, clock, logger })(device),
     stores: guarded,
     emit: (event, _device, peer, data) => void events.push({ event, ...(peer ? { peer: peer.name } : {}), data }),
     signal: stopping.signal,
@@ -340,7 +349,6 @@ export function createHarness(options: HarnessOptions = {}): Harness {
       natCheck: options.natCheck ?? true,
       renew: options.renew ?? true,
     }),
-    interfaces: () => capture.listInterfaces(),
     async discover(_device, family, signal) {
       step('discover', `ipv${family}`);
       if (harness.stuckDiscovery) await clock.sleep(3_600_000, signal);

@@ -42,6 +42,16 @@ for (const [what, record, why] of REFUSED) {
   });
 }
 
+test('F5, F19 with a full tunnel in the default table and WireGuard in a table of its own a good record is used', async () => {
+  const h = await withRecord({ ipv4: '198.51.100.1:50000' }, { fib: 2 });
+  h.capture.setRoute('198.51.100.1', { interface: 'wg0', source: '10.99.0.1' });
+  h.capture.setRoute('198.51.100.1', { interface: 'eth0', source: '192.168.1.2' }, { fib: 2 });
+  await h.start();
+  await h.advance(1_000);
+  assert.equal(h.entry().fault, undefined);
+  assert.deepEqual(sets(h), ['198.51.100.1:50000']);
+});
+
 test('F19 our own address with another port is somebody behind the same address', async () => {
   const h = await withRecord({ ipv4: '192.168.1.2:51821' });
   await h.start();

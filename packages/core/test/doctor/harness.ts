@@ -171,6 +171,7 @@ interfaces:
     const random = (bytes: number) => Uint8Array.from({ length: bytes }, () => Math.floor(Math.random() * 256));
     return {
       clock,
+      logger: createMemoryLogger(),
       loaded,
       control: wg,
       system: patient.system,

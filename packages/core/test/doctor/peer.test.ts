@@ -263,3 +263,15 @@ test('a daemon knows better than the handshake whether a peer is connected', asy
   patient.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(patient, 1, { phase: 'suspect' }));
   assert.match((await patient.examine()).at(-1)?.text ?? '', /^cannot be foretold/);
 });
+
+test("F70 a record is judged by WireGuard's own table: a full tunnel in the default one is not in its way", async (t) => {
+  const patient = createPatient(t);
+  patient.config = patient.config.replace('protocol: ipv4\n', 'protocol: ipv4\n    proxy: { fib: 2 }\n');
+  const { address } = PEER4 ?? assert.fail();
+  patient.capture.setRoute(address, { interface: 'wg0', source: '10.0.0.1' });
+  patient.capture.setRoute(address, { interface: 'eth0', source: '192.168.1.2' }, { fib: 2 });
+  const findings = await patient.examine();
+  const record = findings.filter(({ check, text }) => check === 'peer' && /its record/.test(text));
+  assert.match(record.map(({ text }) => text).join('\n'), /opens, and names 203\.0\.113\.77:51820/);
+  assert.doesNotMatch(findings.map(({ text }) => text).join('\n'), /tunnel itself/);
+});

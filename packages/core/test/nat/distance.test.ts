@@ -22,7 +22,7 @@ async function measure(hops: number | undefined, options: { readonly every?: num
   };
   const outcome = watch(
     measureDistance(
-      { capture, clock, random: (n) => new Uint8Array(n).fill(7) },
+      { underlay: capture, clock, random: (n) => new Uint8Array(n).fill(7) },
       { family: 4, interface: 'eth0', address: ADDRESS, signal: new AbortController().signal },
     ),
     clock,
@@ -51,7 +51,7 @@ test('where no ping can be sent the distance is not told', async () => {
   const capture = createFakeCapture();
   capture.fail('openEchoSocket', new StunmeshError('ERR_CAPTURE_PERMISSION', 'no'));
   const clock = createFakeClock();
-  const parts = { capture, clock, random: (n: number) => new Uint8Array(n) };
+  const parts = { underlay: capture, clock, random: (n: number) => new Uint8Array(n) };
   const o = { family: 4, interface: 'eth0', address: ADDRESS, signal: new AbortController().signal } as const;
   assert.equal(await measureDistance(parts, o), undefined);
 });

@@ -6,7 +6,8 @@ import { type CaptureModule, type Peer, type PublicKey, StunmeshError } from '#s
 import type { NatBehaviour } from '#src/nat/behaviour.js';
 import { type DeviceNatOptions, discoverDeviceNat } from '#src/nat/examination.js';
 import { encodeEcho, parseEcho, parseEndpoint } from '#src/net/index.js';
-import { createFakeCapture, createFakeClock } from '#src/testing/index.js';
+import { createFakeCapture, createFakeClock, createMemoryLogger } from '#src/testing/index.js';
+import { createUnderlays, type UnderlayDevice } from '#src/underlay/underlay.js';
 import { createFakeNat, type FakeNatOptions, type FakeServer, OWN } from '../stun/fake-nat.js';
 import { watch } from '../stun/fake-network.js';
 
@@ -21,6 +22,9 @@ interface Setting {
   readonly options?: Partial<DeviceNatOptions>;
   readonly peers?: readonly string[];
   readonly capture?: Partial<CaptureModule>;
+  readonly config?: UnderlayDevice['config'];
+  /** Default: `OWN` alone. */
+  readonly own?: readonly string[];
 }
 
 async function find(setting: Setting): Promise<NatBehaviour & { readonly pings: readonly string[] }> {
@@ -51,20 +55,25 @@ async function find(setting: Setting): Promise<NatBehaviour & { readonly pings: 
     },
     ...setting.capture,
   };
+  const addresses = (setting.own ?? [OWN]).map((address) => ({ family: 4, address, prefixLength: 24 }) as const);
+  fake.setInterfaces([{ name: 'eth0', index: 2, up: true, loopback: false, addresses }]);
+  const underlay = createUnderlays({ capture, clock, logger: createMemoryLogger() })({
+    name: 'wg0',
+    facts: { realName: 'utun3', listenPort: 51820, firewallMark: 7 },
+    config: setting.config ?? { listenInterfaces: [], listenDefaultRoute: true },
+  });
   const outcome = watch(
     discoverDeviceNat(
       {
-        capture,
+        underlay,
         clock,
         resolve: async () => ['192.0.2.1'],
         random: (n) => Uint8Array.from(randomBytes(n)),
       },
       {
         family: 4,
-        device: { realName: 'utun3', listenPort: 51820, firewallMark: 7, peers: new Map(peers) },
-        config: { listenInterfaces: [], listenDefaultRoute: true },
+        device: { listenPort: 51820, peers: new Map(peers) },
         servers: setting.names ?? servers.map(({ addresses }) => addresses[0]),
-        ownAddresses: [OWN],
         signal: new AbortController().signal,
         ...setting.options,
       },
@@ -106,7 +115,7 @@ test('the carrier is seen by the address on the way out; a capture that tells no
     nat: CONE,
     servers: [PLAIN],
     names: ['stun.test:3478'],
-    options: { config: { listenInterfaces: ['wwan0'], listenDefaultRoute: true, fib: 2 } },
+    config: { listenInterfaces: ['wwan0'], listenDefaultRoute: true, fib: 2 },
     capture: {
       async routeTo({ to, fib }) {
         asked.push(`${to} fib ${fib}`);
@@ -129,7 +138,7 @@ test('F19 a server whose way leads into the tunnel is not asked, and neither is 
   assert.deepEqual([other.mapping, other.filtering], ['endpoint-independent', 'unknown']);
   const alone = await find({ nat: CONE, capture: into('198.51.100.2') });
   assert.deepEqual([alone.mapping, alone.how], ['unknown', 'single']);
-  const ourselves = await find({ nat: CONE, options: { ownAddresses: [OWN, '198.51.100.2'] } });
+  const ourselves = await find({ nat: CONE, own: [OWN, '198.51.100.2'] });
   assert.deepEqual([ourselves.mapping, ourselves.filtering], ['unknown', 'unknown']);
 });
 

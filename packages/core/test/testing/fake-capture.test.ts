@@ -105,10 +105,36 @@ test('the fake capture counts its watchers and knows a route by device', async (
   assert.deepEqual(events, [{ kind: 'route' }]);
   await watch[Symbol.asyncDispose]();
   assert.equal(fake.watchers, 0);
-  fake.setRoute('10.0.0.2', { interface: 'wg0', source: '10.0.0.1' }, 'wg0');
+  fake.setRoute('10.0.0.2', { interface: 'wg0', source: '10.0.0.1' }, { device: 'wg0' });
   assert.deepEqual(await fake.routeTo?.({ to: '10.0.0.2', firewallMark: 0, device: 'wg0' }), {
     interface: 'wg0',
     source: '10.0.0.1',
   });
   assert.equal((await fake.routeTo?.({ to: '10.0.0.2', firewallMark: 0 }))?.interface, 'eth0');
+});
+
+test('a route may be for packets of one mark or one table alone, and sending goes by it too', async () => {
+  const fake = createFakeCapture();
+  const way = async (firewallMark: number, fib?: number) =>
+    (await fake.routeTo?.({ to: '203.0.113.5', firewallMark, ...(fib === undefined ? {} : { fib }) }))?.interface;
+  fake.setRoute('203.0.113.5', { interface: 'wg0', source: '10.0.0.1' });
+  fake.setRoute('203.0.113.5', { interface: 'eth0', source: '192.168.1.2' }, { firewallMark: 7 });
+  fake.setRoute('203.0.113.5', { interface: 'eth1', source: '192.168.2.2' }, { fib: 3 });
+  assert.deepEqual([await way(0), await way(7), await way(0, 3), await way(0, 0)], ['wg0', 'eth0', 'eth1', 'wg0']);
+  fake.setRoute('203.0.113.5', undefined, { fib: 4, firewallMark: 7 });
+  const to = { family: 4, address: '203.0.113.5', port: 9 } as const;
+  const open = (fib: number) =>
+    fake.openStunSocket({
+      family: 4,
+      localPort: 1,
+      excludeDevice: 'wg0',
+      firewallMark: 7,
+      fib,
+      signal: new AbortController().signal,
+      onMessage() {},
+      onFault() {},
+    });
+  await (await open(3)).send(Uint8Array.of(0), to);
+  assert.deepEqual([fake.sent[0]?.firewallMark, fake.sent[0]?.fib], [7, 3]);
+  await assert.rejects((await open(4)).send(Uint8Array.of(0), to), { code: 'ERR_CAPTURE_UNREACHABLE' });
 });

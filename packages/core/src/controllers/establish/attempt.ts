@@ -106,12 +106,8 @@ async function punchFamily(
   if (!facts || facts.listenPort === 0) return;
   try {
     using deadline = c.clock.deadline(STEP_MS, c.signal);
-    await using socket = await c.capture.openStunSocket({
+    await using socket = await c.underlay.openStunSocket({
       family,
-      localPort: facts.listenPort,
-      excludeDevice: facts.realName,
-      firewallMark: facts.firewallMark,
-      ...(device.config.fib === undefined ? {} : { fib: device.config.fib }),
       sendOnly: true,
       signal: deadline.signal,
       onMessage() {},
@@ -192,7 +188,7 @@ async function kickPeer(
   wg: Peer,
 ): Promise<void> {
   try {
-    const own = (await c.interfaces()).find((i) => i.name === facts.realName)?.addresses ?? [];
+    const own = (await c.underlay.interfaces()).find((i) => i.name === facts.realName)?.addresses ?? [];
     const { target } = peer.config.ping;
     const targets = kickTargets({
       peer: wg,
@@ -201,7 +197,7 @@ async function kickPeer(
       deviceAddresses: own.map((a) => `${a.address}/${a.prefixLength}`),
     });
     for (const to of targets) {
-      if (to.includes(':') && !(await leavesBy(c, facts, to))) continue;
+      if (to.includes(':') && !(await c.underlay.leadsInside(to))) continue;
       // TTL 1: the peer itself may answer, nobody behind it is troubled.
       await parts.echoes.send({ device: facts.realName, to, ttl: 1, onReply: () => parts.heard(device, peer) });
       return;
@@ -210,12 +206,6 @@ async function kickPeer(
   } catch (error) {
     note(c, device, error, peer.name);
   }
-}
-
-async function leavesBy(c: Controllers, facts: Device, to: string): Promise<boolean> {
-  if (!c.capture.routeTo) return true;
-  const route = await c.capture.routeTo({ to, firewallMark: 0, device: facts.realName });
-  return route?.interface === facts.realName;
 }
 
 /** Without any address inside the tunnel: turning the persistent keepalive on sends one at once. */

@@ -174,8 +174,8 @@ async function readOne(
       peer: peer.publicKey,
       own: facts,
       published: [...device.mappings.values()].map((m) => m.endpoint),
-      ownAddresses: (await c.interfaces()).flatMap((i) => i.addresses.map((a) => a.address)),
-      routeOf: async (to) => (await c.capture.routeTo?.({ to, firewallMark: facts.firewallMark }))?.interface,
+      ownAddresses: await c.underlay.ownAddresses(),
+      routeOf: async (to) => (await c.underlay.routeTo(to))?.interface,
     });
     const changed = keepRecord(c, device, peer, store, record);
     if (record.problems.length > 0) {

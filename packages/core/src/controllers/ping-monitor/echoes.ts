@@ -1,7 +1,8 @@
 /** Sends ICMP echoes into tunnels and matches their replies by id, sequence number, nonce and source (F28). */
 import { randomBytes } from 'node:crypto';
-import type { CaptureModule, Clock, EchoSocket, Family } from '../../api/index.js';
+import type { Clock, EchoSocket, Family } from '../../api/index.js';
 import { encodeEcho, parseEcho } from '../../net/index.js';
+import type { Underlay } from '../../underlay/underlay.js';
 
 const NONCE_BYTES = 8;
 /** An echo that is not answered by then is forgotten. */
@@ -38,14 +39,14 @@ export interface Echoes extends AsyncDisposable {
   tidy(): Promise<void>;
 }
 
-export function createEchoes(capture: Pick<CaptureModule, 'openEchoSocket'>, clock: Clock): Echoes {
+export function createEchoes(underlay: Pick<Underlay, 'openEchoSocket'>, clock: Clock): Echoes {
   const ports = new Map<string, Promise<Port>>();
   const id = randomBytes(2).readUInt16BE();
   let sequence = 0;
 
   const open = async (device: string, family: Family): Promise<Port> => {
     const outstanding = new Map<number, Outstanding>();
-    const socket = await capture.openEchoSocket({
+    const socket = await underlay.openEchoSocket({
       family,
       device,
       onPacket(icmp, from) {

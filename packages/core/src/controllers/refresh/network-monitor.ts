@@ -1,5 +1,5 @@
 /** Tells when the way to the STUN servers changed, and stays silent about all other networks of this host (F27). */
-import { type Family, isStunmeshError, type NetworkEvent } from '../../api/index.js';
+import { type Family, isStunmeshError, type NetworkEvent, type Route } from '../../api/index.js';
 import type { DeviceEntry } from '../../peers/peer-table.js';
 import type { Controllers } from '../device-components.js';
 
@@ -27,7 +27,7 @@ export interface NetworkMonitor extends AsyncDisposable {
 }
 
 /** Interfaces and source addresses by which packets leave towards the STUN servers. */
-type WayOut = readonly { readonly interface: string; readonly source: string }[];
+type SourceRoutes = readonly Route[];
 
 /** Starts watching. A capture module that cannot tell of changes costs a warning: the beats find out, later. */
 export async function openNetworkMonitor(
@@ -35,7 +35,7 @@ export async function openNetworkMonitor(
   device: DeviceEntry,
   on: NetworkMonitorEvents,
 ): Promise<NetworkMonitor> {
-  let before: WayOut | undefined;
+  let before: SourceRoutes | undefined;
   /** The last way that there was: a link that comes back with its address is no move. */
   let source: string | undefined;
   let firstAt: number | undefined;
@@ -44,8 +44,8 @@ export async function openNetworkMonitor(
   let skew = c.clock.wallNow() - c.clock.now();
 
   /** The present way takes the place of the known one. */
-  const compare = async (): Promise<{ readonly now: WayOut; readonly moved: boolean }> => {
-    const now = await wayOut(c, device);
+  const compare = async (): Promise<{ readonly now: SourceRoutes; readonly moved: boolean }> => {
+    const now = await sourceRoutes(c, device);
     const moved = before !== undefined && describe(before) !== describe(now);
     before = now;
     const leavesFrom = describe(now);
@@ -65,7 +65,7 @@ export async function openNetworkMonitor(
     const { now, moved } = await compare();
     if (moved) on.changed('the way out changed');
     // A link that went down and up again with the same address may hang on another network.
-    else if (now.some((way) => links.has(way.interface))) on.changed('the link on the way out changed');
+    else if (now.some((route) => links.has(route.interface))) on.changed('the link on the way out changed');
   };
 
   const onChange = (event: NetworkEvent): void => {
@@ -101,27 +101,24 @@ export async function openNetworkMonitor(
 }
 
 /** By family, towards the server that answered last; empty where there is no way. */
-async function wayOut(c: Controllers, device: DeviceEntry): Promise<WayOut> {
-  const ways: { interface: string; source: string }[] = [];
+async function sourceRoutes(c: Controllers, device: DeviceEntry): Promise<SourceRoutes> {
+  const routes: Route[] = [];
   for (const family of [4, 6] as const satisfies readonly Family[]) {
     const to = c.serverAddress(device, family);
-    if (to === undefined || !c.capture.routeTo) continue;
-    const { fib } = device.config;
-    const firewallMark = device.facts?.firewallMark ?? 0;
-    const route = await c.capture.routeTo({ to, firewallMark, ...(fib === undefined ? {} : { fib }) });
-    if (route) ways.push(route);
+    const route = to === undefined ? undefined : await c.underlay.routeTo(to);
+    if (route) routes.push(route);
   }
-  return ways;
+  return routes;
 }
 
-function describe(ways: WayOut): string {
-  return ways.map((way) => `${way.interface} ${way.source}`).join(', ');
+function describe(routes: SourceRoutes): string {
+  return routes.map((route) => `${route.interface} ${route.source}`).join(', ');
 }
 
 async function startWatching(c: Controllers, onChange: (event: NetworkEvent) => void): Promise<AsyncDisposable> {
   const none = { [Symbol.asyncDispose]: async () => undefined };
   try {
-    return await c.capture.watchNetwork({
+    return await c.underlay.watchNetwork({
       onChange,
       onFault: (error) => c.logger.warn({ error }, 'network events are lost; changes are found at the next beat'),
     });

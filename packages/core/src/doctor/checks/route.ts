@@ -1,8 +1,9 @@
 /** Do marked probes leave where WireGuard's own packets do, towards the STUN servers as towards the peers? */
-import type { CaptureModule, Device, Route } from '../../api/index.js';
+import type { Device, Route } from '../../api/index.js';
 import type { InterfaceConfig } from '../../config/index.js';
 import { parseAddress } from '../../net/index.js';
 import { parseServer } from '../../stun/servers.js';
+import type { Underlay } from '../../underlay/underlay.js';
 import { attempt, familiesOf, type Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { SESSION_MS } from '../verdicts/tunnel.js';
@@ -25,12 +26,12 @@ export const routeCheck: Check<Scene> = {
 };
 
 async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Finding[]> {
-  const [{ value: device }, { value: capture }] = await Promise.all([
+  const [{ value: device }, { value: underlay }] = await Promise.all([
     attempt(scene.device(entry.name)),
-    attempt(scene.capture()),
+    attempt(scene.underlay(entry)),
   ]);
-  if (!device || !capture?.routeTo) return [];
-  const { value: ways, error } = await attempt(findWays(scene, entry, device, capture));
+  if (!device || !underlay?.tellsRoutes) return [];
+  const { value: ways, error } = await attempt(findWays(scene, entry, device, underlay));
   if (!ways) return [{ check, subject: entry.name, verdict: 'warning', ...fromError(error) }];
   return ways.length === 0 ? [] : judge(ways, device);
 }
@@ -40,7 +41,7 @@ async function findWays(
   scene: Scene,
   entry: InterfaceConfig,
   device: Device,
-  capture: CaptureModule,
+  underlay: Underlay,
 ): Promise<readonly Way[]> {
   const families = familiesOf(entry);
   const targets = new Map<string, { readonly to: string; readonly isPeer: boolean }>();
@@ -56,14 +57,12 @@ async function findWays(
       targets.set(endpoint.address, { to: `peer ${name} (${endpoint.address})`, isPeer: true });
   }
   const wanted = [...targets].filter(([address]) => families.includes(address.includes(':') ? 6 : 4));
-  const fib = entry.fib === undefined ? {} : { fib: entry.fib };
-  const route = (to: string, firewallMark: number) => capture.routeTo?.({ to, firewallMark, ...fib });
   return Promise.all(
     wanted.map(async ([address, target]) => ({
       ...target,
       address,
-      marked: await route(address, device.firewallMark),
-      plain: await route(address, 0),
+      marked: await underlay.routeTo(address),
+      plain: await underlay.unmarkedRouteTo(address),
     })),
   );
 }

@@ -110,7 +110,7 @@ test('F18 an IPv6 address is kicked only where a route by the device exists', as
     const h = createHarness({ keepaliveSeconds: 25 });
     const { publicKey } = h.peer().keys;
     h.wg.changePeer('wg0', publicKey, { allowedIps: ['fd00::2/128'] });
-    if (routed) h.capture.setRoute('fd00::2', { interface: 'wg0', source: 'fd00::1' }, 'wg0');
+    if (routed) h.capture.setRoute('fd00::2', { interface: 'wg0', source: 'fd00::1' }, { device: 'wg0' });
     await h.peer().publish({ ipv4: farEndpoint(0), t: T });
     await h.start();
     await h.advance(500);

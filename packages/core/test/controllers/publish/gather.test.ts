@@ -14,6 +14,7 @@ import { createDeviceEntry } from '#src/peers/peer-table.js';
 import { xorAddressAttribute } from '#src/stun/attributes.js';
 import { formatMessage, parseMessage } from '#src/stun/message.js';
 import { createFakeCapture, createFakeClock, createMemoryLogger } from '#src/testing/index.js';
+import { createUnderlays } from '#src/underlay/underlay.js';
 import { createHarness } from '../harness.js';
 
 const MAPPED = '203.0.113.7:40001';
@@ -52,11 +53,9 @@ function setUp(facts: Partial<Device> | undefined = {}, config: { fib?: number; 
     void clock.sleep(10).then(() => capture.deliver(reply, to, { localPort }));
   };
   const discovery = createDiscovery({
-    capture,
+    underlay: createUnderlays({ capture, clock, logger })(entry),
     clock,
-    logger,
     resolve: async () => [],
-    interfaces: () => capture.listInterfaces(),
     servers: () => SERVERS,
   });
   const abort = new AbortController();

@@ -1,0 +1,173 @@
+/** One device's way out below the tunnel: capture, firewall mark, routing table and the kernel's name of the device are bound here once, and nobody else asks the capture for a device. */
+import {
+  type CaptureModule,
+  type Clock,
+  type Device,
+  type EchoSocket,
+  type EchoSocketOptions,
+  type Family,
+  hasCode,
+  type Logger,
+  type NetInterface,
+  type NetworkEvent,
+  type Route,
+  StunmeshError,
+  type StunSocket,
+  type StunSocketOptions,
+} from '../api/index.js';
+
+/** Interfaces are listed at most this often, however many peers ask. */
+const INTERFACES_MS = 1_000;
+/** How long the first socket may take. */
+const CHECK_MS = 2_000;
+/** Different remarks of a capture that are remembered, so that none is logged twice. */
+const NOTICES = 64;
+
+/** What is asked of a device, read afresh at each call; peers' DeviceEntry is one. */
+export interface UnderlayDevice {
+  readonly name: string;
+  /** undefined: the device is missing. */
+  readonly facts: Pick<Device, 'realName' | 'listenPort' | 'firewallMark'> | undefined;
+  readonly config: {
+    readonly fib?: number;
+    readonly listenInterfaces: readonly string[];
+    readonly listenDefaultRoute: boolean;
+  };
+}
+
+export interface UnderlayParts {
+  readonly capture: CaptureModule;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What of a STUN socket is not the device's own. */
+export type UnderlaySocketOptions = Pick<StunSocketOptions, 'family' | 'signal' | 'sendOnly' | 'onMessage' | 'onFault'>;
+
+export interface Underlay {
+  /** Sends from WireGuard's port, by WireGuard's way. Errors: those of CaptureModule.openStunSocket; ERR_WG_DEVICE_NOT_FOUND. */
+  openStunSocket(options: UnderlaySocketOptions): Promise<StunSocket>;
+  /** `device`: an interface by its name; default: the tunnel itself. Errors: as openStunSocket. */
+  openEchoSocket(options: Omit<EchoSocketOptions, 'device'> & { readonly device?: string }): Promise<EchoSocket>;
+  /** How WireGuard's own packets would leave towards this address; undefined: not at all, or the capture cannot tell. */
+  routeTo(to: string): Promise<Route | undefined>;
+  /** How they would leave without the firewall mark. */
+  unmarkedRouteTo(to: string): Promise<Route | undefined>;
+  /** False: the capture tells no routes. */
+  readonly tellsRoutes: boolean;
+  /** Why nothing must be sent to this address, as part of a sentence; undefined: nothing is against it (F19). */
+  refusal(address: string): Promise<string | undefined>;
+  /** Whether a packet of this host to an address inside the tunnel enters this very tunnel. */
+  leadsInside(to: string): Promise<boolean>;
+  /** This host's interfaces, at most a second old. */
+  interfaces(): Promise<readonly NetInterface[]>;
+  /** Addresses of all of them. */
+  ownAddresses(): Promise<readonly string[]>;
+  watchNetwork(on: {
+    onChange(event: NetworkEvent): void;
+    onFault(error: StunmeshError): void;
+  }): Promise<AsyncDisposable>;
+  /** The capture sees packets before this host's own firewall does. */
+  readonly beforeFirewall: boolean;
+}
+
+/** A maker of underlays, one for each device; they share the list of interfaces. */
+export function createUnderlays(parts: UnderlayParts): (device: UnderlayDevice) => Underlay {
+  const interfaces = cachedInterfaces(parts);
+  return (device) => bind(parts, interfaces, device);
+}
+
+function cachedInterfaces({ capture, clock }: UnderlayParts): () => Promise<readonly NetInterface[]> {
+  let listed: { readonly at: number; readonly result: Promise<readonly NetInterface[]> } | undefined;
+  return () => {
+    if (!listed || clock.now() - listed.at > INTERFACES_MS)
+      listed = { at: clock.now(), result: capture.listInterfaces() };
+    return listed.result;
+  };
+}
+
+function bind(parts: UnderlayParts, interfaces: Underlay['interfaces'], device: UnderlayDevice): Underlay {
+  const { capture, clock } = parts;
+  const notice = createNotices(parts.logger, device.name);
+  const present = (): NonNullable<UnderlayDevice['facts']> => {
+    if (!device.facts) throw new StunmeshError('ERR_WG_DEVICE_NOT_FOUND', `the device ${device.name} is not there`);
+    return device.facts;
+  };
+  const fib = () => (device.config.fib === undefined ? {} : { fib: device.config.fib });
+  const route = async (to: string, firewallMark: number) => capture.routeTo?.({ to, firewallMark, ...fib() });
+
+  return {
+    get tellsRoutes() {
+      return capture.routeTo !== undefined;
+    },
+    // The BSD capture reads in front of pf; raw sockets of Linux stand behind nftables, where WireGuard's own stands.
+    beforeFirewall: capture.name === 'bsd',
+    async openStunSocket(options) {
+      const { listenPort, realName, firewallMark } = present();
+      const { listenInterfaces, listenDefaultRoute } = device.config;
+      return capture.openStunSocket({
+        localPort: listenPort,
+        excludeDevice: realName,
+        firewallMark,
+        ...fib(),
+        ...(listenInterfaces.length === 0 ? {} : { interfaces: listenInterfaces }),
+        defaultRouteOnly: listenDefaultRoute,
+        clock,
+        onNotice: (error) => notice(options.family, error),
+        ...options,
+      });
+    },
+    openEchoSocket: async (options) =>
+      capture.openEchoSocket({ ...options, device: options.device ?? present().realName }),
+    routeTo: (to) => route(to, device.facts?.firewallMark ?? 0),
+    unmarkedRouteTo: (to) => route(to, 0),
+    async refusal(address) {
+      const { realName, firewallMark } = present();
+      const way = await route(address, firewallMark);
+      return way?.interface === realName ? 'its route leaves by the tunnel itself' : undefined;
+    },
+    async leadsInside(to) {
+      if (!capture.routeTo) return true;
+      const { realName } = present();
+      // No `fib`: that one is for WireGuard's own packets; what enters the tunnel comes from this host's programs.
+      const way = await capture.routeTo({ to, firewallMark: 0, device: realName });
+      return way?.interface === realName;
+    },
+    interfaces,
+    ownAddresses: async () => (await interfaces()).flatMap((one) => one.addresses.map(({ address }) => address)),
+    watchNetwork: (on) => capture.watchNetwork(on),
+  };
+}
+
+/** Opens and closes a raw socket: what it needs is missed now rather than at the first discovery (F39). Errors: ERR_CAPTURE_PERMISSION. */
+export async function checkPrivileges({ capture, clock }: Pick<UnderlayParts, 'capture' | 'clock'>): Promise<void> {
+  using deadline = clock.deadline(CHECK_MS);
+  try {
+    const nothing = () => undefined;
+    const options = {
+      localPort: 1,
+      excludeDevice: '',
+      firewallMark: 0,
+      signal: deadline.signal,
+      onMessage: nothing,
+      onFault: nothing,
+    };
+    const socket = await capture.openStunSocket({ family: 4, ...options });
+    await socket[Symbol.asyncDispose]();
+  } catch (error) {
+    // Anything else may pass; a discovery that meets it says so.
+    if (hasCode(error, 'ERR_CAPTURE_PERMISSION') || hasCode(error, 'ERR_CAPTURE_ADDON')) throw error;
+  }
+}
+
+/** Each once: sockets are opened often, and what is wrong stays wrong. */
+function createNotices(logger: Logger, device: string): (family: Family, error: StunmeshError) => void {
+  const told = new Set<string>();
+  return (family, error) => {
+    const key = `${family} ${error.message}`;
+    if (told.has(key)) return;
+    if (told.size >= NOTICES) told.clear();
+    told.add(key);
+    logger.warn({ device, error }, 'the capture works, but for this');
+  };
+}

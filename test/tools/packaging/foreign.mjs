@@ -1,4 +1,4 @@
-/** `node foreign.mjs PLATFORM`: prints, as JSON, the start of a command line that runs a script by the Node of another processor. */
+/** `node foreign.mjs PLATFORM`: prints, as JSON, the start of a command line that runs a script by the Node of another processor, or (`newest`) by a newer one. */
 import process from 'node:process';
 import { runtime } from './runtimes.mjs';
 

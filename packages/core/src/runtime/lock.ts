@@ -1,7 +1,8 @@
 /** One daemon per device: a lock file that names its holder and is not fooled by a crash (F38). */
-import { link, mkdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { StunmeshError } from '../api/index.js';
+import { removeFile } from './remove-file.js';
 
 interface Holder {
   readonly pid: number;
@@ -27,7 +28,7 @@ export async function takeLock(path: string): Promise<AsyncDisposable> {
   try {
     await acquire(path, temporary);
   } finally {
-    await rm(temporary, { force: true });
+    await removeFile(temporary);
   }
   let released = false;
   return {
@@ -35,7 +36,7 @@ export async function takeLock(path: string): Promise<AsyncDisposable> {
       if (released) return;
       released = true;
       const holder = await readHolder(path);
-      if (holder?.pid === own.pid && holder.born === own.born) await rm(path, { force: true });
+      if (holder?.pid === own.pid && holder.born === own.born) await removeFile(path);
     },
   };
 }
@@ -68,7 +69,7 @@ async function acquire(path: string, temporary: string): Promise<void> {
       // Another starter may have taken it between our look and the move: it gets it back.
       const buried = await readHolder(grave);
       if (buried && (await isAlive(buried))) await link(grave, path);
-      await unlink(grave);
+      await removeFile(grave);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'ENOENT' && code !== 'EEXIST') throw error;

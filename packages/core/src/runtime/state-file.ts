@@ -1,7 +1,8 @@
 /** A small JSON file that survives crashes: replaced as a whole, readable by its owner alone. */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { StunmeshError } from '../api/index.js';
+import { removeFile } from './remove-file.js';
 
 /** The file's value; undefined when there is none. Errors: ERR_STATE (unreadable, not JSON). */
 export async function readStateFile(path: string): Promise<unknown> {
@@ -38,7 +39,7 @@ export async function writeStateFile(path: string, value: unknown): Promise<void
     }
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
+    await removeFile(temporary).catch(() => undefined);
     const { code } = error as NodeJS.ErrnoException;
     throw new StunmeshError(
       'ERR_STATE',

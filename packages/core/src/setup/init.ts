@@ -1,8 +1,8 @@
 /** `stunmesh init`: devices in, a checked configuration and the next steps out. */
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { StunmeshError } from '../api/index.js';
+import { removeFile } from '../runtime/remove-file.js';
 import type { Asker } from './ask.js';
 import { formatConfig } from './format-config.js';
 import type { FoundDevice } from './found-device.js';
@@ -41,7 +41,7 @@ export async function initialise(options: InitOptions): Promise<string> {
     await config.place(force);
   } catch (error) {
     // The secret alone would stand in the way of the next try.
-    if (secretPath !== undefined && !force) await rm(secretPath, { force: true }).catch(() => undefined);
+    if (secretPath !== undefined && !force) await removeFile(secretPath).catch(() => undefined);
     throw error;
   }
   return formatNextSteps(plan, { path, ...(secretPath === undefined ? {} : { secretPath }), remarks });

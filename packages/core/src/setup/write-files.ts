@@ -1,8 +1,9 @@
 /** Writes files whole or not at all, readable by their owner alone, and over nothing that is there unless told to. */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { StunmeshError } from '../api/index.js';
+import { removeFile } from '../runtime/remove-file.js';
 
 export interface NewFile extends AsyncDisposable {
   /** Where the text stands until `place` is called; beside the final path. */
@@ -20,8 +21,8 @@ export async function openNewFile(path: string, text: string): Promise<NewFile> 
     await file.writeFile(text);
     await file.sync();
   } catch (error) {
-    // Where the folder is none there is nothing to remove, and rm says so.
-    await rm(temporary, { force: true }).catch(() => undefined);
+    // Where the folder is none there is nothing to remove, and unlink says so.
+    await removeFile(temporary).catch(() => undefined);
     throw failed(path, error);
   }
   return {
@@ -36,7 +37,7 @@ export async function openNewFile(path: string, text: string): Promise<NewFile> 
         throw new StunmeshError('ERR_USAGE', alreadyThere(path));
       }
     },
-    [Symbol.asyncDispose]: () => rm(temporary, { force: true }),
+    [Symbol.asyncDispose]: () => removeFile(temporary),
   };
 }
 

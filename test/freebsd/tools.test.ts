@@ -50,7 +50,7 @@ function frameOf({ port, bytes }: Datagram): Buffer {
 }
 
 test('F3 the self-test of the addon has the program that the product assembles, and it tells its datagrams apart', () => {
-  const program = createStunFilter(PACKET_LAYOUTS.EN10MB, PORT);
+  const program = createStunFilter(PACKET_LAYOUTS.EN10MB, { localPort: PORT });
   assert.equal(PROGRAM, Buffer.from(encodeBpf(program, 'LE')).toString('hex'));
   for (const datagram of DATAGRAMS) assert.equal(runBpf(program, frameOf(datagram)) > 0, datagram.read, datagram.what);
   assert.ok(DATAGRAMS.some(({ read }) => read) && DATAGRAMS.some(({ read }) => !read));

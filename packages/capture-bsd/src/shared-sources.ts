@@ -40,7 +40,7 @@ export function createSharedSources(open: OpenFrameSource): OpenFrameSource {
 
   return async (interfaceName, match, listener, signal) => {
     signal.throwIfAborted();
-    const key = `${interfaceName} ${typeof match === 'number' ? match : `from ${match.sourcePort}`}`;
+    const key = `${interfaceName} ${JSON.stringify(match)}`;
     const shared = all.get(key) ?? start(key, interfaceName, match);
     shared.listeners.add(listener);
     /** True when nobody is left: nobody new joins either. */

@@ -1,6 +1,6 @@
 /** The listening half of a STUN socket: captures on the underlay's interfaces, whichever there are at a time. */
 import { type Endpoint, isStunmeshError, type StunmeshError, type StunSocketOptions } from '@stunmesh/core/api';
-import { isLinkLocal, isStunResponse, type StunMatch } from '@stunmesh/core/net';
+import { createStunTest, isLinkLocal, type StunMatch } from '@stunmesh/core/net';
 import { type CaptureSet, createCaptureSet } from './capture-set.js';
 import { rewrittenError } from './errors.js';
 import { type LinkType, parseFrame } from './frame.js';
@@ -45,11 +45,12 @@ export function createStunEars(parts: StunEarsParts, options: StunSocketOptions,
   const onFrame = (interfaceName: string, match: StunMatch, linkType: LinkType, frame: Uint8Array) => {
     const datagram = closed ? undefined : parseFrame(linkType, frame);
     // What the filter tested, once more (F4).
-    if (datagram?.to.family !== options.family || !isStunResponse(datagram.payload)) return;
+    if (datagram?.to.family !== options.family) return;
+    if (!createStunTest(match)(datagram.payload, datagram.from.port, datagram.to.port)) return;
     const { payload: message, from, to } = datagram;
     const event = { message, from: isLinkLocal(from.address) ? { ...from, zone: interfaceName } : from, to };
-    if (typeof match === 'number') {
-      if (to.port === match) options.onMessage({ ...event, interface: interfaceName });
+    if ('localPort' in match) {
+      options.onMessage({ ...event, interface: interfaceName });
       // What the second attempt sees of the first one's has been heard.
     } else if (to.port !== localPort && isSuccess(message) && owner.isAnswer(message, from)) {
       notice(rewrittenError(localPort, to.port, interfaceName));

@@ -1,6 +1,6 @@
 /** STUN from WireGuard's port on a BSD: a raw socket sends, and every underlay interface is captured for the answers. */
 import { type Endpoint, StunmeshError, type StunSocket, type StunSocketOptions } from '@stunmesh/core/api';
-import { encodeUdp, formatEndpoint, udpChecksum } from '@stunmesh/core/net';
+import { encodeUdp, formatEndpoint, readPrefix, udpChecksum } from '@stunmesh/core/net';
 import { closedError, lostError, openError, sendError } from './errors.js';
 import type { Native, NativeSocket } from './native.js';
 import { applyRoutingKey, sourceFor } from './route.js';
@@ -31,6 +31,7 @@ export async function openStunSocket(parts: StunEarsParts, options: StunSocketOp
   };
   const onAbort = () => void close();
   const asked = new Set<string>();
+  const prefixes = options.transactionPrefix && { prefixes: [readPrefix(options.transactionPrefix)] };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     socket = openRaw(native, options);
@@ -43,7 +44,7 @@ export async function openStunSocket(parts: StunEarsParts, options: StunSocketOp
           options.onFault(lostError(what, error));
         },
       });
-      await ears.listen(localPort);
+      await ears.listen({ localPort, ...prefixes });
     }
     signal.throwIfAborted();
   } catch (error) {
@@ -71,7 +72,7 @@ export async function openStunSocket(parts: StunEarsParts, options: StunSocketOp
       }
       // The same question again: its answer may have come, to a port that this host's own firewall made up.
       const question = questionOf(message, to);
-      if (asked.has(question)) ears?.listen({ sourcePort: to.port }).catch(() => {});
+      if (asked.has(question)) ears?.listen({ sourcePort: to.port, ...prefixes }).catch(() => {});
       else asked.add(question);
     },
     [Symbol.asyncDispose]: close,

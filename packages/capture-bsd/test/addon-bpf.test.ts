@@ -79,7 +79,7 @@ function listen(native: Native, interfaceName: string, keep = 0xffff) {
       if (keep !== 0xffff) return assembleBpf([bpf.keep(keep)]);
       const type = linkTypeOf(dataLink);
       assert.ok(type && type !== 'LINUX_SLL' && type !== 'LINUX_SLL2');
-      return createStunFilter(PACKET_LAYOUTS[type], PORT);
+      return createStunFilter(PACKET_LAYOUTS[type], { localPort: PORT });
     },
     onFrame(error, frame, wireLength) {
       if (error) errors.push(error);

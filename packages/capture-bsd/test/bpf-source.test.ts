@@ -14,10 +14,15 @@ function start(dataLink = 1) {
   native.setInterfaces([{ name: 'em0' }]);
   native.dataLink = dataLink;
   const heard: string[] = [];
-  const source = openBpfSource(native, 'em0', 51820, {
-    frame: (linkType, frame) => heard.push(`${linkType} ${frame.length}`),
-    lost: (reason) => heard.push(`lost ${(reason as SystemError).code}`),
-  });
+  const source = openBpfSource(
+    native,
+    'em0',
+    { localPort: 51820 },
+    {
+      frame: (linkType, frame) => heard.push(`${linkType} ${frame.length}`),
+      lost: (reason) => heard.push(`lost ${(reason as SystemError).code}`),
+    },
+  );
   const device = native.openOnes('bpf')[0];
   assert.ok(device);
   return { native, source, device, heard };
@@ -33,7 +38,7 @@ test('F10 the filter is that of the link type, for each that is known', async ()
   ] as const) {
     const { source, device, heard } = start(dataLink);
     assert.equal(device.interfaceName, 'em0');
-    assert.deepEqual(device.filter, encodeBpf(createStunFilter(PACKET_LAYOUTS[name], 51820), 'LE'));
+    assert.deepEqual(device.filter, encodeBpf(createStunFilter(PACKET_LAYOUTS[name], { localPort: 51820 }), 'LE'));
     device.onFrame?.(undefined, new Uint8Array(64), 64);
     assert.deepEqual(heard, [`${name} 64`]);
     await source[Symbol.asyncDispose]();
@@ -65,7 +70,7 @@ test('closing is idempotent and ends the frames', async () => {
 test('what keeps /dev/bpf from being opened is named, and nothing stays open', () => {
   const native = createFakeNative();
   native.setInterfaces([{ name: 'em0' }]);
-  const open = () => openBpfSource(native, 'em0', 1, { frame() {}, lost() {} });
+  const open = () => openBpfSource(native, 'em0', { localPort: 1 }, { frame() {}, lost() {} });
   for (const [call, code, wanted] of [
     ['openBpf', 'EACCES', 'ERR_CAPTURE_PERMISSION'],
     ['openBpf', 'EBUSY', 'ERR_CAPTURE_OPEN'],
@@ -88,7 +93,7 @@ test('an interface of an unknown link type is left to libpcap, and where there i
   const open = createOpener(native, 'bpf', '/nowhere/cap-child.js');
   const signal = new AbortController().signal;
   for (let i = 0; i < 2; i += 1)
-    await assert.rejects(open('em0', 1, { frame() {}, lost() {} }, signal), (error) => {
+    await assert.rejects(open('em0', { localPort: 1 }, { frame() {}, lost() {} }, signal), (error) => {
       assert.ok(hasCode(error, 'ERR_CAPTURE_OPEN'));
       return /em0 is not listened to: frames of link type 105 .*npm install/.test(String(error));
     });

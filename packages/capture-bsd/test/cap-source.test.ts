@@ -29,7 +29,7 @@ function start(lines: string, signal = new AbortController().signal) {
   const heard = createInbox<string>(60_000);
   const source = openCapSource({
     interfaceName: 'em0',
-    match: 51_820,
+    match: { localPort: 51_820 },
     listener: {
       frame: (linkType, frame) => heard.push(`${linkType} ${Buffer.from(frame).toString('hex')}`),
       lost: (reason) => heard.push(`lost: ${reason.message}`),
@@ -152,7 +152,7 @@ test('a child that never gets ready is ended with the signal', options, async ()
 test('a bundle without the child says that libpcap cannot be had', options, async () => {
   const opening = openCapSource({
     interfaceName: 'em0',
-    match: 1,
+    match: { localPort: 1 },
     listener: { frame() {}, lost() {} },
     signal: new AbortController().signal,
     childPath: path.join(folder, 'none.js'),

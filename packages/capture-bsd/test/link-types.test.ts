@@ -99,7 +99,7 @@ if (inNamespace(import.meta.url)) {
       try {
         await using _source = await openCapSource({
           interfaceName: name,
-          match: PORT,
+          match: { localPort: PORT },
           listener: { frame: (linkType, frame) => seen.push([linkType, frame]), lost: (error) => assert.fail(error) },
           signal: new AbortController().signal,
         });

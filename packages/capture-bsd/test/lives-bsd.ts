@@ -24,7 +24,7 @@ function createGate() {
 function openDevice(interfaceName: string, onFrame: () => void): BpfDevice {
   return openBpfDevice(native, {
     interfaceName,
-    filter: () => createStunFilter(PACKET_LAYOUTS.NULL, PORT),
+    filter: () => createStunFilter(PACKET_LAYOUTS.NULL, { localPort: PORT }),
     onFrame(error) {
       if (error) throw error;
       onFrame();

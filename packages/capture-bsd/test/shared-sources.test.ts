@@ -6,6 +6,7 @@ import type { FrameListener } from '#src/frame-source.js';
 import { createSharedSources } from '#src/shared-sources.js';
 
 const never = new AbortController().signal;
+const ONE = { localPort: 1 };
 
 function start() {
   const opened: string[] = [];
@@ -45,9 +46,9 @@ function start() {
 
 test('listeners of one interface and match share a source, which the last one closes', async () => {
   const { open, opened, listeners, heard, listen, closed } = start();
-  const [a, b] = await Promise.all([open('em0', 1, listen('a'), never), open('em0', 1, listen('b'), never)]);
+  const [a, b] = await Promise.all([open('em0', ONE, listen('a'), never), open('em0', ONE, listen('b'), never)]);
   const c = await open('em0', { sourcePort: 1 }, listen('c'), never);
-  assert.deepEqual(opened, ['em0 1', 'em0 {"sourcePort":1}']);
+  assert.deepEqual(opened, ['em0 {"localPort":1}', 'em0 {"sourcePort":1}']);
   listeners[0]?.frame('RAW', new Uint8Array());
   assert.deepEqual(heard, ['a RAW', 'b RAW']);
   await a[Symbol.asyncDispose]();
@@ -59,19 +60,19 @@ test('listeners of one interface and match share a source, which the last one cl
   assert.equal(closed(), 1);
   await c[Symbol.asyncDispose]();
   assert.equal(closed(), 2);
-  await open('em0', 1, listen('d'), never);
+  await open('em0', ONE, listen('d'), never);
   assert.equal(opened.length, 3, 'a closed one is opened anew');
 });
 
 test('all hear that a source is lost, once, and the next one gets another', async () => {
   const { open, opened, listeners, heard, listen, closed } = start();
-  const a = await open('em0', 1, listen('a'), never);
-  await open('em0', 1, listen('b'), never);
+  const a = await open('em0', ONE, listen('a'), never);
+  await open('em0', ONE, listen('b'), never);
   listeners[0]?.lost(new Error('gone'));
   assert.deepEqual(heard, ['a lost gone', 'b lost gone']);
   await a[Symbol.asyncDispose]();
   assert.equal(closed(), 0, 'it has ended by itself');
-  await open('em0', 1, listen('c'), never);
+  await open('em0', ONE, listen('c'), never);
   assert.equal(opened.length, 2);
 });
 
@@ -83,7 +84,7 @@ test('a source that is lost while it opens is none', async () => {
       go = resolve;
     }),
   );
-  const opening = open('em0', 1, listen('a'), never);
+  const opening = open('em0', ONE, listen('a'), never);
   listeners[0]?.lost(new Error('gone'));
   go();
   await assert.rejects(opening, (error) => hasCode(error, 'ERR_CAPTURE_OPEN'));
@@ -98,13 +99,13 @@ test('the opening ends when nobody waits for it any more, and what comes up all 
     }),
   );
   const [one, two] = [new AbortController(), new AbortController()];
-  const first = open('em0', 1, listen('a'), one.signal);
-  const second = open('em0', 1, listen('b'), two.signal);
+  const first = open('em0', ONE, listen('a'), one.signal);
+  const second = open('em0', ONE, listen('b'), two.signal);
   one.abort(new Error('enough'));
   assert.equal(signals[0]?.aborted, false, 'somebody waits');
   two.abort(new Error('enough'));
   assert.equal(signals[0]?.aborted, true);
-  const third = open('em0', 1, listen('c'), never);
+  const third = open('em0', ONE, listen('c'), never);
   assert.equal(opened.length, 2, 'nobody joins an opening that ends');
   go();
   await assert.rejects(first, /enough/);
@@ -112,5 +113,5 @@ test('the opening ends when nobody waits for it any more, and what comes up all 
   await settle();
   assert.ok(closed() >= 1);
   await (await third)[Symbol.asyncDispose]();
-  await assert.rejects(open('em0', 1, listen('d'), one.signal), /enough/);
+  await assert.rejects(open('em0', ONE, listen('d'), one.signal), /enough/);
 });

@@ -2,16 +2,18 @@
 import { type Endpoint, type Family, StunmeshError, type StunSocket, type StunSocketOptions } from '@stunmesh/core/api';
 import {
   createStunFilter,
+  createStunTest,
   DROP_ALL,
   encodeBpf,
   encodeUdp,
   formatAddress,
   formatEndpoint,
   isLinkLocal,
-  isStunResponse,
   PACKET_LAYOUTS,
   parseIpv4,
   parseUdp,
+  readPrefix,
+  type StunMatch,
   udpChecksum,
 } from '@stunmesh/core/net';
 import { closedError, lostError, openError, sendError } from './errors.js';
@@ -30,6 +32,8 @@ export function openStunSocket(native: Native, options: StunSocketOptions): Stun
   const what = `the IPv${family} STUN socket of port ${localPort}`;
   let open = true;
   let socket: NativeSocket | undefined;
+  const match = matchOf(options);
+  const test = createStunTest(match);
   const close = () => {
     open = false;
     signal.removeEventListener('abort', close);
@@ -44,14 +48,14 @@ export function openStunSocket(native: Native, options: StunSocketOptions): Stun
     }
     const arrived = family === 4 ? readIpv4(packet) : readIpv6(native, packet, from, to);
     // What the filter tested, once more (F4).
-    if (arrived?.to.port !== localPort || !isStunResponse(arrived.message)) return;
+    if (!arrived || !test(arrived.message, arrived.from.port, arrived.to.port)) return;
     const name = interfaceIndex === 0 ? '' : native.interfaceName(interfaceIndex);
     if (name === '') options.onMessage(arrived);
     else if (name !== options.excludeDevice && options.interfaces?.includes(name) !== false)
       options.onMessage({ ...arrived, interface: name });
   };
   try {
-    socket = openRaw(native, options);
+    socket = openRaw(native, options, match);
     native.start(socket, BUFFER_BYTES, onPacket);
   } catch (error) {
     close();
@@ -78,7 +82,11 @@ export function openStunSocket(native: Native, options: StunSocketOptions): Stun
   };
 }
 
-function openRaw(native: Native, { family, localPort, firewallMark }: StunSocketOptions): NativeSocket {
+function matchOf({ localPort, transactionPrefix }: StunSocketOptions): StunMatch {
+  return { localPort, ...(transactionPrefix && { prefixes: [readPrefix(transactionPrefix)] }) };
+}
+
+function openRaw(native: Native, { family, firewallMark }: StunSocketOptions, match: StunMatch): NativeSocket {
   const { constants: c } = native;
   const socket = native.open(family === 4 ? c.AF_INET : c.AF_INET6, c.SOCK_RAW, c.IPPROTO_UDP);
   try {
@@ -92,7 +100,7 @@ function openRaw(native: Native, { family, localPort, firewallMark }: StunSocket
       native.setOption(socket, c.IPPROTO_IPV6, c.IPV6_CHECKSUM, int32(6));
     }
     const layout = PACKET_LAYOUTS[family === 4 ? 'linux-raw4' : 'linux-raw6'];
-    native.attachFilter(socket, encodeBpf(createStunFilter(layout, localPort), BYTE_ORDER));
+    native.attachFilter(socket, encodeBpf(createStunFilter(layout, match), BYTE_ORDER));
     return socket;
   } catch (error) {
     native.close(socket);

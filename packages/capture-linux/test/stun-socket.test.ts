@@ -44,7 +44,7 @@ if (inNamespace(import.meta.url)) {
       native.attachFilter(socket, encodeBpf(DROP_ALL, BYTE_ORDER));
       assert.equal(native.drain(socket), 3, 'unfiltered, the socket heard them');
       await arrive(4);
-      const filter = createStunFilter(PACKET_LAYOUTS['linux-raw4'], PORT);
+      const filter = createStunFilter(PACKET_LAYOUTS['linux-raw4'], { localPort: PORT });
       native.attachFilter(socket, encodeBpf(filter, BYTE_ORDER));
       assert.equal(native.receive(socket, 2048), undefined, 'dropped while the door was shut');
       await arrive(5);

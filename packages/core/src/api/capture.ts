@@ -37,6 +37,9 @@ export interface StunSocketOptions {
   /** SO_MARK of WireGuard's own packets; 0: none. */
   readonly firewallMark: number;
   readonly fib?: number;
+  /** Four bytes that the transaction id of every request begins with: a response with another id is not handed over, and is
+   * dropped by the kernel, so that forged ones cost nothing. Absent: any response is. */
+  readonly transactionPrefix?: Uint8Array;
   /** Where a capture listens by interface: on those with these names. With `defaultRouteOnly`: on the union of both. */
   readonly interfaces?: readonly string[];
   /** Likewise: on those that the default routes leave by. */

@@ -58,6 +58,8 @@ export interface NatBehaviour extends NatSummary {
 export interface NatParts {
   /** A socket that sends from WireGuard's port; open while the questions last. */
   openSocket(on: {
+    /** What its transaction ids begin with. */
+    readonly transactionPrefix: Uint8Array;
     onMessage(event: StunMessageEvent): void;
     onFault(error: StunmeshError): void;
   }): Promise<StunSocket>;

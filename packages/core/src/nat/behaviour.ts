@@ -1,6 +1,6 @@
 /** Finds out how the NAT in front of WireGuard's port behaves, from that very port, without touching what passes through it. */
 import { isStunmeshError, type StunMessageEvent, type StunSocket } from '../api/index.js';
-import { formatAddress, formatEndpoint, parseAddress } from '../net/index.js';
+import { formatAddress, formatEndpoint, parseAddress, TRANSACTION_PREFIX_BYTES } from '../net/index.js';
 import { changeRequestAttribute } from '../stun/attributes.js';
 import { parseMessage } from '../stun/message.js';
 import { type BindingAnswer, startTransaction, type Transaction } from '../stun/transaction.js';
@@ -25,7 +25,9 @@ export async function discoverNatBehaviour(parts: NatParts, o: NatOptions): Prom
   o.signal.addEventListener('abort', onAbort, { once: true });
   try {
     const transactions = new Set<Transaction>();
+    const transactionPrefix = parts.random(TRANSACTION_PREFIX_BYTES);
     await using socket = await parts.openSocket({
+      transactionPrefix,
       onMessage(event: StunMessageEvent) {
         const message = parseMessage(event.message);
         if (message) for (const transaction of transactions) if (transaction.accept(event, message)) return;
@@ -35,7 +37,7 @@ export async function discoverNatBehaviour(parts: NatParts, o: NatOptions): Prom
     const session: Session = {
       o,
       parts,
-      ask: createAsk(parts, o, socket, transactions, over.signal),
+      ask: createAsk(parts, o, { socket, transactionPrefix }, transactions, over.signal),
       own: new Set(o.ownAddresses.flatMap((text) => parseAddress(text) ?? []).map(formatAddress)),
       signal: over.signal,
       failures: new Map(),
@@ -52,7 +54,7 @@ export async function discoverNatBehaviour(parts: NatParts, o: NatOptions): Prom
 function createAsk(
   { clock, random }: NatParts,
   { listenPort }: NatOptions,
-  socket: StunSocket,
+  { socket, transactionPrefix }: { readonly socket: StunSocket; readonly transactionPrefix: Uint8Array },
   transactions: Set<Transaction>,
   signal: AbortSignal,
 ): Ask {
@@ -60,6 +62,7 @@ function createAsk(
     const transaction = startTransaction({
       server,
       listenPort,
+      prefix: transactionPrefix,
       ...(sources ? { sources } : {}),
       attributes: change ? [changeRequestAttribute(change)] : [],
       send: (message, to) => socket.send(message, to),

@@ -11,14 +11,16 @@ export interface BpfInstruction {
 /** A line of a program: an instruction, or a label for the one after it. */
 export type BpfLine =
   | { readonly op: 'label'; readonly name: string }
-  | { readonly op: 'load'; readonly code: number; readonly k: number }
+  | { readonly op: 'plain'; readonly code: number; readonly k: number }
+  | { readonly op: 'goto'; readonly name: string }
   | { readonly op: 'jump'; readonly code: number; readonly k: number; readonly yes?: string; readonly no?: string }
   | { readonly op: 'return'; readonly k: number };
 
-const CLASS = { ld: 0x00, ldx: 0x01, jmp: 0x05, ret: 0x06 } as const;
+const CLASS = { ld: 0x00, ldx: 0x01, alu: 0x04, jmp: 0x05, ret: 0x06, misc: 0x07 } as const;
 const SIZE = { word: 0x00, half: 0x08, byte: 0x10 } as const;
 const MODE = { absolute: 0x20, indexed: 0x40, headerLength: 0xa0 } as const;
-const JUMP = { equal: 0x10, set: 0x40 } as const;
+const JUMP = { always: 0x00, equal: 0x10, atLeast: 0x30, set: 0x40 } as const;
+const INDEX_TO_A = 0x80;
 
 export type BpfSize = keyof typeof SIZE;
 
@@ -26,14 +28,31 @@ export type BpfSize = keyof typeof SIZE;
 export const bpf = {
   label: (name: string): BpfLine => ({ op: 'label', name }),
   /** A = packet[k], big-endian. */
-  load: (size: BpfSize, k: number): BpfLine => ({ op: 'load', code: CLASS.ld | MODE.absolute | SIZE[size], k }),
+  load: (size: BpfSize, k: number): BpfLine => ({ op: 'plain', code: CLASS.ld | MODE.absolute | SIZE[size], k }),
   /** A = packet[X + k], big-endian. */
-  loadIndexed: (size: BpfSize, k: number): BpfLine => ({ op: 'load', code: CLASS.ld | MODE.indexed | SIZE[size], k }),
+  loadIndexed: (size: BpfSize, k: number): BpfLine => ({ op: 'plain', code: CLASS.ld | MODE.indexed | SIZE[size], k }),
   /** X = 4 * (packet[k] & 15): the length of the IPv4 header that begins at k. */
-  loadHeaderLength: (k: number): BpfLine => ({ op: 'load', code: CLASS.ldx | MODE.headerLength | SIZE.byte, k }),
+  loadHeaderLength: (k: number): BpfLine => ({ op: 'plain', code: CLASS.ldx | MODE.headerLength | SIZE.byte, k }),
+  /** X = k. */
+  setIndex: (k: number): BpfLine => ({ op: 'plain', code: CLASS.ldx, k }),
+  /** A = X. */
+  copyIndex: (): BpfLine => ({ op: 'plain', code: CLASS.misc | INDEX_TO_A, k: 0 }),
+  /** X = A. */
+  moveToIndex: (): BpfLine => ({ op: 'plain', code: CLASS.misc, k: 0 }),
+  /** A = A + k. */
+  add: (k: number): BpfLine => ({ op: 'plain', code: CLASS.alu, k }),
+  /** Goes on at the label, however far it is. */
+  goto: (name: string): BpfLine => ({ op: 'goto', name }),
   ifEqual: (k: number, to: { readonly yes?: string; readonly no?: string }): BpfLine => ({
     op: 'jump',
     code: CLASS.jmp | JUMP.equal,
+    k,
+    ...to,
+  }),
+  /** Whether A, unsigned, is k or more. */
+  ifAtLeast: (k: number, to: { readonly yes?: string; readonly no?: string }): BpfLine => ({
+    op: 'jump',
+    code: CLASS.jmp | JUMP.atLeast,
     k,
     ...to,
   }),
@@ -58,15 +77,17 @@ export function assembleBpf(lines: readonly BpfLine[]): readonly BpfInstruction[
     else labels.set(line.name, length);
   }
   const program: BpfInstruction[] = [];
-  const distance = (name: string | undefined): number => {
+  const distance = (name: string | undefined, most = 255): number => {
     if (name === undefined) return 0;
     const target = labels.get(name);
     const steps = target === undefined ? -1 : target - program.length - 1;
-    if (target === length || steps < 0 || steps > 255) throw new Error(`BPF label ${name} cannot be jumped to`);
+    if (target === length || steps < 0 || steps > most) throw new Error(`BPF label ${name} cannot be jumped to`);
     return steps;
   };
   for (const line of lines) {
-    if (line.op === 'load') program.push({ code: line.code, jt: 0, jf: 0, k: line.k });
+    if (line.op === 'plain') program.push({ code: line.code, jt: 0, jf: 0, k: line.k });
+    else if (line.op === 'goto')
+      program.push({ code: CLASS.jmp | JUMP.always, jt: 0, jf: 0, k: distance(line.name, length) });
     else if (line.op === 'return') program.push({ code: CLASS.ret, jt: 0, jf: 0, k: line.k });
     else if (line.op === 'jump')
       program.push({ code: line.code, jt: distance(line.yes), jf: distance(line.no), k: line.k });

@@ -1,84 +1,48 @@
-/** BPF programs that let through STUN responses to one UDP port and nothing else, for each way a system hands packets over (F3). */
+/** BPF programs that let through the STUN messages of a match and nothing else, for each way a system hands packets over (F3). */
 import { assembleBpf, type BpfInstruction, type BpfLine, bpf } from './bpf.js';
+import type { PacketLayout, ProtocolField } from './packet-layout.js';
+import {
+  CHECK,
+  MAGIC_COOKIE,
+  MOST_TAGS,
+  REQUEST_TYPE,
+  RESPONSE_TYPES,
+  type RequestMatch,
+  type StunMatch,
+} from './stun-match.js';
 
-/** RFC 8489 section 5. */
-export const MAGIC_COOKIE = 0x2112a442;
-/** Binding success and error responses. WireGuard's first bytes (01 00 to 04 00) have zero top bits too, and its receiver
- * index can equal the cookie: only the exact types tell them apart. */
-export const RESPONSE_TYPES = [0x0101, 0x0111] as const;
 const UDP = 17;
 const ETHERTYPE = { four: 0x0800, six: 0x86dd, tag: 0x8100 } as const;
 const TAG_BYTES = 4;
 const WHOLE_PACKET = 0xffff;
-
-/** A field that names the network protocol in front of an IP header; a value of neither list is dropped. */
-export interface ProtocolField {
-  readonly offset: number;
-  readonly size: 'half' | 'word';
-  readonly four: readonly number[];
-  readonly six: readonly number[];
-}
-
-/** Where the parts of a packet lie. */
-export type PacketLayout =
-  /** The packet starts at the UDP header (Linux's raw IPv6 sockets; the kernel reassembles and takes the headers off). */
-  | { readonly start: 'udp' }
-  /** An IP header stands at `ipOffset`. What tells the family: an EtherType, behind which one 802.1Q tag may stand, or
-   * another field of the link layer; its version nibble where the layout has neither. */
-  | {
-      readonly start: 'ip';
-      readonly ipOffset: number;
-      readonly etherTypeOffset?: number;
-      readonly protocol?: ProtocolField;
-    };
-
-/** AF_INET, the same on all systems; AF_INET6 of NetBSD and OpenBSD, FreeBSD, macOS. */
-const LOOP_FAMILIES = { four: [2], six: [24, 28, 30] } as const;
-const swapped = (words: readonly number[]) => words.map((word) => word * 0x1000000);
-/** The host's byte order: either, since a program that takes both is right on every machine. */
-const NULL_FAMILIES = {
-  four: [...LOOP_FAMILIES.four, ...swapped(LOOP_FAMILIES.four)],
-  six: [...LOOP_FAMILIES.six, ...swapped(LOOP_FAMILIES.six)],
-};
-
-/** Linux's raw sockets, and the BSDs' data-link types by their names in bpf(4). */
-export const PACKET_LAYOUTS = {
-  'linux-raw4': { start: 'ip', ipOffset: 0 },
-  'linux-raw6': { start: 'udp' },
-  EN10MB: { start: 'ip', ipOffset: 14, etherTypeOffset: 12 },
-  NULL: { start: 'ip', ipOffset: 4, protocol: { offset: 0, size: 'word', ...NULL_FAMILIES } },
-  LOOP: { start: 'ip', ipOffset: 4, protocol: { offset: 0, size: 'word', ...LOOP_FAMILIES } },
-  // Address and control byte, then the protocol (RFC 1662 section 3.1, RFC 1332, RFC 5072).
-  PPP: { start: 'ip', ipOffset: 4, protocol: { offset: 2, size: 'half', four: [0x21], six: [0x57] } },
-  RAW: { start: 'ip', ipOffset: 0 },
-} as const satisfies Record<string, PacketLayout>;
-
-export type PacketLayoutName = keyof typeof PACKET_LAYOUTS;
+/** Without options, which no request has. */
+const HEADER_BYTES = { four: 20, six: 40 } as const;
+/** In the UDP header and behind it. */
+const AT = { sourcePort: 0, localPort: 2, length: 4, payload: 8 } as const;
+/** Tags that are compared one by one once halving has led to them. */
+const LEAF_TAGS = 32;
 
 /** A program that drops every packet: attached first, so that nothing of before the real filter is left once drained (F4). */
 export const DROP_ALL: readonly BpfInstruction[] = assembleBpf([bpf.keep(0)]);
 
-/** What the filters test, for user code: a binding response's type, and the magic cookie as its second word. */
-export function isStunResponse(payload: Uint8Array): boolean {
-  if (payload.length < 8) return false;
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  const type = view.getUint16(0);
-  return RESPONSE_TYPES.some((t) => t === type) && view.getUint32(4) === MAGIC_COOKIE;
-}
-
-/** Responses to this port of ours; or, where a firewall of this host rewrites it, from this port of a server to any port. */
-export type StunMatch = number | { readonly sourcePort: number };
-
-/** Keeps unfragmented UDP that matches and whose payload begins like a STUN response. */
+/** Keeps unfragmented UDP that matches. */
 export function createStunFilter(layout: PacketLayout, match: StunMatch): readonly BpfInstruction[] {
-  const body = layout.start === 'udp' ? udpAt(0, match) : behindLink(layout, match);
-  return assembleBpf([...body, bpf.label('keep'), bpf.keep(WHOLE_PACKET), bpf.label('drop'), bpf.keep(0)]);
+  const base = layout.start === 'udp' ? 0 : layout.ipOffset;
+  return assembleBpf([
+    ...(layout.start === 'udp' ? [bpf.setIndex(0)] : findUdp(layout)),
+    bpf.label('udp'),
+    ...testUdp(base, match),
+    ...('localPort' in match && match.requests && match.requests.tags.length > 0
+      ? testRequest(base, match.requests, layout)
+      : []),
+  ]);
 }
 
-function behindLink(layout: Extract<PacketLayout, { start: 'ip' }>, match: StunMatch): BpfLine[] {
+/** Leaves the length of the headers between the layout's IP offset and UDP in X, and what is no unfragmented UDP at drop. */
+function findUdp(layout: Extract<PacketLayout, { start: 'ip' }>): BpfLine[] {
   const { ipOffset, etherTypeOffset, protocol } = layout;
-  if (protocol) return [...fieldSays(protocol, ''), ...ipAt(ipOffset, match, '')];
-  if (etherTypeOffset === undefined) return [...nibbleSays(ipOffset), ...ipAt(ipOffset, match, '')];
+  if (protocol) return [...fieldSays(protocol, ''), ...ipAt(ipOffset, 0, '')];
+  if (etherTypeOffset === undefined) return [...nibbleSays(ipOffset), ...ipAt(ipOffset, 0, '')];
   const etherType: ProtocolField = {
     offset: etherTypeOffset,
     size: 'half',
@@ -89,15 +53,17 @@ function behindLink(layout: Extract<PacketLayout, { start: 'ip' }>, match: StunM
     bpf.load('half', etherTypeOffset),
     bpf.ifEqual(ETHERTYPE.tag, { yes: 'tagged' }),
     ...fieldSays(etherType, ''),
-    ...ipAt(ipOffset, match, ''),
+    ...ipAt(ipOffset, 0, ''),
+    bpf.goto('udp'),
     bpf.label('tagged'),
     ...fieldSays({ ...etherType, offset: etherTypeOffset + TAG_BYTES }, ' tagged'),
-    ...ipAt(ipOffset + TAG_BYTES, match, ' tagged'),
+    ...ipAt(ipOffset, TAG_BYTES, ' tagged'),
   ];
 }
 
 /** `path` tells the labels of the tagged and the plain part apart. */
-function ipAt(ip: number, match: StunMatch, path: string): BpfLine[] {
+function ipAt(ipOffset: number, tagBytes: number, path: string): BpfLine[] {
+  const ip = ipOffset + tagBytes;
   return [
     bpf.label(`v4${path}`),
     // More fragments, or an offset: a fragment cannot be checked as a whole.
@@ -106,37 +72,110 @@ function ipAt(ip: number, match: StunMatch, path: string): BpfLine[] {
     bpf.load('byte', ip + 9),
     bpf.ifEqual(UDP, { no: 'drop' }),
     bpf.loadHeaderLength(ip),
-    bpf.loadIndexed('half', ip + portOffset(match)),
-    bpf.ifEqual(portOf(match), { no: 'drop' }),
-    bpf.loadIndexed('word', ip + 12),
-    bpf.ifEqual(MAGIC_COOKIE, { no: 'drop' }),
-    bpf.loadIndexed('half', ip + 8),
-    ...isResponseType(),
+    ...(tagBytes === 0 ? [] : [bpf.copyIndex(), bpf.add(tagBytes), bpf.moveToIndex()]),
+    bpf.goto('udp'),
     bpf.label(`v6${path}`),
     // A fragment header or any other extension header stands in the way of UDP: dropped.
     bpf.load('byte', ip + 6),
     bpf.ifEqual(UDP, { no: 'drop' }),
-    ...udpAt(ip + 40, match),
+    bpf.setIndex(HEADER_BYTES.six + tagBytes),
   ];
 }
 
-function udpAt(offset: number, match: StunMatch): BpfLine[] {
-  return [
-    bpf.load('half', offset + portOffset(match)),
-    bpf.ifEqual(portOf(match), { no: 'drop' }),
-    bpf.load('word', offset + 12),
-    bpf.ifEqual(MAGIC_COOKIE, { no: 'drop' }),
-    bpf.load('half', offset + 8),
-    ...isResponseType(),
-  ];
-}
-
-const portOffset = (match: StunMatch) => (typeof match === 'number' ? 2 : 0);
-const portOf = (match: StunMatch) => (typeof match === 'number' ? match : match.sourcePort);
-
-function isResponseType(): BpfLine[] {
+/** Ports, cookie and type, and of a response the prefix; ends at keep, drop, or request. */
+function testUdp(base: number, match: StunMatch): BpfLine[] {
+  const payload = base + AT.payload;
   const [success, failure] = RESPONSE_TYPES;
-  return [bpf.ifEqual(success, { yes: 'keep' }), bpf.ifEqual(failure, { yes: 'keep', no: 'drop' })];
+  const requests = 'localPort' in match && match.requests !== undefined && match.requests.tags.length > 0;
+  const { prefixes = [] } = match;
+  return [
+    ...testPort(base, match),
+    bpf.label('port'),
+    bpf.loadIndexed('word', payload + 4),
+    bpf.ifEqual(MAGIC_COOKIE, { no: 'drop' }),
+    bpf.loadIndexed('half', payload),
+    ...(requests ? [bpf.ifEqual(REQUEST_TYPE, { yes: 'request' })] : []),
+    bpf.ifEqual(success, { yes: 'response' }),
+    bpf.ifEqual(failure, { no: 'drop' }),
+    bpf.label('response'),
+    ...(match.prefixes ? [bpf.loadIndexed('word', payload + 8)] : []),
+    ...prefixes.map((prefix) => bpf.ifEqual(prefix, { yes: 'keep' })),
+    ...(match.prefixes ? [bpf.goto('drop')] : []),
+    bpf.label('keep'),
+    bpf.keep(WHOLE_PACKET),
+    bpf.label('drop'),
+    bpf.keep(0),
+  ];
+}
+
+function testPort(base: number, match: StunMatch): BpfLine[] {
+  if ('sourcePort' in match)
+    return [bpf.loadIndexed('half', base + AT.sourcePort), bpf.ifEqual(match.sourcePort, { no: 'drop' })];
+  const load = bpf.loadIndexed('half', base + AT.localPort);
+  const { localPort, ports } = match;
+  if (!ports) return [load, bpf.ifEqual(localPort, { no: 'drop' })];
+  return [
+    load,
+    bpf.ifEqual(localPort, { yes: 'port' }),
+    bpf.ifAtLeast(ports.first, { no: 'drop' }),
+    bpf.ifAtLeast(ports.last + 1, { yes: 'drop' }),
+  ];
+}
+
+/** A check's request, and one of the tags. Its drop is near: a conditional jump reaches 255 instructions. */
+function testRequest(base: number, { tags }: RequestMatch, layout: PacketLayout): BpfLine[] {
+  const payload = base + AT.payload;
+  const byLength = tags.length > MOST_TAGS;
+  return [
+    bpf.label('request'),
+    // The reader's limit of requests looks for their type at these places alone.
+    ...(layout.start === 'udp' ? [] : onlyPlainHeaders(layout.etherTypeOffset !== undefined)),
+    bpf.loadIndexed('half', base + AT.length),
+    bpf.ifEqual(AT.payload + CHECK.bytes, { no: 'no request' }),
+    bpf.loadIndexed('half', payload + 2),
+    bpf.ifEqual(CHECK.bodyBytes, { no: 'no request' }),
+    bpf.loadIndexed('word', payload + CHECK.usernameAt),
+    bpf.ifEqual(CHECK.username, { yes: 'tag' }),
+    bpf.label('no request'),
+    bpf.keep(0),
+    bpf.label('tag'),
+    bpf.loadIndexed('word', payload + CHECK.tagAt),
+    ...(byLength ? [bpf.keep(WHOLE_PACKET)] : oneOf([...new Set(tags)].sort((a, b) => a - b))),
+  ];
+}
+
+function onlyPlainHeaders(taggedToo: boolean): BpfLine[] {
+  const plain = [HEADER_BYTES.four, HEADER_BYTES.six];
+  const lengths = taggedToo ? [...plain, ...plain.map((bytes) => bytes + TAG_BYTES)] : plain;
+  const last = lengths.length - 1;
+  return [
+    bpf.copyIndex(),
+    ...lengths.map((bytes, i) => bpf.ifEqual(bytes, { yes: 'plain', ...(i === last && { no: 'no request' }) })),
+    bpf.label('plain'),
+  ];
+}
+
+/** Keeps the packet where A is one of these ascending words: by halving them, then one by one. */
+function oneOf(words: readonly number[]): BpfLine[] {
+  const name = `of ${words[0]}`;
+  if (words.length <= LEAF_TAGS)
+    return [
+      ...words.map((word) => bpf.ifEqual(word, { yes: `one ${name}` })),
+      bpf.keep(0),
+      bpf.label(`one ${name}`),
+      bpf.keep(WHOLE_PACKET),
+    ];
+  const middle = words.length >> 1;
+  const [low, high] = [words.slice(0, middle), words.slice(middle)];
+  const label = `${words.length} ${name}`;
+  return [
+    bpf.ifAtLeast(high[0] ?? 0, { no: `low ${label}` }),
+    bpf.goto(`high ${label}`),
+    bpf.label(`low ${label}`),
+    ...oneOf(low),
+    bpf.label(`high ${label}`),
+    ...oneOf(high),
+  ];
 }
 
 /** Goes on for IPv4, jumps to v6 for IPv6, drops the rest. */

@@ -1,5 +1,6 @@
 /** Finds the reflexive address of WireGuard's port, for as long as a socket beside WireGuard's is open (F1, F2, F7, F19). */
 import type { StunMessageEvent, StunmeshError, StunSocket } from '../api/index.js';
+import { TRANSACTION_PREFIX_BYTES } from '../net/index.js';
 import { parseMessage } from './message.js';
 import { type Discovery, type DiscoverySettings, raceServers } from './race.js';
 import type { Transaction } from './transaction.js';
@@ -10,6 +11,8 @@ const DEFAULT_TIMEOUT_MS = 5000;
 
 export interface DiscoverOptions extends DiscoverySettings {
   openSocket(on: {
+    /** What its transaction ids begin with. */
+    readonly transactionPrefix: Uint8Array;
     onMessage(event: StunMessageEvent): void;
     onFault(error: StunmeshError): void;
   }): Promise<StunSocket>;
@@ -23,10 +26,12 @@ export async function discover(o: DiscoverOptions): Promise<Discovery> {
   o.signal.throwIfAborted();
   const transactions = new Set<Transaction>();
   const lost = new AbortController();
+  const transactionPrefix = o.random(TRANSACTION_PREFIX_BYTES);
   const limit = o.clock.deadline(o.timeoutMs ?? DEFAULT_TIMEOUT_MS, o.signal);
   try {
     const socket = await openUnlessAborted(
       o.openSocket({
+        transactionPrefix,
         onMessage(event) {
           const message = parseMessage(event.message);
           if (message) for (const transaction of transactions) if (transaction.accept(event, message)) return;
@@ -36,7 +41,14 @@ export async function discover(o: DiscoverOptions): Promise<Discovery> {
       limit.signal,
     );
     try {
-      return await raceServers({ ...o, socket, transactions, lost: lost.signal, limit: limit.signal });
+      return await raceServers({
+        ...o,
+        socket,
+        transactionPrefix,
+        transactions,
+        lost: lost.signal,
+        limit: limit.signal,
+      });
     } finally {
       await socket[Symbol.asyncDispose]();
     }

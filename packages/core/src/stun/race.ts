@@ -47,6 +47,7 @@ export interface DiscoverySettings {
 
 export interface RaceOptions extends DiscoverySettings {
   readonly socket: StunSocket;
+  readonly transactionPrefix: Uint8Array;
   /** Those that wait for a reply; whoever receives offers each message to them. */
   readonly transactions: Set<Transaction>;
   /** Aborts with the socket's fault. */
@@ -111,6 +112,7 @@ export function raceServers(o: RaceOptions): Promise<Discovery> {
       const transaction = startTransaction({
         server: address,
         listenPort: o.listenPort,
+        prefix: o.transactionPrefix,
         send: (message, to) => o.socket.send(message, to),
         clock: o.clock,
         random: (bytes) => o.random(bytes),

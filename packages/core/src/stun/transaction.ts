@@ -35,6 +35,8 @@ export interface TransactionOptions {
   readonly sources?: readonly Endpoint[];
   /** Attributes of the request. Default: none. */
   readonly attributes?: readonly StunAttribute[];
+  /** What the transaction id begins with: the socket's transaction prefix. Default: none. */
+  readonly prefix?: Uint8Array;
   send(message: Uint8Array, to: Endpoint): Promise<void>;
   readonly clock: Clock;
   random(bytes: number): Uint8Array;
@@ -60,7 +62,8 @@ export interface Transaction {
 
 /** Sends a binding request and waits for its reply, which the caller hands to accept(). */
 export function startTransaction(o: TransactionOptions): Transaction {
-  const transactionId = o.random(TRANSACTION_ID_BYTES);
+  const prefix = o.prefix ?? new Uint8Array();
+  const transactionId = Uint8Array.of(...prefix, ...o.random(TRANSACTION_ID_BYTES - prefix.length));
   const request = formatMessage({
     class: 'request',
     method: METHOD_BINDING,

@@ -26,6 +26,24 @@ export function runBpf(program: readonly BpfInstruction[], packet: Uint8Array): 
         x = (value & 15) * 4;
         break;
       }
+      case 0x01: // ldx #k
+        x = k;
+        break;
+      case 0x87: // txa
+        a = x;
+        break;
+      case 0x07: // tax
+        x = a;
+        break;
+      case 0x04: // add #k
+        a = (a + k) >>> 0;
+        break;
+      case 0x05: // ja
+        at += k;
+        break;
+      case 0x35: // jge
+        at += a >= k ? jt : jf;
+        break;
       case 0x15: // jeq
         at += a === k ? jt : jf;
         break;

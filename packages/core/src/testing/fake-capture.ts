@@ -12,7 +12,7 @@ import {
   StunmeshError,
   type StunSocketOptions,
 } from '../api/index.js';
-import { isStunResponse } from '../net/stun-filter.js';
+import { isStunResponse, readPrefix } from '../net/stun-match.js';
 import { createFakeRoutes, type RoutedPackets } from './fake-routes.js';
 
 export type { RoutedPackets } from './fake-routes.js';
@@ -45,7 +45,7 @@ export interface FakeCapture extends CaptureModule {
   onEcho: (sent: SentEcho) => void;
   /** Calls of this kind fail with the error until it is set to undefined. */
   fail(what: 'openStunSocket' | 'openEchoSocket' | 'send' | 'echo', error: StunmeshError | undefined): void;
-  /** A datagram arrives; every open socket of that port and family gets it, if it is a STUN response. Says how many did. */
+  /** A datagram arrives; every open socket of that port, family and transaction prefix gets it, if it is a STUN response. Says how many did. */
   deliver(
     message: Uint8Array,
     from: Endpoint,
@@ -217,7 +217,11 @@ export function createFakeCapture(): FakeCapture {
       const to = { family: from.family, address: address ?? (from.family === 4 ? '0.0.0.0' : '::'), port: localPort };
       if (!isStunResponse(message)) return 0;
       const takers = [...stunSockets].filter(
-        (s) => s.localPort === localPort && s.family === from.family && (via === undefined || s.excludeDevice !== via),
+        (s) =>
+          s.localPort === localPort &&
+          s.family === from.family &&
+          (via === undefined || s.excludeDevice !== via) &&
+          isStunResponse(message, s.transactionPrefix && [readPrefix(s.transactionPrefix)]),
       );
       for (const taker of takers)
         taker.onMessage({ message: Uint8Array.from(message), from, to, ...(via !== undefined && { interface: via }) });

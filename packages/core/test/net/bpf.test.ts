@@ -36,6 +36,12 @@ test('the instructions have the numbers of bpf(4)', () => {
   assert.equal(code(bpf.loadIndexed('byte', 0)), 0x50);
   assert.equal(code(bpf.loadHeaderLength(0)), 0xb1);
   assert.equal(code(bpf.ifSet(1, { yes: 'x' })), 0x45);
+  assert.equal(code(bpf.ifAtLeast(1, { yes: 'x' })), 0x35);
+  assert.equal(code(bpf.goto('x')), 0x05);
+  assert.equal(code(bpf.setIndex(1)), 0x01);
+  assert.equal(code(bpf.copyIndex()), 0x87);
+  assert.equal(code(bpf.moveToIndex()), 0x07);
+  assert.equal(code(bpf.add(1)), 0x04);
 });
 
 test('a jump without a target falls through; labels that cannot be reached are refused', () => {
@@ -56,8 +62,30 @@ test('a jump without a target falls through; labels that cannot be reached are r
   assert.throws(() => assembleBpf([bpf.ifEqual(1, { yes: 'far' }), ...far, bpf.label('far'), bpf.keep(1)]), /far/);
 });
 
+test('goto reaches what a conditional jump does not, and the index register can be counted with', () => {
+  const far = new Array(300).fill(bpf.keep(1));
+  const program = assembleBpf([
+    bpf.setIndex(2),
+    bpf.copyIndex(),
+    bpf.add(1),
+    bpf.moveToIndex(),
+    bpf.loadIndexed('byte', 0),
+    bpf.goto('far'),
+    ...far,
+    bpf.label('far'),
+    bpf.ifAtLeast(7, { yes: 'kept' }),
+    bpf.keep(0),
+    bpf.label('kept'),
+    bpf.keep(5),
+  ]);
+  assert.deepEqual(
+    [6, 7, 8].map((value) => runBpf(program, Uint8Array.of(0, 0, 0, value))),
+    [0, 5, 5],
+  );
+});
+
 test('the interpreter drops on a load beyond the packet, and refuses what it does not know', () => {
   assert.equal(runBpf(assembleBpf([bpf.load('word', 1), bpf.keep(9)]), new Uint8Array(4)), 0);
-  assert.throws(() => runBpf([{ code: 0x87, jt: 0, jf: 0, k: 0 }], new Uint8Array(4)), /unknown code/);
+  assert.throws(() => runBpf([{ code: 0x94, jt: 0, jf: 0, k: 0 }], new Uint8Array(4)), /unknown code/);
   assert.throws(() => runBpf(assembleBpf([bpf.load('byte', 0)]), new Uint8Array(4)), /without a return/);
 });

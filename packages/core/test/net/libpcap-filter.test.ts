@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import type { PacketLayoutName } from '#src/net/stun-filter.js';
+import type { PacketLayoutName } from '#src/net/packet-layout.js';
 import { formatStunFilter } from '#src/net/stun-filter-text.js';
 import { LAYOUTS } from './link-layers.js';
 import { disagreements, MATCHES, type MatchName, tableOf } from './packet-table.js';

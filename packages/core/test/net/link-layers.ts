@@ -1,5 +1,5 @@
 /** How each layout wraps an IP packet, in all the ways that its link type has, for the filter's table. */
-import { PACKET_LAYOUTS, type PacketLayoutName } from '#src/net/stun-filter.js';
+import { PACKET_LAYOUTS, type PacketLayoutName } from '#src/net/packet-layout.js';
 import { join } from './packets.js';
 
 type Wrap = (packet: Uint8Array) => Uint8Array;

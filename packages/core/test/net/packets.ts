@@ -15,6 +15,22 @@ export function stun(type: number, cookie = 0x2112a442, rest: readonly number[] 
   return bytes;
 }
 
+/** The request of a check: 72 bytes, USERNAME with the tag first. */
+export function checkRequest(tag: number): Uint8Array {
+  const rest = new Array<number>(52).fill(9);
+  rest.splice(0, 4, 0, 6, 0, 8);
+  const bytes = stun(0x0001, 0x2112a442, rest);
+  new DataView(bytes.buffer).setUint32(24, tag);
+  return bytes;
+}
+
+/** A copy with this byte at an offset. */
+export function altered(bytes: Uint8Array, at: number, value: number): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  copy[at] = value;
+  return copy;
+}
+
 /** A WireGuard message of a type (1 to 4) and its usual size, with this word after the type: sender or receiver index. */
 export function wireguard(type: number, index: number): Uint8Array {
   const bytes = new Uint8Array([0, 148, 92, 64, 128][type] ?? 32).fill(0xa5);

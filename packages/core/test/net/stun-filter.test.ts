@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createStunFilter, DROP_ALL, isStunResponse, PACKET_LAYOUTS, type PacketLayout } from '#src/net/stun-filter.js';
+import { PACKET_LAYOUTS, type PacketLayout } from '#src/net/packet-layout.js';
+import { createStunFilter, DROP_ALL } from '#src/net/stun-filter.js';
+import { createStunTest, MOST_TAGS, readPrefix } from '#src/net/stun-match.js';
 import { runBpf } from '#src/testing/bpf-interpreter.js';
 import { LAYOUTS } from './link-layers.js';
-import { disagreements, MATCHES, type MatchName, PAYLOADS, programOf, tableOf } from './packet-table.js';
+import { disagreements, keepersOf, MATCHES, type MatchName, PAYLOADS, programOf, tableOf } from './packet-table.js';
 import { ip4, PORT, SERVER_PORT, stun, udp } from './packets.js';
 
 const MATCH_NAMES = Object.keys(MATCHES) as MatchName[];
@@ -21,7 +23,15 @@ for (const name of LAYOUTS)
   });
 
 test('F3 user code looks at the payload once more', () => {
-  for (const [what, payload, response] of PAYLOADS) assert.equal(isStunResponse(payload), response, what);
+  for (const match of MATCH_NAMES) {
+    const test = createStunTest(MATCHES[match]);
+    for (const [what, payload, keep] of PAYLOADS) {
+      // It knows every tag, however many there are.
+      const kept = keepersOf(keep).includes(match) && !(match === 'lengths' && payload[1] === 1 && payload[0] === 0);
+      assert.equal(test(payload, SERVER_PORT, PORT), kept, `${what}, ${match}`);
+      assert.equal(test(payload, SERVER_PORT, 1), kept && match === 'source', `${what} to another port, ${match}`);
+    }
+  }
 });
 
 test('F3 random bytes never upset a program, and hardly ever pass it', () => {
@@ -38,15 +48,15 @@ test('F4 the drop-all program drops all', () => {
   assert.equal(runBpf(DROP_ALL, ip4(udp(stun(0x0101)))), 0);
 });
 
-/** Loads by absolute offset of a program, as "size@offset"; X counts as the 20 bytes of a header without options. */
+/** Loads by absolute offset of a program, as "size@offset"; X counts as the bytes of a header without options. */
 function loads(layout: PacketLayout, from: 'link' | 'ip'): ReadonlySet<string> {
   const sizes = ['word', 'half', 'byte'];
   const shift = from === 'ip' && layout.start === 'ip' ? layout.ipOffset : 0;
   const found = new Set<string>();
-  for (const { code, k } of createStunFilter(layout, PORT)) {
+  for (const { code, k } of createStunFilter(layout, { localPort: PORT })) {
     if ((code & 7) !== 0) continue;
-    const at = (code & 0xe0) === 0x40 ? k + 20 : k;
-    found.add(`${sizes[(code >> 3) & 3]}@${at - shift}`);
+    const headers = (code & 0xe0) !== 0x40 ? [0] : layout.start === 'udp' ? [0] : [20, 40];
+    for (const header of headers) found.add(`${sizes[(code >> 3) & 3]}@${k + header - shift}`);
   }
   return found;
 }
@@ -68,11 +78,11 @@ test('F3 the offsets are those that were published for Linux and the BSDs', () =
     }
   }
   assert.ok(loads(PACKET_LAYOUTS.EN10MB, 'link').has('half@12'), 'the EtherType at 12');
-  assert.ok(createStunFilter(PACKET_LAYOUTS.EN10MB, PORT).some(({ k }) => k === 0x86dd));
+  assert.ok(createStunFilter(PACKET_LAYOUTS.EN10MB, { localPort: PORT }).some(({ k }) => k === 0x86dd));
 });
 
 test('F3 the family words of NULL that were published are among those that the program compares', () => {
-  const compared = new Set(createStunFilter(PACKET_LAYOUTS.NULL, PORT).map(({ k }) => k));
+  const compared = new Set(createStunFilter(PACKET_LAYOUTS.NULL, { localPort: PORT }).map(({ k }) => k));
   for (const word of [0x02000000, 0x18000000, 0x1c000000, 0x1e000000]) assert.ok(compared.has(word), String(word));
 });
 
@@ -83,5 +93,21 @@ test('F3 a program by the source port reads the source port and no destination p
     found.some(({ k }) => k === PORT),
     false,
   );
-  assert.equal(found.length, createStunFilter(PACKET_LAYOUTS.RAW, PORT).length);
+  assert.equal(found.length, createStunFilter(PACKET_LAYOUTS.RAW, { localPort: PORT }).length);
+});
+
+test('F3 the longest program fits the 512 instructions of the BSDs', () => {
+  const tags = Array.from({ length: MOST_TAGS }, (_, i) => i * 7);
+  const match = {
+    localPort: PORT,
+    prefixes: Array.from({ length: 16 }, (_, i) => i),
+    requests: { tags },
+    ports: { first: 1, last: 2 },
+  };
+  for (const name of LAYOUTS) assert.ok(createStunFilter(PACKET_LAYOUTS[name], match).length <= 512, name);
+});
+
+test('a transaction prefix is four bytes', () => {
+  assert.equal(readPrefix(Uint8Array.of(0xff, 2, 3, 4)), 0xff020304);
+  assert.throws(() => readPrefix(new Uint8Array(3)), /4 bytes, not 3/);
 });

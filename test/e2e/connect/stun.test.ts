@@ -35,6 +35,16 @@ async function lie(lab: Lab, mode: string, port: number): Promise<string> {
   return `203.0.113.3:${port}`;
 }
 
+/** Floods a host's port from another address than the server's; ready when the flood is under way. */
+async function flood(lab: Lab, host: Host, perSecond: number): Promise<void> {
+  const script = join(REPOSITORY, 'test/fixtures/e2e/forged-answers.mjs');
+  const target = [host.plan.hostAddress, '51820', String(perSecond)];
+  const process_ = lab.spawn(lab.publicNamespace, [process.execPath, script, '203.0.113.3', ...target]);
+  const counts: number[] = [];
+  process_.onLine((line) => counts.push(Number(line)));
+  await until(() => (counts.at(-1) ?? 0) > perSecond / 2, { what: 'the flood' });
+}
+
 /** The reflexive address that a daemon with these servers finds. */
 async function discovered(host: Host, stun: readonly string[], deadlineMs = SOON_MS): Promise<string> {
   await using daemon = await host.startDaemon({ stun });
@@ -126,3 +136,14 @@ labTest("the project's own STUN server serves a pair as coturn does", { sides: {
   await expectTunnel(a, b);
   assert.equal((await a.daemons[0]?.device())?.reflexive.ipv4, `${a.publicAddress}:51820`);
 });
+
+labTest(
+  'F3 ten thousand forged answers a second at the port do not keep discovery from ending',
+  { sides: { a: { nats: ['none'] }, b: {} }, coturn: [1] },
+  async (lab) => {
+    const a = lab.host('a');
+    await flood(lab, a, 10_000);
+    for (let round = 0; round < 3; round += 1)
+      assert.equal(await discovered(a, [HONEST]), `${a.plan.hostAddress}:51820`);
+  },
+);

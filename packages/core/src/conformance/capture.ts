@@ -146,6 +146,20 @@ export function captureCases(harness: CaptureHarness): ConformanceCase[] {
       return undefined;
     },
 
+    'F3 a response whose transaction id has not the prefix of the socket stays outside': async () => {
+      await using stun = await openStun({ transactionPrefix: Uint8Array.of(1, 2, 3, 4) });
+      const good = stunMessage(0x0101, 9);
+      good.set([1, 2, 3, 4], 8);
+      const forged = [stunMessage(0x0101, 1), stunMessage(0x0111, 1), good.with(8, 2), good.with(11, 5)];
+      for (const message of [...forged, good]) await harness.sendFromFar(message, localPort);
+      assert.deepEqual(Uint8Array.from((await stun.inbox.at(0, 'the one good response')).message), good);
+      await using other = await openStun({ transactionPrefix: Uint8Array.of(1, 2, 3, 5) });
+      await harness.sendFromFar(good, localPort);
+      await stun.inbox.at(1, 'the response once more');
+      assert.equal(other.inbox.items.length, 0, 'each socket has a prefix of its own');
+      return undefined;
+    },
+
     'F4 what came before the socket was opened is not in it': async () => {
       await harness.sendFromFar(stunMessage(0x0101, 1), localPort);
       await using stun = await openStun();

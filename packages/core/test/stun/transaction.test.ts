@@ -55,6 +55,11 @@ test('a request is sent 7 times at the moments of RFC 8489 6.2.1, the same bytes
   assert.equal(clock.pending, 0);
 });
 
+test('F3 a transaction id begins with the prefix of its socket', () => {
+  const { sent } = start({ prefix: Uint8Array.of(0xaa, 0xbb, 0xcc, 0xdd) });
+  assert.equal(sent[0]?.hex, '000100002112a442aabbccdd0102030405060708');
+});
+
 test('the overall limit ends a transaction early', async () => {
   const { clock, sent, outcome } = start({ timeoutMs: 2000 });
   await clock.advance(60_000);

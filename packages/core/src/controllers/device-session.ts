@@ -33,7 +33,10 @@ export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: 
     const before = watching;
     watching = (async () => {
       await (await before)?.[Symbol.asyncDispose]();
-      return watchRecords(c, device, (peer) => void establish.read(device, peer));
+      return watchRecords(c, device, (peer) => {
+        // What is more than that the next look finds (F77).
+        if (peer.budget.take('read', c.clock.now()) > 0) void establish.read(device, peer);
+      });
     })();
   };
 
@@ -76,7 +79,7 @@ export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: 
   });
   const connector = createConnector(c, { read: bootstrap.read, echoes, heard });
   const probe = createProbe(c, { read: bootstrap.read, kick: connector.kick, failed });
-  const establish = createEstablish(c, { connector, probe: (_, peer) => void probe.probe(device, peer), failed });
+  const establish = createEstablish(c, { connector, probe: (_, peer) => void probe.probe(device, peer) });
   const monitors = createPingMonitors(c, echoes, {
     answered(_, peer, rttMs) {
       peer.rttMs = rttMs;

@@ -144,15 +144,13 @@ export interface RecordChange {
   readonly phase: Phase;
   /** The present endpoint is one of the record's. */
   readonly inUse: boolean;
-  /** Its sender counted a network event or a new mapping since the record before. */
-  readonly countGrew: boolean;
-  readonly answersEcho: boolean;
 }
 
-/** What to do about a peer's changed record: connect by it, probe the old path first, or keep it as a candidate. */
+/** What to do about a peer's changed record: connect by it, probe the old path first, or keep it as a candidate. A tunnel that
+ * works is never given up for a record, also where its peer answers no echoes and the probe takes long: a store that alternates two
+ * records would break it. */
 export function onRecordChange(change: RecordChange): 'connect' | 'probe' | 'keep' {
   if (change.phase !== 'connected' && change.phase !== 'idle') return 'connect';
   // A packet on an idle tunnel costs a metered link money (F42b); its next user finds out.
-  if (change.inUse || change.phase === 'idle') return 'keep';
-  return change.countGrew && !change.answersEcho ? 'connect' : 'probe';
+  return change.inUse || change.phase === 'idle' ? 'keep' : 'probe';
 }

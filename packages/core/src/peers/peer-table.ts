@@ -7,6 +7,8 @@ import { DWELL_MS } from '../paths/check-list.js';
 import type { ParsedRecord } from '../record/endpoint-record.js';
 import type { Channel } from '../record/seal.js';
 import { createLife, type Life, type Phase } from './health.js';
+import { createReactionBudget, type ReactionBudget } from './reaction-budget.js';
+import { createSeenRecords, type SeenRecords } from './seen-records.js';
 
 /** What a discovery found for one family. */
 export interface Mapping {
@@ -63,6 +65,8 @@ export interface PeerEntry {
   wg: Peer | undefined;
   life: Life;
   channel: Channel | undefined;
+  readonly budget: ReactionBudget;
+  readonly seen: SeenRecords;
   /** Newest acceptable record by store instance. */
   readonly remote: Map<string, RemoteRecord>;
   readonly published: Map<string, Published>;
@@ -167,6 +171,7 @@ export function reconfigureDevice(device: DeviceEntry, config: InterfaceConfig, 
 /** Drops what is known of a peer's records in a store instance that is gone or is another one now. */
 export function forgetStore(peer: PeerEntry, store: string): void {
   peer.remote.delete(store);
+  peer.seen.clear();
   peer.published.delete(store);
   peer.publishRetry.delete(store);
   peer.told.delete(store);
@@ -183,6 +188,8 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     wg: undefined,
     life: createLife(),
     channel: undefined,
+    budget: createReactionBudget(),
+    seen: createSeenRecords(),
     remote: new Map(),
     published: new Map(),
     publishing: new Set(),

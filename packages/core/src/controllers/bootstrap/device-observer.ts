@@ -118,6 +118,7 @@ function openChannels(c: Controllers, entry: DeviceEntry, device: Device, peers:
   for (const peer of peers) {
     peer.published.clear();
     peer.remote.clear();
+    peer.seen.clear();
     try {
       peer.channel = createChannel(device.secretKey, peer.publicKey);
     } catch (error) {

@@ -77,7 +77,7 @@ export function createConnector(c: Controllers, parts: ConnectorParts): Connecto
     async attempt(device, peer, endpoints) {
       const [wanted] = endpoints;
       if (!wanted) return;
-      await punch(device, endpoints);
+      await punch(device, allowedPunches(peer, endpoints, c.clock.now()));
       // Look before you set: while we waited WireGuard may have connected or followed the peer (F16, F17).
       if (!(await read(device)) || !peer.wg || peer.phase === 'connected') return;
       await setEndpoint(c, device, peer, wanted);
@@ -94,6 +94,11 @@ export function createConnector(c: Controllers, parts: ConnectorParts): Connecto
       if (await read(device)) await kick(device, peer);
     },
   };
+}
+
+/** The first of these endpoints, as many as may be punched now (F77). */
+export function allowedPunches(peer: PeerEntry, endpoints: readonly Endpoint[], now: number): readonly Endpoint[] {
+  return endpoints.slice(0, peer.budget.take('punch', now, endpoints.length));
 }
 
 async function punchFamily(
@@ -153,6 +158,7 @@ function mayRenew(c: Controllers, peer: PeerEntry): boolean {
   return (
     c.settings().renew &&
     peer.renewalsLeft > 0 &&
+    peer.budget.nextAt('renewal', now) <= now &&
     peer.phase !== 'connected' &&
     !hasSession(peer.life, now) &&
     now >= peer.handsOffUntil &&
@@ -165,6 +171,7 @@ async function renew(c: Controllers, device: DeviceEntry, peer: PeerEntry): Prom
   if (!endpoint) return;
   using deadline = c.clock.deadline(STEP_MS, c.signal);
   peer.renewalsLeft -= 1;
+  peer.budget.take('renewal', c.clock.now());
   try {
     await c.control.renewPeer(device.name, peer.publicKey, endpoint, deadline);
     peer.renewals += 1;

@@ -3,7 +3,7 @@ import { type Endpoint, isStunmeshError, StunmeshError } from '../../api/index.j
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import { candidates, DWELL_MS, SESSION_DWELL_MS } from '../../paths/check-list.js';
 import { hasSession, onRecordChange } from '../../peers/health.js';
-import type { DeviceEntry, PeerEntry, RemoteRecord } from '../../peers/peer-table.js';
+import type { DeviceEntry, PeerEntry } from '../../peers/peer-table.js';
 import { createFault, isUnsettled } from '../../peers/peer-table.js';
 import { type ParsedRecord, parseRecord } from '../../record/endpoint-record.js';
 import { freshness } from '../../record/freshness.js';
@@ -13,7 +13,7 @@ import { patience } from '../../runtime/backoff.js';
 import { type Coalesced, createCoalesced } from '../../runtime/coalesce.js';
 import { setPhase } from '../bootstrap/device-observer.js';
 import type { Controllers, NamedStore } from '../device-components.js';
-import { type Connector, WRITE_GAP_MS } from './attempt.js';
+import { allowedPunches, type Connector, WRITE_GAP_MS } from './attempt.js';
 
 const QUICK_ATTEMPTS = 3;
 const QUICK_GAP_MS = 1_000;
@@ -43,8 +43,6 @@ export interface EstablishParts {
   readonly connector: Connector;
   /** A connected peer's record changed: is the present path dead? */
   probe(device: DeviceEntry, peer: PeerEntry): void;
-  /** A connected peer's record changed in a way that says so. */
-  failed(device: DeviceEntry, peer: PeerEntry): void;
 }
 
 export function createEstablish(c: Controllers, parts: EstablishParts): Establish {
@@ -81,34 +79,32 @@ export function createEstablish(c: Controllers, parts: EstablishParts): Establis
     void connect(device, peer);
   };
 
-  const act = (device: DeviceEntry, peer: PeerEntry, before: RemoteRecord | undefined, record: ParsedRecord): void => {
-    peer.renewalsLeft = QUICK_ATTEMPTS;
+  const act = (device: DeviceEntry, peer: PeerEntry, record: ParsedRecord): void => {
+    // What a store shows a second time, or what is older than the record that proved itself, says nothing (F21, F77): it is a
+    // candidate, which has its turn.
+    const fresh = freshness(record.t, peer.floor, c.clock.wallNow() / 1000) === 'new';
+    if (peer.seen.seenBefore(record, c.clock.now()) || !fresh) return;
     if (isUnsettled(peer)) {
+      peer.renewalsLeft = QUICK_ATTEMPTS;
       hurry(device, peer);
       return;
     }
-    // While connected only what is newer than the record that proved itself says anything (F21).
-    if (freshness(record.t, peer.floor, c.clock.wallNow() / 1000) === 'old') return;
     const { endpoint } = peer.wg ?? {};
     const verdict = onRecordChange({
       phase: peer.phase,
       inUse: sameEndpoint(record.ipv4, endpoint) || sameEndpoint(record.ipv6, endpoint),
-      countGrew: record.n !== undefined && record.n > (before?.record.n ?? record.n),
-      answersEcho: peer.answersEcho,
     });
-    if (verdict === 'probe') {
-      // Where the peer is at the new address already, its next packet comes through, and WireGuard follows it by itself.
-      void connector.punch(device, candidatesOf(c, device, peer));
-      parts.probe(device, peer);
-    } else if (verdict === 'connect') parts.failed(device, peer);
+    if (verdict === 'keep') return;
+    // Where the peer is at the new address already, its next packet comes through, and WireGuard follows it by itself.
+    void connector.punch(device, allowedPunches(peer, candidatesOf(c, device, peer), c.clock.now()));
+    parts.probe(device, peer);
   };
 
   const readFrom = async (device: DeviceEntry, peer: PeerEntry, name: string): Promise<void> => {
     const store = c.stores.get(name);
     if (!store || !device.facts || !peer.channel || !peer.config.plugins.includes(name)) return;
-    const before = peer.remote.get(name);
     const record = await readOne(c, device, peer, store);
-    if (record) act(device, peer, before, record);
+    if (record) act(device, peer, record);
   };
 
   const read: Establish['read'] = async (device, peer, due) => {
@@ -135,9 +131,14 @@ export function createEstablish(c: Controllers, parts: EstablishParts): Establis
     hurry,
     async openTowardsAll(device) {
       const present = device.peers.filter((peer) => peer.wg);
-      const towards = present.flatMap((peer) =>
-        isUnsettled(peer) ? candidatesOf(c, device, peer) : (peer.wg?.endpoint ?? []),
-      );
+      const towards = present.flatMap((peer) => {
+        const endpoints = isUnsettled(peer)
+          ? candidatesOf(c, device, peer)
+          : peer.wg?.endpoint
+            ? [peer.wg.endpoint]
+            : [];
+        return allowedPunches(peer, endpoints, c.clock.now());
+      });
       await connector.punch(device, towards);
       const connected = present.filter((peer) => peer.phase === 'connected');
       for (const peer of present) if (isUnsettled(peer)) hurry(device, peer);

@@ -57,6 +57,8 @@ export function createProbe(c: Controllers, parts: ProbeParts): Probe {
     probe(device, peer, overdue = false) {
       const known = running.get(peer);
       if (known || !isProbed(peer)) return known ?? Promise.resolve();
+      // Where it was probed often enough the next silence, or the next overdue ping, finds out (F77).
+      if (peer.budget.take(overdue ? 'confirm' : 'probe', c.clock.now()) === 0) return Promise.resolve();
       const job = run(device, peer, overdue)
         .catch((error) => {
           if (!c.signal.aborted) c.logger.debug({ device: device.name, peer: peer.name, error }, 'probe broken off');

@@ -25,7 +25,8 @@ export function dueAt(c: Controllers, device: DeviceEntry, peer: PeerEntry, stor
     sameEndpoint(last.ipv6, device.mappings.get(6)?.endpoint) &&
     // Who is connected learns of our NAT by the next record that is written anyway.
     (!isUnsettled(peer) || [undefined, last.b].includes(natCode(device)));
-  if (!same) return 0;
+  // A mapping that is another one at every look is written as often as the budget allows (F77).
+  if (!same) return peer.budget.nextAt('publish', c.clock.now());
   const expiresAfterMs = c.stores.get(storeName)?.traits.expiresAfterMs;
   const rewriteMs = expiresAfterMs === undefined ? REWRITE_MS : Math.min(expiresAfterMs / 3, REWRITE_MS);
   return last.at + rewriteMs;

@@ -41,7 +41,6 @@ export function createPublish(c: Controllers, on: PublishEvents): Publish {
   const discoveries = new Map<DeviceEntry, Coalesced>();
   const flushes = new Map<string, Coalesced>();
   const failures = new Map<DeviceEntry, number>();
-
   const flush = async (device: DeviceEntry): Promise<void> => {
     const names = new Set(device.peers.flatMap((peer) => peer.config.plugins));
     // Each store has a job of its own, so that a hung one keeps no other waiting (F13).
@@ -247,6 +246,7 @@ async function write(
   const { facts } = device;
   if (!facts || !peer.channel) return;
   peer.publishing.add(store.name);
+  peer.budget.take('publish', c.clock.now());
   const ipv4 = device.mappings.get(4)?.endpoint;
   const ipv6 = device.mappings.get(6)?.endpoint;
   const b = natCode(device);

@@ -20,8 +20,9 @@ export interface ExecStoreConfig {
 export interface ExecParts {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** StoreComponents' own. */
+  /** These are StoreComponents' own. */
   firewallMark?(): number;
+  scratchFolder?(): string;
 }
 
 type Launching = Omit<LaunchOptions, 'input' | 'scratch'>;

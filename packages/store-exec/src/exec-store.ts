@@ -13,7 +13,7 @@ import { shellProtocol } from './shell-protocol.js';
 /** Starts nothing until it is called (F32). */
 export function createExecStore(config: ExecStoreConfig, parts: ExecParts): Store {
   const protocol: Protocol = config.type === 'shell' ? shellProtocol : execProtocol;
-  const scratch = createScratch(makeFifos);
+  const scratch = createScratch(makeFifos, parts.scratchFolder?.bind(parts));
   const launching = createLaunchOptions(config, parts);
   const underWay = new Map<AbortController, Promise<unknown>>();
   const name = oneLine(config.command);

@@ -34,7 +34,7 @@ export function createPluginClient(
   parts: ExecParts & { random(): number; learnt(description: Description): void },
 ): PluginClient {
   const { clock, logger } = parts;
-  const scratch = createScratch(makeFifos);
+  const scratch = createScratch(makeFifos, parts.scratchFolder?.bind(parts));
   const launch = createLaunchOptions(config, parts);
   const launching = () => ({ ...launch(), scratch, clock, logger });
   const closing = new AbortController();

@@ -1,6 +1,6 @@
 /** Files and named pipes for children, instead of the sockets that Node would give them: on Linux nobody can open /dev/stdin,
  * /dev/stdout or /dev/stderr when it is a socket, and shell plugins live by `. /dev/stdin`. */
-import { closeSync, constants, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { openPipeReader } from './pipe-reader.js';
@@ -28,14 +28,17 @@ export interface Scratch extends Disposable {
   takePipe(): Promise<Pipe | undefined>;
 }
 
-/** `makeFifos` creates named pipes at these paths (mkfifo(1)). Touches nothing until it is used. */
-export function createScratch(makeFifos: (paths: readonly string[]) => Promise<void>): Scratch {
+/** `makeFifos` creates named pipes at these paths (mkfifo(1)), `hostFolder` is StoreComponents'. Touches nothing until it is used. */
+export function createScratch(
+  makeFifos: (paths: readonly string[]) => Promise<void>,
+  hostFolder?: () => string,
+): Scratch {
   let serial = 0;
   let free: string[] = [];
   let making: Promise<void> | undefined;
   const folder = createScratchFolder(() => {
     free = [];
-  });
+  }, hostFolder);
 
   const nextPath = (): string => {
     serial += 1;
@@ -69,7 +72,7 @@ export function createScratch(makeFifos: (paths: readonly string[]) => Promise<v
       release(ended) {
         reader.destroy();
         if (ended) free.push(path);
-        else rmSync(path, { force: true });
+        else removePipe(path);
       },
     };
   };
@@ -108,4 +111,12 @@ export function createScratch(makeFifos: (paths: readonly string[]) => Promise<v
 
     [Symbol.dispose]: () => folder[Symbol.dispose](),
   };
+}
+
+function removePipe(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Somebody cleared it away.
+  }
 }

@@ -59,6 +59,9 @@ export interface StoreComponents {
   readonly connect?: Connect;
   /** The mark that sockets have to carry now to get past a tunnel which covers everything; 0: none. It may change at any time. */
   firewallMark?(): number;
+  /** A folder for temporary files, made where it is not there: mode 0700, of this process alone, in a place that nobody else can change;
+   * what a crash leaves in it the next start removes. Absent: a fresh mkdtemp of your own, which you remove. Errors: an errno. */
+  scratchFolder?(): string;
 }
 
 /** What a store package exports by default. */

@@ -13,7 +13,9 @@ import { createPluginHost, type PluginHostOptions } from '../host/plugin-host.js
 import { createDeviceEntry, type DeviceEntry, forgetStore, reconfigureDevice } from '../peers/peer-table.js';
 import { createStateKeeper } from '../peers/saved-state.js';
 import { takeLock } from '../runtime/lock.js';
+import { claimFolder } from '../runtime/own-folder.js';
 import { createRollback } from '../runtime/rollback.js';
+import { openScratch } from '../runtime/scratch.js';
 import { readStateFile, writeStateFile } from '../runtime/state-file.js';
 import type { GuardedStore } from '../store/guarded-store.js';
 import { createMetricsHub, type MetricsHub } from '../telemetry/metrics-hub.js';
@@ -54,6 +56,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const startedAt = clock.wallNow();
   const onCloseError = (error: unknown) => logger.warn({ error }, 'could not close a part');
   await using rollback = createRollback(onCloseError);
+
+  claimFolder(config.runDir, 'run_dir', 'ERR_RUN_DIR');
+  claimFolder(config.stateDir, 'state_dir', 'ERR_STATE');
+  const scratch = await openScratch(config.runDir);
+  rollback.defer(async () => scratch[Symbol.dispose]());
 
   const running = new Map<string, RunningDevice>();
   const stores = new Map<string, GuardedStore>();
@@ -112,7 +119,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     wanted: Iterable<string>,
   ): Promise<ReadonlyMap<string, GuardedStore>> => {
     await using opened = createRollback(onCloseError);
-    const host = hostOf(options, loaded, metrics, { ...wayOut, mostPauseMs });
+    const host = hostOf(options, loaded, metrics, { ...wayOut, mostPauseMs, scratchFolder: scratch.folder });
     const fresh = new Map<string, GuardedStore>();
     for (const name of wanted) {
       const plugin = loaded.config.plugins.get(name);

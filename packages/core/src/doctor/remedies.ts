@@ -8,9 +8,10 @@ export const REMEDIES: Readonly<Record<string, string>> = {
     'see the code or the message around it for what did not answer; for a store raise `timeout` of its plugin, or look at its network.',
   ERR_CLOSED: 'none is needed at shutdown; at any other time report it.',
   ERR_LOCKED: 'stop that process, or take the device out of one of the two configurations.',
-  ERR_RUN_DIR: "run as root, or make the folder for the daemon's user, or point `run_dir` to another one.",
+  ERR_RUN_DIR:
+    "run as root, or make the folder for the daemon's user alone (mode 0700), or point `run_dir` to another one.",
   ERR_STATE:
-    "check the folder's owner and free space. A damaged file can be deleted: the store gives back what matters.",
+    "check the folder's owner, mode (0700) and free space. A damaged file can be deleted: the store gives back what matters.",
   ERR_RESOLVE: "check the name and this host's DNS (/etc/resolv.conf); an address in place of the name works too.",
   ERR_CONTROL_NOT_RUNNING: 'start the daemon, or name the device or `run_dir` of the one that runs.',
   ERR_CONTROL_PROTOCOL:

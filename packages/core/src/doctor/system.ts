@@ -4,6 +4,7 @@ import { access, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { release } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Clock } from '../api/index.js';
+import { whoMayChange } from '../runtime/own-folder.js';
 
 /** Capability numbers of capabilities(7). */
 const CAPABILITIES = { CAP_NET_ADMIN: 12, CAP_NET_RAW: 13 } as const;
@@ -26,6 +27,8 @@ export interface System {
   userspaceDevices(): Promise<readonly string[]>;
   /** Paths of the unix sockets that are bound in this network namespace; empty where nothing tells. */
   unixSockets(): Promise<readonly string[]>;
+  /** Who may change this folder, or turn its path elsewhere, beside root and the owner of the folder; undefined: nobody. */
+  whoMayChange(path: string): Promise<string | undefined>;
   /** Milliseconds since 1970 by the Date of an HTTP server; undefined: it gave none. Errors: those of fetch. */
   httpDate(url: string, clock: Clock, signal: AbortSignal): Promise<number | undefined>;
 }
@@ -68,6 +71,10 @@ export function createSystem(env: NodeJS.ProcessEnv): System {
       const paths = lines.flatMap((line) => /^\S+ \S+ \S+ 00010000 .* (\/\S.*)$/.exec(line)?.[1] ?? []);
       const owned = await Promise.all([...new Set(paths)].map(async (path) => ((await isForeign(path)) ? [] : [path])));
       return Promise.all(owned.flat().map((path) => realpath(path).catch(() => path)));
+    },
+    async whoMayChange(path) {
+      const owner = await stat(path).catch(() => undefined);
+      return whoMayChange(path, owner?.uid);
     },
     async httpDate(url, clock, signal) {
       using limit = clock.deadline(HTTP_MS, signal);

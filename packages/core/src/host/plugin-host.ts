@@ -21,6 +21,8 @@ export interface PluginHostOptions {
   /** For stores' connections, and the mark of other programs' sockets (StoreComponents). */
   readonly connect?: Connect;
   firewallMark?(): number;
+  /** For stores' temporary files (StoreComponents). */
+  scratchFolder?(): string;
   /** How long a store that is down may be left alone at a time, as things stand now, in milliseconds. Default: 5 minutes. */
   mostPauseMs?(store: string): number;
   /** Called after each call to a store, by the store's name in the configuration. */
@@ -54,11 +56,13 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     });
     const logger = options.logger.child({ store: plugin.name });
     const firewallMark = options.firewallMark?.bind(options);
+    const scratchFolder = options.scratchFolder?.bind(options);
     const components = {
       clock,
       logger,
       ...(options.connect ? { connect: options.connect } : {}),
       ...(firewallMark ? { firewallMark } : {}),
+      ...(scratchFolder ? { scratchFolder } : {}),
     };
     try {
       const traits = module.traits(config);

@@ -89,7 +89,7 @@ async function readHolder(path: string): Promise<Holder | undefined> {
   }
 }
 
-async function isAlive(holder: Holder): Promise<boolean> {
+export async function isAlive(holder: Holder): Promise<boolean> {
   try {
     process.kill(holder.pid, 0);
   } catch (error) {
@@ -99,7 +99,7 @@ async function isAlive(holder: Holder): Promise<boolean> {
 }
 
 /** Start time of a process by proc(5), field 22; empty where there is no /proc (then a process number alone must do). */
-async function bornAt(pid: number): Promise<string> {
+export async function bornAt(pid: number): Promise<string> {
   try {
     const text = await readFile(`/proc/${pid}/stat`, 'utf8');
     return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';

@@ -119,6 +119,7 @@ export function createPatient(t: TestContext): Patient {
       kernelModule: async () => 'loaded',
       userspaceDevices: async () => [],
       unixSockets: async () => [...daemons.keys()],
+      whoMayChange: async () => undefined,
       httpDate: async () => undefined,
     },
     parts: {},

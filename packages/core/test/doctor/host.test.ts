@@ -227,6 +227,15 @@ testCases([
     code: 'ERR_STUN_NO_RESPONSE',
   },
   {
+    what: 'F75 a run_dir that others may change',
+    change: (p) => {
+      p.system.whoMayChange = async (path) => (path === '/run/stunmesh' ? 'everybody may write to it' : undefined);
+    },
+    named: ['configuration', 'fault', /run_dir \/run\/stunmesh: everybody may write to it/],
+    remedy: /chmod 700/,
+    code: 'ERR_RUN_DIR',
+  },
+  {
     what: 'a clock that is not set',
     change: (p) => p.clock.jumpWall(-NOW),
     named: ['clock', 'fault', /1970-01-01T00:00:\d\d.*: it is not set/],

@@ -1,5 +1,6 @@
 /** Is there a configuration, is it valid, and what in it deserves a word? */
 import { isStunmeshError } from '../../api/index.js';
+import type { Config } from '../../config/index.js';
 import type { Scene } from '../context.js';
 import { type Check, type Finding, fromError } from '../finding.js';
 import { count } from '../words.js';
@@ -30,6 +31,7 @@ export const configurationCheck: Check<Scene> = {
         code: 'ERR_USAGE',
       });
     }
+    findings.push(...(await weakFolders(parts.system, config)));
     for (const text of warnings)
       findings.push({
         check,
@@ -40,3 +42,21 @@ export const configurationCheck: Check<Scene> = {
     return findings;
   },
 };
+
+/** The daemon does not start where others may change what it writes (F71, F75). */
+async function weakFolders(system: Scene['parts']['system'], config: Config): Promise<readonly Finding[]> {
+  const folders = [
+    ['run_dir', config.runDir, 'ERR_RUN_DIR'],
+    ['state_dir', config.stateDir, 'ERR_STATE'],
+  ] as const;
+  const found = await Promise.all(
+    folders.map(async ([setting, path, code]): Promise<readonly Finding[]> => {
+      const why = await system.whoMayChange(path);
+      if (why === undefined) return [];
+      const text = `${setting} ${path}: ${why}`;
+      const remedy = `give it to the user that runs stunmesh alone (chown, chmod 700), or set ${setting} to another folder.`;
+      return [{ check, verdict: 'fault', text, remedy, code }];
+    }),
+  );
+  return found.flat();
+}

@@ -69,7 +69,9 @@ function makeShared(): string {
 
 /** Nobody but its owner can put another folder in the place of ours. */
 function isSafe(place: string): boolean {
-  const { mode, uid } = statSync(place);
+  // With bigint, as the other kind of answer would stay where Node 20's next import() looks.
+  const found = statSync(place, { bigint: true });
+  const [uid, mode] = [Number(found.uid), Number(found.mode)];
   return (uid === 0 || uid === process.geteuid?.()) && ((mode & OTHERS_WRITE) === 0 || (mode & STICKY) !== 0);
 }
 

@@ -57,8 +57,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const onCloseError = (error: unknown) => logger.warn({ error }, 'could not close a part');
   await using rollback = createRollback(onCloseError);
 
-  claimFolder(config.runDir, 'run_dir', 'ERR_RUN_DIR');
-  claimFolder(config.stateDir, 'state_dir', 'ERR_STATE');
+  await claimFolder(config.runDir, 'run_dir', 'ERR_RUN_DIR');
+  await claimFolder(config.stateDir, 'state_dir', 'ERR_STATE');
   const scratch = await openScratch(config.runDir);
   rollback.defer(async () => scratch[Symbol.dispose]());
 

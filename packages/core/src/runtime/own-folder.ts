@@ -1,5 +1,6 @@
 /** Folders that only we may change: what lies in them, and where their path leads (F75). */
-import { lstatSync, mkdirSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { lstat, mkdir, readlink, realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { type ErrorCode, StunmeshError } from '../api/index.js';
 
@@ -13,36 +14,36 @@ const NOBODY = 65_534;
 
 /** Makes the folder (mode 0700) where it is not there, and makes sure that it is ours alone. Where it cannot be made, or looked
  * at, whoever writes to it says so. Errors: `code` where somebody else may change it. */
-export function claimFolder(path: string, setting: 'run_dir' | 'state_dir', code: ErrorCode): void {
-  refuse(path, setting, code);
+export async function claimFolder(path: string, setting: 'run_dir' | 'state_dir', code: ErrorCode): Promise<void> {
+  await refuse(path, setting, code);
   try {
-    make(resolve(path));
+    await make(resolve(path));
   } catch {
     return;
   }
-  refuse(path, setting, code);
+  await refuse(path, setting, code);
 }
 
 /** Who else than root and `user` may change this folder, or turn its path to another one, as a sentence; undefined: nobody, or it
  * cannot be seen. Default of `user`: who runs this. */
-export function whoMayChange(path: string, user = process.geteuid?.() ?? 0): string | undefined {
+export async function whoMayChange(path: string, user = process.geteuid?.() ?? 0): Promise<string | undefined> {
   try {
-    const at = nearest(path);
-    return weakness(at, user) ?? (at === resolve(path) ? ownWeakness(at) : undefined);
+    const at = await nearest(path);
+    return (await weakness(at, user)) ?? (at === resolve(path) ? await ownWeakness(at) : undefined);
   } catch {
     return undefined;
   }
 }
 
 /** Step by step: below /proc Node's own way never ends. */
-function make(path: string): void {
-  if (nearest(path) === path) return;
-  make(dirname(path));
-  mkdirSync(path, 0o700);
+async function make(path: string): Promise<void> {
+  if ((await nearest(path)) === path) return;
+  await make(dirname(path));
+  await mkdir(path, 0o700);
 }
 
-function refuse(path: string, setting: string, code: ErrorCode): void {
-  const why = whoMayChange(path);
+async function refuse(path: string, setting: string, code: ErrorCode): Promise<void> {
+  const why = await whoMayChange(path);
   if (why === undefined) return;
   throw new StunmeshError(
     code,
@@ -52,11 +53,11 @@ function refuse(path: string, setting: string, code: ErrorCode): void {
 }
 
 /** The part of the path that is there. */
-function nearest(path: string): string {
+async function nearest(path: string): Promise<string> {
   let at = resolve(path);
   while (at !== dirname(at)) {
     try {
-      lstatSync(at);
+      await lstat(at);
       return at;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
@@ -68,23 +69,23 @@ function nearest(path: string): string {
 }
 
 /** Who else may turn this path to another place, by what stands in it or above it. Errors: an errno. */
-function weakness(path: string, user: number, links = 0): string | undefined {
+async function weakness(path: string, user: number, links = 0): Promise<string | undefined> {
   if (links > MOST_LINKS) return `${path} is a symbolic link without an end`;
   const parent = dirname(path);
-  const above = parent === path ? undefined : weakness(parent, user, links);
+  const above = parent === path ? undefined : await weakness(parent, user, links);
   if (above !== undefined) return above;
-  const found = lstatSync(path);
+  const found = await lstat(path);
   if (![0, user, NOBODY].includes(found.uid)) return `${path} belongs to user ${found.uid}`;
   if (found.isSymbolicLink()) {
-    const target = readlinkSync(path);
-    return weakness(isAbsolute(target) ? target : resolve(realpathSync(parent), target), user, links + 1);
+    const target = await readlink(path);
+    return weakness(isAbsolute(target) ? target : resolve(await realpath(parent), target), user, links + 1);
   }
   if (found.isDirectory() && othersMayReplace(found)) return `everybody may change what is in ${path}`;
   return undefined;
 }
 
-function ownWeakness(path: string): string | undefined {
-  const found = lstatSync(realpathSync(path));
+async function ownWeakness(path: string): Promise<string | undefined> {
+  const found = await lstat(await realpath(path));
   if (!found.isDirectory()) return 'it is no folder';
   if ((found.mode & OTHERS_WRITE) !== 0) return 'everybody may write to it';
   const group = found.gid !== 0 && found.gid !== process.getegid?.();

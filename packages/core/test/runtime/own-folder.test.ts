@@ -1,6 +1,6 @@
 /** Folders that others may change are not written to (F75): real folders, real owners. */
 import assert from 'node:assert/strict';
-import { chmod, chown, mkdir, mkdtemp, rm, stat, symlink } from 'node:fs/promises';
+import { chmod, chown, lchown, mkdir, mkdtemp, rm, stat, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -26,9 +26,9 @@ async function folder(path: string, mode: number, owner?: number): Promise<strin
 const claim = (path: string) => claimFolder(path, 'run_dir', 'ERR_RUN_DIR');
 
 /** The refusal's message. */
-function refusal(path: string): string {
+async function refusal(path: string): Promise<string> {
   try {
-    claim(path);
+    await claim(path);
   } catch (error) {
     assert.ok(isStunmeshError(error));
     assert.equal(error.code, 'ERR_RUN_DIR');
@@ -40,49 +40,48 @@ function refusal(path: string): string {
 
 test('F75 a folder is made with mode 0700, one of ours is taken as it is, also below a sticky folder', async (t) => {
   const at = await scratch(t);
-  claim(join(at, 'deep', 'run'));
+  await claim(join(at, 'deep', 'run'));
   assert.equal((await stat(join(at, 'deep', 'run'))).mode & 0o777, 0o700);
   await folder(join(at, 'sticky'), 0o1777);
-  claim(join(at, 'sticky', 'run'));
-  claim(await folder(join(at, 'readable'), 0o755));
+  await claim(join(at, 'sticky', 'run'));
+  await claim(await folder(join(at, 'readable'), 0o755));
   assert.equal((await stat(join(at, 'readable'))).mode & 0o777, 0o755);
 });
 
 test('F75 a folder that everybody may write to is refused, also one with a sticky bit, and so is what lies below it', async (t) => {
   const at = await scratch(t);
-  assert.match(refusal(await folder(join(at, 'open'), 0o777)), /everybody may change what is in .*open/);
-  assert.match(refusal(await folder(join(at, 'sticky'), 0o1777)), /everybody may write to it/);
-  assert.match(refusal(join(at, 'open', 'run')), /everybody may change what is in .*open/);
+  assert.match(await refusal(await folder(join(at, 'open'), 0o777)), /everybody may change what is in .*open/);
+  assert.match(await refusal(await folder(join(at, 'sticky'), 0o1777)), /everybody may write to it/);
+  assert.match(await refusal(join(at, 'open', 'run')), /everybody may change what is in .*open/);
   await assert.rejects(stat(join(at, 'open', 'run')), { code: 'ENOENT' }, 'it was made before it was refused');
   await folder(join(at, 'open', 'there'), 0o700);
-  assert.match(refusal(join(at, 'open', 'there')), /everybody may change/);
+  assert.match(await refusal(join(at, 'open', 'there')), /everybody may change/);
 });
 
 test('F75 a folder of another user is refused, and so are a path and a link that he can turn elsewhere', async (t) => {
   if (!root) return t.skip('needs root to give folders away');
   const at = await scratch(t);
   await chmod(at, 0o1777);
-  assert.match(refusal(await folder(join(at, 'his'), 0o755, NEIGHBOUR)), /belongs to user 12345/);
+  assert.match(await refusal(await folder(join(at, 'his'), 0o755, NEIGHBOUR)), /belongs to user 12345/);
   await folder(join(at, 'his', 'ours'), 0o700);
-  assert.match(refusal(join(at, 'his', 'ours')), /belongs to user 12345/);
+  assert.match(await refusal(join(at, 'his', 'ours')), /belongs to user 12345/);
   await folder(join(at, 'ours'), 0o700);
   await symlink('ours', join(at, 'link'));
-  claim(join(at, 'link'));
-  const { lchown } = await import('node:fs/promises');
+  await claim(join(at, 'link'));
   await lchown(join(at, 'link'), NEIGHBOUR, NEIGHBOUR);
-  assert.match(refusal(join(at, 'link')), /link belongs to user 12345/);
+  assert.match(await refusal(join(at, 'link')), /link belongs to user 12345/);
   await symlink('his', join(at, 'bent'));
-  assert.match(refusal(join(at, 'bent')), /belongs to user 12345/);
+  assert.match(await refusal(join(at, 'bent')), /belongs to user 12345/);
   await chown(join(at, 'ours'), 0, NEIGHBOUR);
   await chmod(join(at, 'ours'), 0o770);
-  assert.match(refusal(join(at, 'ours')), /group 12345 may write/);
+  assert.match(await refusal(join(at, 'ours')), /group 12345 may write/);
 });
 
 test('what cannot be made or seen is left to who writes to it; who owns a folder may be told to be trusted', async (t) => {
-  claim('/proc/nowhere/at/all');
-  assert.equal(whoMayChange('/proc/nowhere/at/all'), undefined);
+  await claim('/proc/nowhere/at/all');
+  assert.equal(await whoMayChange('/proc/nowhere/at/all'), undefined);
   if (!root) return t.skip('needs root to give folders away');
   const his = await folder(join(await scratch(t), 'his'), 0o700, NEIGHBOUR);
-  assert.match(whoMayChange(his) ?? '', /belongs to user/);
-  assert.equal(whoMayChange(his, NEIGHBOUR), undefined);
+  assert.match((await whoMayChange(his)) ?? '', /belongs to user/);
+  assert.equal(await whoMayChange(his, NEIGHBOUR), undefined);
 });

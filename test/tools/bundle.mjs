@@ -1,11 +1,12 @@
 /**
  * `npm run bundle [-- --stores file,exec,redis,cloudflare --platform linux-x64 --out DIR]`: the daemon, the chosen stores and the
- * platform's addon as a folder that runs by `node DIR/stunmesh.js` or `bun DIR/stunmesh.js`.
+ * platform's addon (made where it is missing) as a folder that runs by `node DIR/stunmesh.js` or `bun DIR/stunmesh.js`.
  */
 import { join, relative, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { writeBundle } from './packaging/bundle.mjs';
+import { cannotPrebuild, prebuild } from './packaging/prebuild.mjs';
 import { STORES } from './packaging/program.mjs';
 import { ownTarget, targetOf } from './packaging/targets.mjs';
 import { bold, say } from './say.mjs';
@@ -31,6 +32,11 @@ try {
   if (!values['no-build']) {
     const { typeErrors, nativeErrors } = await setUp();
     if (typeErrors || nativeErrors) throw new Error(`${typeErrors}\n${nativeErrors}`.trim());
+    if (target !== ownTarget()) {
+      const reason = cannotPrebuild();
+      if (reason !== undefined) throw new Error(`a bundle for another platform is made on Linux x64 alone: ${reason}`);
+      await prebuild(target);
+    }
   }
   const out = values.out === undefined ? join(ROOT, 'build', `stunmesh-${target.name}`) : resolve(values.out);
   const { bytes } = await writeBundle({ target, stores, out });

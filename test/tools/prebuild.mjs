@@ -9,7 +9,7 @@ import process from 'node:process';
 import { cannotPrebuild, prebuild } from './packaging/prebuild.mjs';
 import { TARGETS, targetOf } from './packaging/targets.mjs';
 import { dim, say, seconds } from './say.mjs';
-import { ROOT } from './workspace.mjs';
+import { installPackages, ROOT } from './workspace.mjs';
 
 const names = process.argv.slice(2);
 
@@ -24,6 +24,8 @@ async function main() {
   const targets = names.length === 0 ? TARGETS : names.map(targetOf);
   const reason = cannotPrebuild();
   if (reason !== undefined) throw new Error(`it runs on Linux x64 alone: ${reason}`);
+  // The headers of Node-API are one.
+  await installPackages();
   for (const target of targets) {
     const began = performance.now();
     const { file, made } = await prebuild(target);

@@ -1,11 +1,13 @@
 /**
  * `npm run release [-- PART…] [--out DIR]`: what a release consists of, in build/release unless told otherwise. PART is `packages` (the
- * tarballs for npm, with the prebuilds inside), `executables` (one file each), or the name of a platform for its executable alone.
+ * tarballs for npm, with the prebuilds inside), `executables` (one file each), `archives` (for FreeBSD x64 and arm64: bundle, service, install
+ * script; `--with-bun`: and Bun, which runs it), or the name of a platform for its executable alone.
  */
 import { statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { ARCHIVED, writeArchive } from './packaging/archive.mjs';
 import { cannotCompile, writeExecutable } from './packaging/executable.mjs';
 import { measure } from './packaging/measure.mjs';
 import { packAll } from './packaging/pack.mjs';
@@ -17,12 +19,16 @@ import { bold, say } from './say.mjs';
 import { setUp } from './setup.mjs';
 import { ROOT } from './workspace.mjs';
 
-const PARTS = ['packages', 'executables'];
+const PARTS = ['packages', 'executables', 'archives'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   // Without a build: the sources have been compiled, and prebuilds are taken as they are.
-  options: { out: { type: 'string' }, 'no-build': { type: 'boolean', default: false } },
+  options: {
+    out: { type: 'string' },
+    'no-build': { type: 'boolean', default: false },
+    'with-bun': { type: 'boolean', default: false },
+  },
 });
 
 try {
@@ -30,12 +36,16 @@ try {
   const named = parts.filter((part) => !PARTS.includes(part)).map(targetOf);
   const targets = parts.includes('executables') ? TARGETS.filter((target) => target.bun !== undefined) : named;
   const out = values.out === undefined ? join(ROOT, 'build/release') : resolve(values.out);
-  if (!values['no-build']) await build(parts.includes('packages') ? TARGETS : targets);
+  const archives = parts.includes('archives') ? ARCHIVED : [];
+  if (!values['no-build']) await build(parts.includes('packages') ? TARGETS : [...new Set([...targets, ...archives])]);
   if (parts.includes('packages')) {
     say(bold('packages'));
     for (const file of await packAll(out)) told(file);
   }
   if (targets.length > 0) await executables(targets, out);
+  if (archives.length > 0) say(bold('archives'));
+  for (const target of archives)
+    told(await writeArchive({ target, out, withBun: values['with-bun'] }), 'and its checksum');
 } catch (error) {
   say(`release: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;

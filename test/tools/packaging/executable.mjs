@@ -18,6 +18,13 @@ function ownBun() {
   return { program: join(dirname(manifest), 'bin/bun'), version: require(manifest).version };
 }
 
+/** The Bun of a target, of the release that this repository uses. @param {import('./targets.mjs').Target} target */
+export async function fetchBun(target) {
+  const { program, version } = ownBun();
+  if (target.bun === undefined) throw new Error(`there is no Bun for ${target.name}`);
+  return target === ownTarget() ? program : join(await fetchNpm(`@oven/${target.bun}`, version), 'bin/bun');
+}
+
 /** Why none can be made here; undefined where they can. */
 export function cannotCompile() {
   return process.platform === 'linux' && process.arch === 'x64'
@@ -30,9 +37,8 @@ export function cannotCompile() {
  * @returns {Promise<{ bytes: number }>}
  */
 export async function writeExecutable(target, file) {
-  if (target.bun === undefined) throw new Error(`there is no Bun for ${target.name}`);
-  const { program, version } = ownBun();
-  const base = target === ownTarget() ? program : join(await fetchNpm(`@oven/${target.bun}`, version), 'bin/bun');
+  const { program } = ownBun();
+  const base = await fetchBun(target);
   const folder = mkdtempSync(join(tmpdir(), 'executable-'));
   try {
     const { files } = await buildProgram({

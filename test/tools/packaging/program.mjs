@@ -2,7 +2,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
 import { ROOT } from '../workspace.mjs';
 
 /** The addon's name beside a program. */
@@ -31,6 +30,8 @@ const REQUIRE =
  * @returns {Promise<{ files: Map<string, Uint8Array>, packages: Set<string> }>} and the folders of the packages of others that are in it
  */
 export async function buildProgram(options) {
+  // A fresh clone has it only once the tools have installed it.
+  const { build } = await import('esbuild');
   const outdir = join(ROOT, 'build/program');
   const result = await build({
     entryPoints: { stunmesh: join(CORE, 'dist/cli/main.js') },

@@ -173,7 +173,7 @@ test('installed from their tarballs in an empty folder, core, capture-linux and 
   assert.equal(missing.code, 2, missing.stdout + missing.stderr);
   assert.match(
     missing.stderr,
-    /plugin "shared".*@stunmesh\/store-redis.*npm install --global @stunmesh\/store-redis.*ERR_PLUGIN_NOT_FOUND/,
+    /plugins\.shared\.name.*@stunmesh\/store-redis.*npm install --global @stunmesh\/store-redis.*ERR_PLUGIN_NOT_FOUND/,
   );
   assert.match(missing.stderr, new RegExp(`npm install --prefix ${site} @stunmesh/store-redis`));
 });

@@ -76,7 +76,13 @@ const cloudflareStoreModule: StoreModule<CloudflareStoreConfig> = {
   async open(config, { clock, logger, connect }) {
     const { zone, subdomain = '', ttl, api = API, read = 'api', resolver, servers } = config;
     if (ttl !== undefined && ttl > 1 && ttl < 30) {
-      throw new StunmeshError('ERR_CONFIG_INVALID', `ttl ${ttl} is not allowed; write 1 for automatic, or 30 to 86400`);
+      throw new StunmeshError(
+        'ERR_CONFIG_INVALID',
+        `ttl ${ttl} is not allowed; write 1 for automatic, or 30 to 86400`,
+        {
+          details: { key: 'ttl' },
+        },
+      );
     }
     checkServers('resolver', resolver);
     checkServers('servers', servers);
@@ -102,6 +108,7 @@ function checkServers(key: string, list: readonly string[] | undefined): void {
     throw new StunmeshError(
       'ERR_CONFIG_INVALID',
       `"${key}" takes addresses, such as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:5353; "${text}" is something else`,
+      { details: { key } },
     );
   }
 }
@@ -121,6 +128,7 @@ function checkBaseUrl(text: string): string {
   throw new StunmeshError(
     'ERR_CONFIG_INVALID',
     `"api" is no base URL; write https://HOST/PATH (http:// only for this host), such as ${API}`,
+    { details: { key: 'api' } },
   );
 }
 

@@ -23,7 +23,9 @@ function domain(text: string, what: string): string {
   // It reads a host out of a URL, and so would stop in silence where a path begins.
   const ascii = /[\s/\\?#@:%[\]]/.test(text) ? '' : domainToASCII(text.replace(/\.$/, '')).toLowerCase();
   if (ascii !== '' && ascii.split('.').every((label) => LABEL.test(label))) return ascii;
-  throw new StunmeshError('ERR_CONFIG_INVALID', `${what} "${text}" is no domain name; write one such as example.com`);
+  throw new StunmeshError('ERR_CONFIG_INVALID', `${what} "${text}" is no domain name; write one such as example.com`, {
+    details: { key: what },
+  });
 }
 
 /** Names below `subdomain` (may be empty) of `zone`. Errors: ERR_CONFIG_INVALID. */

@@ -21,7 +21,9 @@ export function createTokenReader(source: TokenSource, environment: Environment)
   const { token, token_file: file, token_env: variable } = source;
   const given = [token, file, variable].filter((value) => value !== undefined);
   if (given.length > 1) {
-    throw new StunmeshError('ERR_CONFIG_INVALID', 'write only one of token, token_file and token_env');
+    throw new StunmeshError('ERR_CONFIG_INVALID', 'write only one of token, token_file and token_env', {
+      details: { key: token === undefined ? 'token_file' : 'token' },
+    });
   }
   if (token !== undefined) return async () => checkToken(token, 'token');
   if (file !== undefined) {
@@ -47,6 +49,7 @@ function absolute(file: string, environment: Environment): string {
   throw new StunmeshError(
     'ERR_CONFIG_INVALID',
     `token_file "${file}" is relative; write an absolute path, or the name of a credential that the service loads`,
+    { details: { key: 'token_file' } },
   );
 }
 

@@ -36,7 +36,9 @@ const execStoreModule: ExecStoreModule = {
 function openStore(config: ExecStoreConfig, components: StoreComponents): Store {
   if (config.protocol !== 1) return createExecStore(config, components);
   if (config.type === 'exec') return createPluginStore(config, { ...components, random: Math.random });
-  throw new StunmeshError('ERR_CONFIG_INVALID', '"protocol: 1" is for type: exec; the shell protocol has no versions');
+  throw new StunmeshError('ERR_CONFIG_INVALID', '"protocol: 1" is for type: exec; the shell protocol has no versions', {
+    details: { key: 'protocol' },
+  });
 }
 
 export default execStoreModule;

@@ -29,6 +29,7 @@ const fileStoreModule: StoreModule<FileStoreConfig> = {
       throw new StunmeshError(
         'ERR_CONFIG_INVALID',
         `path "${path}" is relative; write an absolute one, such as /var/lib/stunmesh/records`,
+        { details: { key: 'path' } },
       );
     }
     return createFileStore({ path, clock, logger });

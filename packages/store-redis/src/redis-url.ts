@@ -23,7 +23,7 @@ const FORMS =
   'redis://USER:PASSWORD@HOST:PORT/DB, rediss://… (TLS), unix:///PATH?db=DB; what is not needed may be left out';
 
 const refuse = (what: string): StunmeshError =>
-  new StunmeshError('ERR_CONFIG_INVALID', `url: ${what}; allowed: ${FORMS}`);
+  new StunmeshError('ERR_CONFIG_INVALID', `url: ${what}; allowed: ${FORMS}`, { details: { key: 'url' } });
 
 /** Errors: ERR_CONFIG_INVALID. */
 export function parseRedisUrl(text: string): RedisUrl {
@@ -75,7 +75,9 @@ export function parseNode(text: string, where: string, defaultPort: number): Hos
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
   if (host !== undefined && port >= 1 && port <= 65_535) return { host, port };
   const form = 'allowed: HOST:PORT, as redis1.example.org:6379 or [2001:db8::1]:6379, without redis:// and password';
-  throw new StunmeshError('ERR_CONFIG_INVALID', `${where}: not the address of a server; ${form}`);
+  throw new StunmeshError('ERR_CONFIG_INVALID', `${where}: not the address of a server; ${form}`, {
+    details: { key: where.split('.')[0] ?? where },
+  });
 }
 
 /** For messages: never with a password. */

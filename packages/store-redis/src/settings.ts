@@ -49,7 +49,11 @@ export interface Settings {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const refuse = (text: string): StunmeshError => new StunmeshError('ERR_CONFIG_INVALID', text);
+/** A text that is about one setting begins with its name. */
+function refuse(text: string): StunmeshError {
+  const key = /^(\w+)[\w.]*: /.exec(text)?.[1];
+  return new StunmeshError('ERR_CONFIG_INVALID', text, key === undefined ? {} : { details: { key } });
+}
 
 /** Errors: ERR_CONFIG_INVALID. */
 export function parseSettings(config: RedisStoreConfig, env: Environment): Settings {

@@ -72,6 +72,7 @@ export interface StoreModule<Config = unknown> {
   /** JSON Schema of the instance's own keys (not `type`, `name`, `timeout`, `dedup`, which are the host's). */
   readonly configSchema: object;
   traits(config: Config): StoreTraits;
-  /** Makes an instance without any I/O (F32): the first call connects. */
+  /** Makes an instance without any I/O (F32): the first call connects. Settings that a schema cannot judge are refused here with
+   * ERR_CONFIG_INVALID; its `details.key` names the setting, so that the file's position can be told. */
   open(config: Config, components: StoreComponents): Promise<Store>;
 }

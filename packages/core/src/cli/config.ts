@@ -35,14 +35,23 @@ export function addConfigCommand(program: Command, context: ConfigCommandContext
 }
 
 async function check(context: ConfigCommandContext, argument: string | undefined, options: FileOptions): Promise<void> {
-  const { loadConfig } = await import('../config/index.js');
+  const [{ loadConfig }, { checkPlugins, joinErrors }, { createSystemClock }, { createLogger }] = await Promise.all([
+    import('../config/index.js'),
+    import('../daemon/check-plugins.js'),
+    import('../runtime/system-clock.js'),
+    import('../telemetry/logger.js'),
+  ]);
   const file = argument ?? options.config;
-  const { config, warnings } = await loadConfig({
+  const loaded = await loadConfig({
     ...(file === undefined ? {} : { file }),
     ...(options.configDir === undefined ? {} : { dir: options.configDir }),
     env: context.env,
     cwd: context.cwd,
   });
+  const { config, warnings } = loaded;
+  const logger = createLogger({ level: 'silent', format: 'json', colour: false, write: () => undefined });
+  const wrong = joinErrors(await checkPlugins({ clock: createSystemClock(), logger }, loaded));
+  if (wrong) throw wrong;
   for (const warning of warnings) context.stderr(`warning: ${warning}\n`);
   const interfaces = [...config.interfaces.values()];
   const peers = interfaces.reduce((sum, { peers }) => sum + peers.size, 0);

@@ -1,6 +1,5 @@
 /** `stunmesh doctor`: why a tunnel is not direct, and what to do about it. */
 import { randomBytes } from 'node:crypto';
-import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import type { StunmeshError } from '../api/index.js';
 import type { LoadedConfig } from '../config/index.js';
@@ -54,7 +53,7 @@ async function doctor(context: CliContext, options: DoctorOptions): Promise<void
     findings.push(...group);
     if (options.json !== true) context.stdout(formatGroup(group, context));
   }
-  await parts.control[Symbol.asyncDispose]();
+  await parts.composition[Symbol.asyncDispose]();
   if (options.json === true)
     context.stdout(`${JSON.stringify(createReport(findings, VERSION, parts.doctor.clock.wallNow()), undefined, 2)}\n`);
   else context.stdout(`\n${formatSummary(findings, context)}`);
@@ -67,21 +66,17 @@ async function doctor(context: CliContext, options: DoctorOptions): Promise<void
 async function collect(context: CliContext, options: DoctorOptions) {
   const [
     { loadConfig },
-    { createPluginHost },
+    { openComposition },
     { createSystemClock },
     { createLogger },
-    { openWireGuardControl },
-    { createResolver },
     { createSystem },
     { readSnapshot },
     { acceptRecord },
   ] = await Promise.all([
     import('../config/index.js'),
-    import('../host/plugin-host.js'),
+    import('../daemon/components.js'),
     import('../runtime/system-clock.js'),
     import('../telemetry/logger.js'),
-    import('../wireguard/index.js'),
-    import('../underlay/resolver.js'),
     import('../doctor/system.js'),
     import('../control/client.js'),
     import('../record/policy.js'),
@@ -95,28 +90,22 @@ async function collect(context: CliContext, options: DoctorOptions) {
     cwd: context.cwd,
   }).catch((error: StunmeshError) => error);
   const found = 'config' in loaded ? loaded : undefined;
-  const host = createPluginHost({
-    clock,
-    logger,
-    ...(found === undefined
-      ? {}
-      : { configDir: dirname(found.config.file), explain: found.explain, checkSettings: found.checkSettings }),
-  });
-  const control = openWireGuardControl({ logger, clock });
+  const composition = await openComposition({ clock, logger, ...(found ? { loaded: found } : {}) });
+  const host = composition.host(found);
   const stop = new AbortController();
   process.once('SIGINT', () => process.exit(130));
   return {
-    control,
+    composition,
     doctor: {
       clock,
-      logger,
       loaded,
-      control,
+      control: composition.control,
       system: createSystem(context.env),
-      resolve: createResolver(),
+      resolve: composition.resolve,
       random: (bytes: number) => Uint8Array.from(randomBytes(bytes)),
-      loadCapture: (name: string) => host.loadCapture(name),
-      openStore: (plugin: Parameters<typeof host.openStore>[0]) => host.openStore(plugin),
+      capture: composition.capture,
+      underlay: composition.underlay,
+      openStore: host.openStore,
       readSnapshot,
       acceptRecord,
       ...(options.device === undefined ? {} : { device: options.device }),

@@ -1,5 +1,4 @@
 /** `stunmesh init`: a configuration from the WireGuard devices that are there. */
-import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { CliContext } from './context.js';
 
@@ -103,16 +102,16 @@ async function findDevices(flags: InitFlags) {
       throw new StunmeshError('ERR_USAGE', '--from names the device by its file; leave --device out');
     return Promise.all(flags.from.map(readWgQuickFile));
   }
-  const [{ openWireGuardControl }, { createSystemClock }, { createLogger }] = await Promise.all([
-    import('../wireguard/index.js'),
+  const [{ openComposition }, { createSystemClock }, { createLogger }] = await Promise.all([
+    import('../daemon/components.js'),
     import('../runtime/system-clock.js'),
     import('../telemetry/logger.js'),
   ]);
   const clock = createSystemClock();
   const logger = createLogger({ level: 'silent', format: 'json', colour: false, write: () => undefined });
-  await using control = openWireGuardControl({ clock, logger });
+  await using composition = await openComposition({ clock, logger, devices: () => [] });
   using deadline = clock.deadline(READ_MS);
-  const found = await readRunningDevices(control, flags.device, deadline);
+  const found = await readRunningDevices(composition.control, flags.device, deadline);
   if (found.length > 0) return found;
   throw new StunmeshError(
     'ERR_WG_DEVICE_NOT_FOUND',
@@ -141,27 +140,20 @@ async function check(context: CliContext, file: string, shownAs: string): Promis
 }
 
 async function checkFile(context: CliContext, file: string): Promise<readonly string[]> {
-  const [{ loadConfig }, { createPluginHost }, { createSystemClock }, { createLogger }, { hasCode }] =
+  const [{ loadConfig }, { checkPlugins, joinErrors }, { createSystemClock }, { createLogger }, { hasCode }] =
     await Promise.all([
       import('../config/index.js'),
-      import('../host/plugin-host.js'),
+      import('../daemon/check-plugins.js'),
       import('../runtime/system-clock.js'),
       import('../telemetry/logger.js'),
       import('../api/errors.js'),
     ]);
-  const { config, warnings, explain, checkSettings } = await loadConfig({ file, env: context.env, cwd: context.cwd });
-  const remarks = [...warnings];
+  const loaded = await loadConfig({ file, env: context.env, cwd: context.cwd });
   const logger = createLogger({ level: 'silent', format: 'json', colour: false, write: () => undefined });
-  const clock = createSystemClock();
-  const host = createPluginHost({ clock, logger, configDir: dirname(config.file), explain, checkSettings });
-  for (const plugin of config.plugins.values()) {
-    try {
-      await (await host.openStore(plugin)).close();
-    } catch (error) {
-      // The package may come later; its install line is a remark. A wrong setting is not.
-      if (!hasCode(error, 'ERR_PLUGIN_NOT_FOUND')) throw error;
-      remarks.push((error as Error).message);
-    }
-  }
-  return remarks;
+  const found = await checkPlugins({ clock: createSystemClock(), logger }, loaded);
+  // The package may come later; its install line is a remark. A wrong setting is not.
+  const isAbsent = (error: unknown) => hasCode(error, 'ERR_PLUGIN_NOT_FOUND');
+  const wrong = joinErrors(found.filter((error) => !isAbsent(error)));
+  if (wrong) throw wrong;
+  return [...loaded.warnings, ...found.filter(isAbsent).map(({ message }) => message)];
 }

@@ -1,8 +1,8 @@
 /** `stunmesh plugin`: try a store out, configured or given by its program. */
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
+import type { LoadedConfig } from '../config/index.js';
 import type { PluginConfig } from '../host/plugin-config.js';
-import type { PluginHostOptions } from '../host/plugin-host.js';
 
 export interface PluginCommandContext {
   readonly env: NodeJS.ProcessEnv;
@@ -23,7 +23,8 @@ interface TestOptions {
 
 interface Subject {
   readonly plugin: PluginConfig;
-  readonly host: Pick<PluginHostOptions, 'configDir' | 'explain' | 'checkSettings'>;
+  /** Absent: a program that no configuration names. */
+  readonly loaded?: LoadedConfig;
 }
 
 const HELP = `
@@ -80,29 +81,31 @@ async function test(
   options: TestOptions,
 ): Promise<number> {
   const [
-    { createPluginHost },
+    { openComposition },
     { createLoader },
     { openExecProbe, testPlugin },
     { createSystemClock },
     { createLogger },
   ] = await Promise.all([
-    import('../host/plugin-host.js'),
+    import('../daemon/components.js'),
     import('../host/loader.js'),
     import('../doctor/plugin-test.js'),
     import('../runtime/system-clock.js'),
     import('../telemetry/logger.js'),
   ]);
-  const { plugin, host } = await (given ? fromProgram(words, options) : fromConfig(context, words, options));
+  const { plugin, loaded } = await (given ? fromProgram(words, options) : fromConfig(context, words, options));
   const write = (line: string) => context.stderr(line);
   const logger = createLogger({ level: 'warn', format: 'console', colour: false, write });
   const maxSize = await numberOption(options.maxSize);
   const tried = { ...plugin, timeoutMs: (await durationOption(options.timeout)) ?? plugin.timeoutMs };
   const clock = createSystemClock();
-  return testPlugin({
-    host: createPluginHost({ clock, logger, ...host }),
+  const format = await formatOption(options.format);
+  await using composition = await openComposition({ clock, logger, ...(loaded ? { loaded } : {}) });
+  return await testPlugin({
+    host: composition.host(loaded),
     plugin: tried,
-    probe: () => openExecProbe(createLoader(host), tried, clock),
-    format: await formatOption(options.format),
+    probe: () => openExecProbe(createLoader(loaded ? { configDir: dirname(loaded.config.file) } : {}), tried, clock),
+    format,
     ...(maxSize === undefined ? {} : { maxValueBytes: maxSize }),
     write: (text) => context.stdout(text),
   });
@@ -114,7 +117,7 @@ async function fromProgram(words: readonly string[], options: TestOptions): Prom
   const type = options.shell === true ? 'shell' : 'exec';
   const protocol = await protocolOption(options.protocol, type);
   const settings = { command, args, env: {}, env_clear: false, ...(protocol === undefined ? {} : { protocol }) };
-  return { plugin: { name: command, type, timeoutMs: 10_000, settings }, host: {} };
+  return { plugin: { name: command, type, timeoutMs: 10_000, settings } };
 }
 
 async function fromConfig(
@@ -128,18 +131,19 @@ async function fromConfig(
   if (name === undefined || more.length > 0 || options.shell === true)
     throw await usage('name one plugin of the configuration, or write a program and its arguments after --');
   const { loadConfig } = await import('../config/index.js');
-  const { config, explain, checkSettings } = await loadConfig({
+  const loaded = await loadConfig({
     ...(options.config === undefined ? {} : { file: options.config }),
     ...(options.configDir === undefined ? {} : { dir: options.configDir }),
     env: context.env,
     cwd: context.cwd,
   });
+  const { config } = loaded;
   const plugin = config.plugins.get(name);
   if (!plugin) {
     const defined = [...config.plugins.keys()].join(', ') || 'none';
     throw await usage(`${config.file} has no plugin "${name}"; it defines: ${defined}; a program goes after --`);
   }
-  return { plugin, host: { configDir: dirname(config.file), explain, checkSettings } };
+  return { plugin, loaded };
 }
 
 async function durationOption(text: string | undefined): Promise<number | undefined> {

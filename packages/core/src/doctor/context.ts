@@ -5,7 +5,6 @@ import {
   type Device,
   type Family,
   isStunmeshError,
-  type Logger,
   type StunmeshError,
   type WireGuardControl,
 } from '../api/index.js';
@@ -15,7 +14,7 @@ import type { NatBehaviour } from '../nat/behaviour-types.js';
 import type { acceptRecord } from '../record/policy.js';
 import type { GuardedStore } from '../store/guarded-store.js';
 import type { Resolver } from '../underlay/resolver.js';
-import { createUnderlays, type Underlay } from '../underlay/underlay.js';
+import type { Underlay, UnderlayDevice } from '../underlay/underlay.js';
 import { type DaemonSeen, findDaemons } from './daemons.js';
 import { examineNat } from './examine-nat.js';
 import { type PeerRecords, readPeerRecords } from './peer-records.js';
@@ -27,7 +26,6 @@ export const ANSWER_MS = 3_000;
 /** What doctor is handed; the rest of the program above it puts this together. */
 export interface DoctorParts {
   readonly clock: Clock;
-  readonly logger: Logger;
   /** The configuration, or why there is none. */
   readonly loaded: LoadedConfig | StunmeshError;
   readonly control: WireGuardControl;
@@ -35,7 +33,9 @@ export interface DoctorParts {
   readonly resolve: Resolver;
   /** Unpredictable bytes. */
   random(bytes: number): Uint8Array;
-  loadCapture(name: string): Promise<CaptureModule>;
+  /** Errors: those of the plugin host's loadCapture. */
+  capture(): Promise<CaptureModule>;
+  underlay(device: UnderlayDevice): Promise<Underlay>;
   openStore(plugin: PluginConfig): Promise<GuardedStore>;
   readSnapshot(path: string, signal: AbortSignal): Promise<Snapshot>;
   readonly acceptRecord: typeof acceptRecord;
@@ -103,8 +103,6 @@ export function createScene(parts: DoctorParts): Scene {
     return promise as Promise<T>;
   };
 
-  const underlays = () => once('underlays', async () => createUnderlays({ ...parts, capture: await scene.capture() }));
-
   const scene: Scene = {
     parts,
     config,
@@ -112,12 +110,11 @@ export function createScene(parts: DoctorParts): Scene {
       ({ name }) => parts.device === undefined || name === parts.device,
     ),
     device: (name) => once(`device ${name}`, () => parts.control.device(name, { signal })),
-    capture: () => once('capture', () => parts.loadCapture(config?.capture ?? 'auto')),
+    capture: () => once('capture', () => parts.capture()),
     underlay: (entry) =>
-      once(`underlay ${entry.name}`, async () => {
-        const [facts, of] = await Promise.all([scene.device(entry.name), underlays()]);
-        return of({ name: entry.name, facts, config: entry });
-      }),
+      once(`underlay ${entry.name}`, async () =>
+        parts.underlay({ name: entry.name, facts: await scene.device(entry.name), config: entry }),
+      ),
     nat: (entry, family) => once(`nat ${entry.name} ${family}`, () => examineNat(scene, entry, family)),
     store: (name) =>
       once(`store ${name}`, async () => {

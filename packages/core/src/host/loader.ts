@@ -3,14 +3,12 @@ import { existsSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type CaptureModule, isStunmeshError, type StoreModule, StunmeshError } from '../api/index.js';
+import { suggest } from '../config/suggest.js';
 import { oneLine } from '../store/error-mapping.js';
-import { checkCaptureModule, checkStoreModule } from './module-shape.js';
+import { checkCaptureModule, checkStoreModule, type PreloadedModules } from './module-shape.js';
 import type { PluginConfig } from './plugin-config.js';
 import { PRELOADED } from './preloaded.js';
 import { isPackageName, resolvePackage } from './resolve-package.js';
-
-/** Modules that a bundle brings along, by package name; each is loaded when it is first asked for. */
-export type PreloadedModules = Readonly<Record<string, () => Promise<unknown>>>;
 
 export interface LoaderOptions {
   /** The folder of the configuration file, absolute; packages installed there are found. Absent: there is no file. */
@@ -22,8 +20,8 @@ export interface LoaderOptions {
 }
 
 export interface ModuleLoader {
-  /** Errors: ERR_PLUGIN_NOT_FOUND, ERR_PLUGIN_INVALID. */
-  loadStore(plugin: Pick<PluginConfig, 'name' | 'type' | 'module'>): Promise<StoreModule>;
+  /** `owner` begins messages; default: the plugin's name. Errors: ERR_PLUGIN_NOT_FOUND, ERR_PLUGIN_INVALID. */
+  loadStore(plugin: Pick<PluginConfig, 'name' | 'type' | 'module'>, owner?: string): Promise<StoreModule>;
   /** 'auto', 'linux', 'bsd', a package, or an absolute path. Errors: ERR_PLUGIN_NOT_FOUND, ERR_PLUGIN_INVALID, ERR_CAPTURE_PLATFORM. */
   loadCapture(name: string): Promise<CaptureModule>;
 }
@@ -34,6 +32,8 @@ interface Loaded {
   readonly exports: unknown;
 }
 
+/** Short names of the stores that this project has. */
+const OWN_STORES = ['file', 'redis', 'cloudflare'];
 const SHORT_NAME = /^[a-z0-9][a-z0-9-]*$/;
 const CAPTURE_OF: Partial<Record<NodeJS.Platform, string>> = {
   linux: 'linux',
@@ -61,9 +61,11 @@ export function createLoader(options: LoaderOptions): ModuleLoader {
     if (isAbsolute(name)) throw new StunmeshError('ERR_PLUGIN_NOT_FOUND', `${owner}: there is no file ${name}`);
     const here =
       configDir === undefined ? '' : `, or for this configuration alone "npm install --prefix ${configDir} ${name}"`;
+    const near = suggest(names.at(-1) ?? '', OWN_STORES);
+    const meant = near === undefined ? '' : `, did you mean "${near}"?`;
     throw new StunmeshError(
       'ERR_PLUGIN_NOT_FOUND',
-      `${owner}: the package ${names.join(' or ')} is not installed; run "npm install --global ${name}"${here}`,
+      `${owner}: the package ${names.join(' or ')} is not installed${meant}; run "npm install --global ${name}"${here}`,
       { details: { package: name } },
     );
   }
@@ -92,8 +94,7 @@ export function createLoader(options: LoaderOptions): ModuleLoader {
   }
 
   return {
-    async loadStore(plugin) {
-      const owner = `plugin "${plugin.name}"`;
+    async loadStore(plugin, owner = `plugin "${plugin.name}"`) {
       if (plugin.type !== 'builtin') {
         const { from, exports } = await load(['@stunmesh/store-exec'], owner);
         return checkStoreModule(exports, `${owner}: ${from}`);

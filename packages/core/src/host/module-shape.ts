@@ -4,6 +4,9 @@ import { type CaptureModule, type StoreModule, StunmeshError } from '../api/inde
 /** The version of the plugin interfaces in api/ that this host speaks. */
 const API_VERSION = 1;
 
+/** Modules that a bundle brings along, by package name; each is loaded when it is first asked for. */
+export type PreloadedModules = Readonly<Record<string, () => Promise<unknown>>>;
+
 type Shape = Readonly<Record<string, 'string' | 'function' | 'object'>>;
 
 const STORE_SHAPE: Shape = { name: 'string', configSchema: 'object', traits: 'function', open: 'function' };

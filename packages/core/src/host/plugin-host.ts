@@ -1,9 +1,19 @@
 /** The plugin host: opens the configured stores behind a guard and loads the capture module. */
-import type { CaptureModule, Clock, Connect, Logger, StoreModule } from '../api/index.js';
+import {
+  type CaptureModule,
+  type Clock,
+  type Connect,
+  hasCode,
+  isStunmeshError,
+  type Logger,
+  type StoreModule,
+  StunmeshError,
+} from '../api/index.js';
 import type { EndedCall } from '../store/call.js';
 import { mapStoreError } from '../store/error-mapping.js';
 import { type GuardedStore, guardStore } from '../store/guarded-store.js';
-import { createLoader, type PreloadedModules } from './loader.js';
+import { createLoader } from './loader.js';
+import type { PreloadedModules } from './module-shape.js';
 import type { PluginConfig } from './plugin-config.js';
 import { type CheckSettings, type Explain, readSettings } from './settings.js';
 
@@ -43,8 +53,10 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
   const loader = createLoader(options);
 
   async function openStore(plugin: PluginConfig): Promise<GuardedStore> {
-    const module: StoreModule = await loader.loadStore(plugin);
     const builtin = plugin.type === 'builtin';
+    const placeOf = (key?: string): string =>
+      explain ? explain(['plugins', plugin.name, ...(key === undefined ? [] : [key])]) : `plugin "${plugin.name}"`;
+    const module: StoreModule = await loader.loadStore(plugin, placeOf(builtin ? 'name' : 'type'));
     const config = await readSettings({
       schema: module.configSchema,
       // One module serves both kinds of child process; it has to know which.
@@ -79,10 +91,19 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
         onCall: (call) => options.onStoreCall?.(plugin.name, call),
       });
     } catch (error) {
-      const place = explain ? explain(['plugins', plugin.name]) : `plugin "${plugin.name}"`;
-      throw mapStoreError(error, place);
+      throw mapStoreError(...placed(error, placeOf));
     }
   }
 
   return { openStore, loadCapture: (name) => loader.loadCapture(name) };
+}
+
+/** A refused setting stands at its own place in the file, which already tells its name. */
+function placed(error: unknown, placeOf: (key?: string) => string): [error: unknown, place: string] {
+  if (!isStunmeshError(error) || !hasCode(error, 'ERR_CONFIG_INVALID')) return [error, placeOf()];
+  const { key } = error.details;
+  if (typeof key !== 'string') return [error, placeOf()];
+  const { message, retry, details } = error;
+  const text = message.startsWith(`${key}: `) ? message.slice(key.length + 2) : message;
+  return [new StunmeshError('ERR_CONFIG_INVALID', text, { retry, details }), placeOf(key)];
 }

@@ -4,7 +4,7 @@ import { type Endpoint, type Family, type StoreTraits, StunmeshError } from '#sr
 import { createSnapshot, type Snapshot, storeSnapshot } from '#src/control/snapshot.js';
 import type { Controllers } from '#src/controllers/device-components.js';
 import { createEngine, type Engine } from '#src/controllers/device-session.js';
-import { storePauseMs } from '#src/daemon/store-pause.js';
+import { storePauseMs } from '#src/daemon/stores.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
 import { createDeviceEntry, type DeviceEntry, forgetStore, type PeerEntry } from '#src/peers/peer-table.js';
 import { createDeviceState, restoreDeviceState } from '#src/peers/saved-state.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
-import { storePauseMs } from '#src/daemon/store-pause.js';
+import { storePauseMs } from '#src/daemon/stores.js';
 import { formatEndpoint } from '#src/net/index.js';
 import { createHarness, farEndpoint, type Harness, WALL_START } from './harness.js';
 

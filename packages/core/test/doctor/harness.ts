@@ -1,6 +1,6 @@
 /** A host for doctor to examine, over doubles: all is well unless a test changes it. */
 import type { TestContext } from 'node:test';
-import { type CaptureModule, type Endpoint, type Store, type StoreTraits, StunmeshError } from '#src/api/index.js';
+import { type Endpoint, type Store, type StoreTraits, StunmeshError } from '#src/api/index.js';
 import type { Snapshot } from '#src/control/snapshot.js';
 import type { DoctorParts } from '#src/doctor/context.js';
 import { examine } from '#src/doctor/examine.js';
@@ -25,6 +25,7 @@ import {
   type FakeWireGuard,
   type MemoryStore,
 } from '#src/testing/index.js';
+import { createUnderlays } from '#src/underlay/underlay.js';
 import { load } from '../config/fixtures.js';
 import { type KeyPair, keyPair } from '../controllers/far-side.js';
 
@@ -172,13 +173,16 @@ interfaces:
     const random = (bytes: number) => Uint8Array.from({ length: bytes }, () => Math.floor(Math.random() * 256));
     return {
       clock,
-      logger: createMemoryLogger(),
       loaded,
       control: wg,
       system: patient.system,
       resolve: (host) => Promise.reject(new StunmeshError('ERR_RESOLVE', `${host}: no such name`)),
       random,
-      loadCapture: async (): Promise<CaptureModule> => capture,
+      capture: async () => capture,
+      underlay: async (device) => {
+        const given = (await patient.parts.capture?.()) ?? capture;
+        return createUnderlays({ clock, logger: createMemoryLogger(), capture: given })(device);
+      },
       openStore: async ({ name, timeoutMs }) =>
         guardStore({ name, store: instance(), traits: patient.traits, timeoutMs, clock, logger: createMemoryLogger() }),
       async readSnapshot(path) {

@@ -84,7 +84,7 @@ testCases([
   {
     what: 'a capture module that is not there',
     change: (p) => {
-      p.parts.loadCapture = () => Promise.reject(new StunmeshError('ERR_CAPTURE_ADDON', 'run cc'));
+      p.parts.capture = () => Promise.reject(new StunmeshError('ERR_CAPTURE_ADDON', 'run cc'));
     },
     named: ['capture', 'fault', /run cc/],
     remedy: /build line/,

@@ -11,7 +11,7 @@ import { type CaptureModule, type Clock, type DatagramSocketOptions, StunmeshErr
 import { createSystemClock } from '#src/runtime/system-clock.js';
 import { createFakeClock, settle } from '#src/testing/fake-clock.js';
 import { createMemoryLogger } from '#src/testing/memory-logger.js';
-import { createWayOut, type WayOut, type WayOutOptions } from '#src/underlay/dialer.js';
+import { createDialer, type Dialer, type DialerOptions } from '#src/underlay/dialer.js';
 import { mayBeInside, type TunnelDevice } from '#src/underlay/full-tunnel.js';
 
 const free = new AbortController().signal;
@@ -19,7 +19,7 @@ const MARK = 0xca6c;
 const FULL: TunnelDevice = { name: 'wg0', firewallMark: MARK, peers: new Map([[1, { allowedIps: ['0.0.0.0/0'] }]]) };
 
 interface Scene {
-  readonly wayOut: WayOut;
+  readonly dialer: Dialer;
   readonly devices: TunnelDevice[];
   /** What the capture was asked for. */
   readonly marked: string[];
@@ -35,10 +35,10 @@ interface SceneOptions {
   /** The type of record for which questions are dropped. */
   readonly deaf?: number;
   readonly clock?: Clock;
-  readonly plainly?: NonNullable<WayOutOptions['connectPlainly']>;
+  readonly plainly?: NonNullable<DialerOptions['connectPlainly']>;
 }
 
-/** A way out whose marked sockets lead to a server on loopback, whatever their address. */
+/** A dialer whose marked sockets lead to a server on loopback, whatever their address. */
 async function scene(
   t: TestContext,
   { able = true, fails = 0, hangs = false, deaf = 0, clock = createSystemClock(), plainly }: SceneOptions = {},
@@ -48,7 +48,7 @@ async function scene(
   await once(server, 'listening');
   t.after(() => void server.close());
   const { port } = server.address() as AddressInfo;
-  const folder = await mkdtemp(join(tmpdir(), 'way-out-'));
+  const folder = await mkdtemp(join(tmpdir(), 'dialer-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   await writeFile(join(folder, 'resolv.conf'), '# a comment\nnameserver 192.0.2.53\nsearch example.org\n');
   await writeFile(join(folder, 'hosts'), '203.0.113.7 known.example.org\n');
@@ -86,7 +86,7 @@ async function scene(
   };
   const devices: TunnelDevice[] = [];
   const logger = createMemoryLogger();
-  const wayOut = createWayOut({
+  const dialer = createDialer({
     clock,
     logger,
     capture: able ? capture : { name: 'fake' },
@@ -96,29 +96,29 @@ async function scene(
     nameServers: ['127.0.0.1:1'],
     ...(plainly ? { connectPlainly: plainly } : {}),
   });
-  return { wayOut, devices, marked, log: () => logger.text(), port };
+  return { dialer, devices, marked, log: () => logger.text(), port };
 }
 
 test('without a full tunnel connections are plain ones, and no mark is told', async (t) => {
-  const { wayOut, devices, marked, port } = await scene(t);
+  const { dialer, devices, marked, port } = await scene(t);
   devices.push({ name: 'wg0', firewallMark: MARK, peers: new Map([[1, { allowedIps: ['10.0.0.0/8'] }]]) });
-  const socket = await wayOut.connect({ host: '127.0.0.1', port, signal: free });
+  const socket = await dialer.connect({ host: '127.0.0.1', port, signal: free });
   assert.equal(String((await once(socket, 'data'))[0]), 'hello');
-  assert.equal(wayOut.firewallMark(), 0);
+  assert.equal(dialer.firewallMark(), 0);
   assert.deepEqual(marked, []);
 });
 
 test('F5 with one, names are asked and connections opened with its mark, and that is said once', async (t) => {
-  const { wayOut, devices, marked, log } = await scene(t);
+  const { dialer, devices, marked, log } = await scene(t);
   devices.push(FULL);
   for (let i = 0; i < 2; i += 1) {
-    const socket = await wayOut.connect({ host: 'store.example.org', port: 6379, signal: free });
+    const socket = await dialer.connect({ host: 'store.example.org', port: 6379, signal: free });
     assert.equal(String((await once(socket, 'data'))[0]), 'hello');
   }
   const once4 = [`udp 192.0.2.53:53 ${MARK}`, `udp 192.0.2.53:53 ${MARK}`, `tcp 198.51.100.1:6379 ${MARK}`];
   assert.deepEqual(marked, [...once4, ...once4]);
-  assert.deepEqual(await wayOut.resolve('stun.example.org', 4, free), ['198.51.100.1', '198.51.100.2']);
-  assert.equal(wayOut.firewallMark(), MARK);
+  assert.deepEqual(await dialer.resolve('stun.example.org', 4, free), ['198.51.100.1', '198.51.100.2']);
+  assert.equal(dialer.firewallMark(), MARK);
   assert.equal(log().split('takes over the default way').length, 2);
   assert.match(log(), /0xca6c/);
 });
@@ -126,41 +126,41 @@ test('F5 with one, names are asked and connections opened with its mark, and tha
 test('the next address is tried where the first fails, and all that fail are an unreachable store', async (t) => {
   const first = await scene(t, { fails: 1 });
   first.devices.push(FULL);
-  await (await first.wayOut.connect({ host: 'store.example.org', port: 1, signal: free })).destroy();
+  await (await first.dialer.connect({ host: 'store.example.org', port: 1, signal: free })).destroy();
   assert.deepEqual(first.marked.slice(2), [`tcp 198.51.100.1:1 ${MARK}`, `tcp 198.51.100.2:1 ${MARK}`]);
   const none = await scene(t, { fails: 9 });
   none.devices.push(FULL);
-  await assert.rejects(none.wayOut.connect({ host: 'store.example.org', port: 1, signal: free }), {
+  await assert.rejects(none.dialer.connect({ host: 'store.example.org', port: 1, signal: free }), {
     code: 'ERR_STORE_UNAVAILABLE',
     message: /store\.example\.org: no way to 198\.51\.100\.2/,
   });
 });
 
 test('the hosts file goes first; loopback needs no mark even then; an aborted call connects nowhere', async (t) => {
-  const { wayOut, devices, marked, port } = await scene(t);
+  const { dialer, devices, marked, port } = await scene(t);
   devices.push(FULL);
-  (await wayOut.connect({ host: 'known.example.org', port: 2, signal: free })).destroy();
+  (await dialer.connect({ host: 'known.example.org', port: 2, signal: free })).destroy();
   assert.ok(marked.includes(`tcp 203.0.113.7:2 ${MARK}`), marked.join());
   marked.length = 0;
-  (await wayOut.connect({ host: '127.0.0.1', port, signal: free })).destroy();
+  (await dialer.connect({ host: '127.0.0.1', port, signal: free })).destroy();
   assert.deepEqual(marked, []);
   const over = AbortSignal.abort(new Error('over'));
-  await assert.rejects(wayOut.connect({ host: '203.0.113.7', port: 2, signal: over }), /over/);
+  await assert.rejects(dialer.connect({ host: '203.0.113.7', port: 2, signal: over }), /over/);
   assert.deepEqual(marked, []);
 });
 
 test('a capture that cannot mark is told of once, and connections stay plain', async (t) => {
-  const { wayOut, devices, log, port } = await scene(t, { able: false });
+  const { dialer, devices, log, port } = await scene(t, { able: false });
   devices.push(FULL);
-  for (let i = 0; i < 2; i += 1) (await wayOut.connect({ host: '127.0.0.1', port, signal: free })).destroy();
+  for (let i = 0; i < 2; i += 1) (await dialer.connect({ host: '127.0.0.1', port, signal: free })).destroy();
   assert.equal(log().split('this capture cannot mark connections').length, 2);
 });
 
 test('a plain connection that is refused or given up is a failure, and leaves nothing', async (t) => {
-  const { wayOut } = await scene(t);
-  await assert.rejects(wayOut.connect({ host: '127.0.0.1', port: 1, signal: free }), { code: 'ECONNREFUSED' });
+  const { dialer } = await scene(t);
+  await assert.rejects(dialer.connect({ host: '127.0.0.1', port: 1, signal: free }), { code: 'ECONNREFUSED' });
   const caller = new AbortController();
-  const connecting = wayOut.connect({ host: '127.0.0.1', port: 1, signal: caller.signal });
+  const connecting = dialer.connect({ host: '127.0.0.1', port: 1, signal: caller.signal });
   caller.abort(new Error('enough'));
   await assert.rejects(connecting, /enough/);
 });
@@ -188,16 +188,16 @@ async function blackHole(t: TestContext): Promise<number> {
 
 test('a connection that nobody answers ends after 10 s, marked or plain', { timeout: 60_000 }, async (t) => {
   const clock = createFakeClock();
-  const { wayOut, devices } = await scene(t, { hangs: true, clock });
+  const { dialer, devices } = await scene(t, { hangs: true, clock });
   const port = await blackHole(t);
   const unavailable = { code: 'ERR_STORE_UNAVAILABLE', message: /no answer within 10000 ms/ };
-  const plain = assert.rejects(wayOut.connect({ host: '127.0.0.1', port, signal: free }), unavailable);
+  const plain = assert.rejects(dialer.connect({ host: '127.0.0.1', port, signal: free }), unavailable);
   await clock.advance(9_999);
   assert.equal(clock.pending, 1, 'it still tries');
   await clock.advance(1);
   await plain;
   devices.push(FULL);
-  const marked = assert.rejects(wayOut.connect({ host: '203.0.113.7', port: 1, signal: free }), unavailable);
+  const marked = assert.rejects(dialer.connect({ host: '203.0.113.7', port: 1, signal: free }), unavailable);
   await clock.advance(10_000);
   await marked;
   assert.equal(clock.pending, 0);
@@ -205,7 +205,7 @@ test('a connection that nobody answers ends after 10 s, marked or plain', { time
 
 test('F5 a private address that is not past the tunnel is tried in it, and no other one', async (t) => {
   const plain: string[] = [];
-  const { wayOut, devices, marked, port } = await scene(t, {
+  const { dialer, devices, marked, port } = await scene(t, {
     fails: 9,
     plainly: async (address, toPort) => {
       plain.push(`${address}:${toPort}`);
@@ -213,7 +213,7 @@ test('F5 a private address that is not past the tunnel is tried in it, and no ot
     },
   });
   devices.push(FULL);
-  await assert.rejects(wayOut.connect({ host: '198.51.100.9', port: 1, signal: free }), {
+  await assert.rejects(dialer.connect({ host: '198.51.100.9', port: 1, signal: free }), {
     code: 'ERR_STORE_UNAVAILABLE',
   });
   for (const [address, inside] of [
@@ -226,7 +226,7 @@ test('F5 a private address that is not past the tunnel is tried in it, and no ot
   ] as const)
     assert.equal(mayBeInside(address), inside, address);
   assert.equal(plain.length, 0);
-  const socket = await wayOut.connect({ host: '10.64.0.7', port, signal: free });
+  const socket = await dialer.connect({ host: '10.64.0.7', port, signal: free });
   assert.equal(String((await once(socket, 'data'))[0]), 'hello');
   assert.deepEqual(plain, [`10.64.0.7:${port}`]);
   assert.deepEqual(marked, [`tcp 198.51.100.9:1 ${MARK}`, `tcp 10.64.0.7:${port} ${MARK}`]);
@@ -234,9 +234,9 @@ test('F5 a private address that is not past the tunnel is tried in it, and no ot
 
 test('a name server that drops questions for AAAA costs 300 ms, not its whole time', { timeout: 60_000 }, async (t) => {
   const clock = createFakeClock();
-  const { wayOut, devices } = await scene(t, { deaf: 28, clock });
+  const { dialer, devices } = await scene(t, { deaf: 28, clock });
   devices.push(FULL);
-  const connecting = wayOut.connect({ host: 'store.example.org', port: 1, signal: free });
+  const connecting = dialer.connect({ host: 'store.example.org', port: 1, signal: free });
   while (clock.pending < 2) await settle(1);
   await clock.advance(300);
   (await connecting).destroy();

@@ -1,0 +1,98 @@
+/** The one composition: stores, names, packets and WireGuard as daemon, doctor, init and plugin test get them, so that all of them ask in the same way (F70). */
+import { join } from 'node:path';
+import type { CaptureModule, Clock, Logger, WireGuardControl } from '../api/index.js';
+import type { LoadedConfig } from '../config/index.js';
+import type { PreloadedModules } from '../host/module-shape.js';
+import { createPluginHost, type PluginHost, type PluginHostOptions } from '../host/plugin-host.js';
+import { createDialer, type Dialer } from '../underlay/dialer.js';
+import { fullTunnel, type TunnelDevice } from '../underlay/full-tunnel.js';
+import { createUnderlays, type Underlay, type UnderlayDevice } from '../underlay/underlay.js';
+import { openWireGuardControl } from '../wireguard/index.js';
+
+/** How long all devices may take to be read; one that cannot be read stands in nobody's way. */
+const READ_MS = 3_000;
+
+export interface CompositionOptions extends Pick<PluginHostOptions, 'onStoreCall' | 'mostPauseMs' | 'scratchFolder'> {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Absent: there is none. */
+  readonly loaded?: LoadedConfig;
+  /** Default: the modules of the program itself. */
+  readonly preloaded?: PreloadedModules;
+  /** Devices whose tunnels may cover everything, as they are now. Default: those of the configuration, or all where there is none, as
+   * WireGuard shows them at the start. */
+  devices?(): Iterable<TunnelDevice>;
+}
+
+export interface Composition extends AsyncDisposable {
+  readonly control: WireGuardControl;
+  /** Loaded once. Errors: those of the plugin host's loadCapture. */
+  capture(): Promise<CaptureModule>;
+  /** Stores of this configuration; their connections, and their children's, get past a full tunnel. */
+  host(loaded: LoadedConfig | undefined): PluginHost;
+  readonly resolve: Dialer['resolve'];
+  /** Errors: those of capture. */
+  underlay(device: UnderlayDevice): Promise<Underlay>;
+}
+
+/** Errors: none; what is missing is said by the member that needs it. */
+export async function openComposition(options: CompositionOptions): Promise<Composition> {
+  const { clock, logger, loaded } = options;
+  const control = openWireGuardControl({ logger, clock });
+  const found = options.devices ? [] : await readDevices(control, clock, loaded);
+  const devices = options.devices?.bind(options) ?? (() => found);
+
+  let loading: Promise<CaptureModule> | undefined;
+  const capture = (): Promise<CaptureModule> => {
+    loading ??= createHost(options, loaded).loadCapture(loaded?.config.capture ?? 'auto');
+    return loading;
+  };
+  // A tool on a host without full tunnel needs no capture for its stores.
+  const marking = options.devices || fullTunnel(found) ? await capture().catch(() => undefined) : undefined;
+  const dialer = createDialer({ clock, logger, capture: marking ?? { name: 'none' }, devices });
+  let underlays: ReturnType<typeof createUnderlays> | undefined;
+
+  return {
+    control,
+    capture,
+    host: (wanted) => createHost(options, wanted, dialer),
+    resolve: dialer.resolve,
+    async underlay(device) {
+      underlays ??= createUnderlays({ clock, logger, capture: await capture() });
+      return underlays(device);
+    },
+    [Symbol.asyncDispose]: () => control[Symbol.asyncDispose](),
+  };
+}
+
+/** A plugin host without any way past a tunnel: for what opens no connection. */
+export function createHost(
+  options: Omit<CompositionOptions, 'loaded' | 'devices'>,
+  loaded: LoadedConfig | undefined,
+  dialer?: Dialer,
+): PluginHost {
+  const { clock, logger, preloaded, onStoreCall, mostPauseMs, scratchFolder } = options;
+  return createPluginHost({
+    clock,
+    logger,
+    ...(loaded
+      ? { configDir: join(loaded.config.file, '..'), explain: loaded.explain, checkSettings: loaded.checkSettings }
+      : {}),
+    ...(preloaded ? { preloaded } : {}),
+    ...(onStoreCall ? { onStoreCall } : {}),
+    ...(mostPauseMs ? { mostPauseMs } : {}),
+    ...(scratchFolder ? { scratchFolder } : {}),
+    ...(dialer ? { connect: dialer.connect, firewallMark: () => dialer.firewallMark() } : {}),
+  });
+}
+
+async function readDevices(
+  control: WireGuardControl,
+  clock: Clock,
+  loaded: LoadedConfig | undefined,
+): Promise<readonly TunnelDevice[]> {
+  using limit = clock.deadline(READ_MS);
+  const names = loaded ? [...loaded.config.interfaces.keys()] : await control.devices(limit).catch(() => []);
+  const read = await Promise.allSettled(names.map((name) => control.device(name, limit)));
+  return read.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+}

@@ -1,0 +1,78 @@
+/** One device of a daemon while it is served: lock, kept state, control socket, and its controllers. */
+import { setMaxListeners } from 'node:events';
+import { join } from 'node:path';
+import { StunmeshError } from '../api/index.js';
+import type { Config } from '../config/index.js';
+import { type ControlServer, openControlServer } from '../control/server.js';
+import type { Snapshot } from '../control/snapshot.js';
+import type { Controllers } from '../controllers/device-components.js';
+import { createEngine, type Engine } from '../controllers/device-session.js';
+import { createDiscovery } from '../controllers/publish/gather.js';
+import type { DeviceEntry } from '../peers/peer-table.js';
+import type { createStateKeeper } from '../peers/saved-state.js';
+import { takeLock } from '../runtime/lock.js';
+import { createRollback } from '../runtime/rollback.js';
+import type { MetricsHub } from '../telemetry/metrics-hub.js';
+import type { Underlay } from '../underlay/underlay.js';
+
+export interface DeviceParts
+  extends Pick<Controllers, 'clock' | 'logger' | 'control' | 'writer' | 'emit' | 'stores' | 'resolve'> {
+  readonly metrics: MetricsHub;
+  readonly state: ReturnType<typeof createStateKeeper>;
+  underlay(device: DeviceEntry): Promise<Underlay>;
+  snapshot(device: DeviceEntry): Snapshot;
+  /** As configured now. */
+  config(): Config;
+  onCloseError(error: unknown): void;
+}
+
+export interface ServedDevice extends AsyncDisposable {
+  readonly entry: DeviceEntry;
+  readonly engine: Engine;
+  readonly server: ControlServer;
+}
+
+/** Errors: those of the lock and of the control socket; nothing stays open then. `opened` is called before anything runs. */
+export async function serveDevice(
+  parts: DeviceParts,
+  entry: DeviceEntry,
+  opened: (server: ControlServer) => void,
+): Promise<ServedDevice> {
+  await using closing = createRollback(parts.onCloseError);
+  const { runDir } = parts.config();
+  closing.use(await takeLock(join(runDir, `${entry.name}.lock`)));
+  await parts.state.restore(entry);
+  const server = closing.use(await openControlServer(join(runDir, `${entry.name}.sock`), () => parts.snapshot(entry)));
+  opened(server);
+  const stopping = new AbortController();
+  // Every call under way for some peer listens; Node would warn of a leak at the eleventh.
+  setMaxListeners(0, stopping.signal);
+  const controllers = { ...(await controllersOf(parts, entry)), signal: stopping.signal };
+  const engine = createEngine(controllers, entry, () => parts.state.save(entry));
+  closing.defer(() => parts.state.flush(entry));
+  const ended = engine.run();
+  closing.defer(async () => {
+    stopping.abort(new StunmeshError('ERR_CLOSED', 'stunmesh is stopping'));
+    await ended;
+  });
+  return { entry, engine, server, ...closing.keep() };
+}
+
+async function controllersOf(parts: DeviceParts, entry: DeviceEntry): Promise<Omit<Controllers, 'signal'>> {
+  const { metrics, clock, logger, control, writer, emit, stores, resolve, config } = parts;
+  const underlay = await parts.underlay(entry);
+  const discovery = createDiscovery({ underlay, clock, resolve, servers: () => config().stun.addresses });
+  return {
+    clock,
+    logger,
+    control,
+    writer,
+    emit,
+    stores,
+    resolve,
+    underlay,
+    ...discovery,
+    discover: (_, family, signal) => metrics.discovery(entry.name, family, discovery.discover(entry, family, signal)),
+    settings: config,
+  };
+}

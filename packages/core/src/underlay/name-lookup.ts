@@ -1,0 +1,99 @@
+/** Names to addresses past a tunnel that takes over the default way: name servers are asked with the device's mark too. */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { type CaptureModule, type Clock, type Endpoint, type Family, StunmeshError } from '../api/index.js';
+import { parseAddress } from '../net/index.js';
+import { createDnsClient } from './dns-client.js';
+import { markTo, type TunnelDevice } from './full-tunnel.js';
+import { createResolver, type Resolver } from './resolver.js';
+
+/** Once one family has addresses, the other has so long: some servers drop questions for AAAA. RFC 8305 section 3 waits 50 ms. */
+const OTHER_FAMILY_MS = 300;
+const DNS_PORT = 53;
+
+export interface NameLookupOptions {
+  readonly clock: Clock;
+  readonly capture: Pick<CaptureModule, 'openDatagramSocket'>;
+  /** The devices as they are now. */
+  devices(): Iterable<TunnelDevice>;
+  /** Whether some device takes over the default way now. */
+  tunnelled(): boolean;
+  /** Stand-ins (tests). */
+  readonly resolvConf?: string;
+  readonly hostsFile?: string;
+  /** Whom the system asks, "192.0.2.53:53". */
+  readonly nameServers?: readonly string[];
+}
+
+export interface NameLookup {
+  readonly resolve: Resolver;
+  /** Of both families, of a number itself. Errors: those of `resolve`. */
+  addressesOf(host: string, signal: AbortSignal): Promise<readonly string[]>;
+}
+
+export function createNameLookup(options: NameLookupOptions): NameLookup {
+  const { clock, hostsFile, nameServers: systems } = options;
+  const { openDatagramSocket } = options.capture;
+  const ask = createDnsClient({
+    clock,
+    async open(to, onMessage, onFault) {
+      if (!openDatagramSocket) throw new StunmeshError('ERR_INTERNAL', 'this capture opens no marked socket');
+      const firewallMark = markTo(to.address, options.devices());
+      return openDatagramSocket({ to, firewallMark, onMessage, onFault });
+    },
+  });
+
+  /** Undefined: no name server is behind a tunnel that takes over the default way. */
+  const askMarked = (host: string, family: Family, signal: AbortSignal): Promise<readonly string[]> | undefined => {
+    if (!options.tunnelled() || !openDatagramSocket) return undefined;
+    const servers = nameServers(options.resolvConf ?? '/etc/resolv.conf');
+    if (!servers.some(({ address }) => markTo(address, options.devices()) !== 0)) return undefined;
+    return ask(host, family, servers, signal);
+  };
+
+  const resolve = createResolver({
+    ask: askMarked,
+    ...(hostsFile ? { hostsFile } : {}),
+    ...(systems ? { nameServers: systems } : {}),
+  });
+
+  return {
+    resolve,
+    async addressesOf(host, signal) {
+      if (isIP(host) !== 0) return [host];
+      const over = new AbortController();
+      const end = (): void => over.abort(signal.reason);
+      signal.addEventListener('abort', end, { once: true });
+      try {
+        const asked = ([4, 6] as const).map(async (family) => {
+          const addresses = await resolve(host, family, over.signal);
+          if (addresses.length > 0) clock.sleep(OTHER_FAMILY_MS, over.signal).then(end, () => undefined);
+          return addresses;
+        });
+        const found = await Promise.allSettled(asked);
+        signal.throwIfAborted();
+        const addresses = found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
+        if (addresses.length > 0) return addresses;
+        const reason = found.find((each) => each.status === 'rejected')?.reason;
+        throw reason ?? new StunmeshError('ERR_RESOLVE', `${host} has no address`);
+      } finally {
+        signal.removeEventListener('abort', end);
+        over.abort();
+      }
+    },
+  };
+}
+
+/** resolv.conf(5); read afresh each time, as a network that is joined brings others. */
+function nameServers(file: string): readonly Endpoint[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    return [];
+  }
+  return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].flatMap(([, address = '']) => {
+    const bytes = parseAddress(address);
+    return bytes ? [{ family: bytes.length === 4 ? 4 : 6, address, port: DNS_PORT } as const] : [];
+  });
+}

@@ -110,7 +110,10 @@ export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: 
     discovered: async () => (await network).settled(),
     stateChanged,
   });
-  const nat = createNatWatch(c, device, () => void publish.flush(device));
+  const nat = createNatWatch(c, device, () => {
+    stateChanged();
+    void publish.flush(device);
+  });
   const rhythm = createRefresh(c, device, {
     bootstrap,
     publish,

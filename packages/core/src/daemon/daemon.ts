@@ -110,7 +110,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     emit,
     metrics,
     resolve,
-    state: createStateKeeper({ read: readStateFile, write: writeStateFile }, config.stateDir, logger),
+    state: createStateKeeper({ read: readStateFile, write: writeStateFile }, config.stateDir, {
+      logger,
+      wallNow: clock.wallNow,
+    }),
     underlay,
     snapshot,
     config: () => config,

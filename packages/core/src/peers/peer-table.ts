@@ -75,10 +75,15 @@ export interface PeerEntry {
   /** When a failed or refused write may be tried again, by store, and how often it failed. */
   /** By store. `untried`: the store is down, and the write follows its pauses. */
   readonly publishRetry: Map<string, { readonly at: number; readonly failures: number; readonly untried: boolean }>;
+  /** Of our records for this peer alone: the last `t`, and by how much their generation is ahead of the device's (F78). */
+  ownTime: number | undefined;
+  generationAhead: number;
   /** `t` of the record that last proved itself by a handshake (F21). */
   floor: number | undefined;
   /** The last endpoint that life was seen with. */
   proven: Endpoint | undefined;
+  /** The same from the state file, before it was looked at as a record's endpoints are (F19). */
+  restored: Endpoint | undefined;
   /** The last endpoint that we wrote, and when (monotonic). */
   lastWrite: { readonly endpoint: Endpoint; readonly at: number } | undefined;
   /** No endpoint is written before this: WireGuard followed the peer by itself, or another program wrote one. */
@@ -194,8 +199,11 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     published: new Map(),
     publishing: new Set(),
     publishRetry: new Map(),
+    ownTime: undefined,
+    generationAhead: 0,
     floor: undefined,
     proven: undefined,
+    restored: undefined,
     lastWrite: undefined,
     handsOffUntil: 0,
     nextReadAt: now,

@@ -1,12 +1,19 @@
 /** What outlives the process: our own record's time and count, and what proved itself for each peer. */
 import { join } from 'node:path';
 import type { Logger } from '../api/index.js';
+import { formatNatCode, parseNatCode } from '../nat/code.js';
 import { formatEndpoint, parseEndpoint } from '../net/index.js';
+import { clampOwnTime } from '../record/freshness.js';
 import { type Coalesced, createCoalesced } from '../runtime/coalesce.js';
 import type { DeviceEntry } from './peer-table.js';
 
+/** A generation grows by one at a time; a larger one was never counted. */
+const MOST_GENERATION = 2 ** 31;
+
 interface PeerState {
   readonly floor?: number;
+  /** The last `t` of our records for it, where it is ahead of the device's. */
+  readonly t?: number;
   readonly proven?: string;
   /** It answered an echo once: a daemon that starts on a dead tunnel need not wait for a passive keepalive to tell. */
   readonly echo?: true;
@@ -16,6 +23,8 @@ export interface DeviceState {
   readonly version: 1;
   readonly t?: number;
   readonly n: number;
+  /** How the NATs behave, as records tell it, and the reflexive address that this was found with; by family ("ipv4"). */
+  readonly nat?: Readonly<Record<string, { readonly address: string; readonly code: string }>>;
   /** By public key. */
   readonly peers: Readonly<Record<string, PeerState>>;
 }
@@ -23,33 +32,62 @@ export interface DeviceState {
 export function createDeviceState(device: DeviceEntry): DeviceState {
   const peers: Record<string, PeerState> = {};
   for (const peer of device.peers) {
-    if (peer.floor === undefined && !peer.proven && !peer.answersEcho) continue;
-    peers[peer.publicKey] = {
+    const proven = peer.proven ?? peer.restored;
+    const ahead = peer.ownTime !== undefined && peer.ownTime > (device.lastT ?? -1) ? peer.ownTime : undefined;
+    const state: PeerState = {
       ...(peer.floor === undefined ? {} : { floor: peer.floor }),
-      ...(peer.proven ? { proven: formatEndpoint(peer.proven) } : {}),
+      ...(ahead === undefined ? {} : { t: ahead }),
+      ...(proven ? { proven: formatEndpoint(proven) } : {}),
       ...(peer.answersEcho ? { echo: true } : {}),
     };
+    if (Object.keys(state).length > 0) peers[peer.publicKey] = state;
   }
-  return { version: 1, ...(device.lastT === undefined ? {} : { t: device.lastT }), n: device.n, peers };
+  const nat = Object.fromEntries(
+    [...device.nat].map(([family, { address, summary }]) => [
+      `ipv${family}`,
+      { address, code: formatNatCode(new Map([[family, summary]])) },
+    ]),
+  );
+  return {
+    version: 1,
+    ...(device.lastT === undefined ? {} : { t: device.lastT }),
+    n: device.n,
+    ...(device.nat.size === 0 ? {} : { nat }),
+    peers,
+  };
 }
 
-/** Puts a stored state into the table; what does not fit is passed over, member by member. False: it is no state of ours. */
-export function restoreDeviceState(device: DeviceEntry, value: unknown): boolean {
+/** Puts a stored state into the table; what does not fit is passed over, member by member, and no time is believed that is far ahead
+ * of the clock (`wallNow`: milliseconds since 1970). False: it is no state of ours. */
+export function restoreDeviceState(device: DeviceEntry, value: unknown, wallNow: number): boolean {
   if (!isObject(value) || value['version'] !== 1) return false;
   const whole = (member: unknown): member is number =>
     typeof member === 'number' && Number.isSafeInteger(member) && member >= 0;
-  if (whole(value['t'])) device.lastT = value['t'];
-  if (whole(value['n'])) device.n = value['n'];
+  const time = (member: unknown) => (whole(member) ? clampOwnTime(member, wallNow / 1000) : undefined);
+  device.lastT = time(value['t']) ?? device.lastT;
+  if (whole(value['n']) && value['n'] < MOST_GENERATION) device.n = value['n'];
+  restoreNat(device, value['nat']);
   const { peers } = value;
   if (!isObject(peers)) return true;
   for (const peer of device.peers) {
     const stored = peers[peer.publicKey];
     if (!isObject(stored)) continue;
-    if (whole(stored['floor'])) peer.floor = stored['floor'];
+    peer.floor = time(stored['floor']) ?? peer.floor;
+    peer.ownTime = time(stored['t']) ?? peer.ownTime;
     if (stored['echo'] === true) peer.answersEcho = true;
-    if (typeof stored['proven'] === 'string') peer.proven = parseEndpoint(stored['proven']);
+    if (typeof stored['proven'] === 'string') peer.restored = parseEndpoint(stored['proven']);
   }
   return true;
+}
+
+function restoreNat(device: DeviceEntry, nat: unknown): void {
+  if (!isObject(nat)) return;
+  for (const family of [4, 6] as const) {
+    const stored = nat[`ipv${family}`];
+    if (!isObject(stored) || typeof stored['address'] !== 'string' || typeof stored['code'] !== 'string') continue;
+    const summary = parseNatCode(stored['code']).get(family);
+    if (summary) device.nat.set(family, { address: stored['address'], summary });
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -70,7 +108,11 @@ export interface StateFiles {
 }
 
 /** DEVICE.json in `stateDir`. A file that cannot be read or written costs a line in the log and nothing else. */
-export function createStateKeeper(files: StateFiles, stateDir: string, logger: Logger): StateKeeper {
+export function createStateKeeper(
+  files: StateFiles,
+  stateDir: string,
+  { logger, wallNow }: { readonly logger: Logger; wallNow(): number },
+): StateKeeper {
   const jobs = new Map<DeviceEntry, Coalesced>();
   let complained = false;
   const path = (device: DeviceEntry) => join(stateDir, `${device.name}.json`);
@@ -92,7 +134,7 @@ export function createStateKeeper(files: StateFiles, stateDir: string, logger: L
     async restore(device) {
       try {
         const value = await files.read(path(device));
-        if (value !== undefined && !restoreDeviceState(device, value)) {
+        if (value !== undefined && !restoreDeviceState(device, value, wallNow())) {
           logger.warn({ device: device.name, file: path(device) }, 'state file of another kind ignored');
         }
       } catch (error) {

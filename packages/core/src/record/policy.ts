@@ -3,16 +3,20 @@ import { type Device, type Endpoint, type PublicKey, StunmeshError } from '../ap
 import { formatEndpoint, sameEndpoint } from '../net/index.js';
 import { fingerprint, type ParsedRecord } from './endpoint-record.js';
 
-export interface AcceptanceInput {
-  readonly record: ParsedRecord;
-  readonly peer: PublicKey;
+/** Where this host stands: what no endpoint of a peer may lead back to. */
+export interface OwnPlace {
   readonly own: Device;
-  /** The endpoints that we publish now. */
-  readonly published: readonly Endpoint[];
   /** This host's own addresses. */
   readonly ownAddresses: readonly string[];
   /** The interface by which packets to an address leave; undefined: unknown or none. */
   routeOf(address: string): Promise<string | undefined>;
+}
+
+export interface AcceptanceInput extends OwnPlace {
+  readonly record: ParsedRecord;
+  readonly peer: PublicKey;
+  /** The endpoints that we publish now. */
+  readonly published: readonly Endpoint[];
 }
 
 /** The record without the endpoints that must not be used, each named in `problems`.
@@ -25,7 +29,7 @@ export async function acceptRecord(input: AcceptanceInput): Promise<ParsedRecord
   for (const name of ['ipv4', 'ipv6'] as const) {
     const endpoint = record[name];
     if (!endpoint) continue;
-    const reason = await refusal(input, endpoint);
+    const reason = await refusedHere(endpoint, input);
     if (reason === undefined) accepted[name] = endpoint;
     else problems.push(`its ${name} is ${reason}`);
   }
@@ -56,7 +60,8 @@ function refuseReflected({ record, peer, own, published }: AcceptanceInput): voi
   if (endpoints.length > 0 && endpoints.every(same)) throw reflected('equals the endpoint that we publish ourselves');
 }
 
-async function refusal(input: AcceptanceInput, endpoint: Endpoint): Promise<string | undefined> {
+/** Why no packet for a peer may be sent to this endpoint from here, in a phrase; undefined: nothing is against it. */
+export async function refusedHere(endpoint: Endpoint, input: OwnPlace): Promise<string | undefined> {
   if (endpoint.port === input.own.listenPort && input.ownAddresses.includes(endpoint.address)) {
     return `${formatEndpoint(endpoint)}, this very host and port`;
   }

@@ -208,7 +208,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     },
     clock.now(),
   );
-  if (options.state !== undefined) restoreDeviceState(device, options.state);
+  if (options.state !== undefined) restoreDeviceState(device, options.state, clock.wallNow());
 
   capture.setInterfaces([
     ...INTERFACES,

@@ -226,7 +226,7 @@ test('F21 floor and proven endpoint outlive a restart', async () => {
   const state = first.state();
   const second = createHarness({ state });
   assert.equal(second.entry().floor, first.entry().floor);
-  assert.deepEqual(second.entry().proven, first.entry().proven);
+  assert.deepEqual(second.entry().restored, first.entry().proven);
 });
 
 test('a record of ours that is newer than we remember warns of a second host with our key; a lost state file does not', async () => {

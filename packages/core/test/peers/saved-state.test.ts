@@ -13,30 +13,31 @@ function device() {
   const h = createHarness();
   return createDeviceEntry(h.device.config, 0);
 }
+const WALL = Date.UTC(2027, 0, 1);
 const key = keyPair('peer 0').publicKey;
 
 test('a state of another kind is refused whole', () => {
   for (const value of [undefined, null, 3, 'state', [], {}, { version: 2, n: 7 }])
-    assert.equal(restoreDeviceState(device(), value), false, JSON.stringify(value));
+    assert.equal(restoreDeviceState(device(), value, WALL), false, JSON.stringify(value));
 });
 
 test('members that do not fit are passed over one by one', () => {
   const entry = device();
   const peers = { [key]: { floor: -1, echo: 'yes', proven: 'nowhere' }, other: 3 };
-  assert.equal(restoreDeviceState(entry, { version: 1, t: '5', n: 1.5, peers }), true);
+  assert.equal(restoreDeviceState(entry, { version: 1, t: '5', n: 1.5, peers }, WALL), true);
   assert.deepEqual([entry.lastT, entry.n], [undefined, 0]);
   assert.deepEqual(
-    [entry.peers[0]?.floor, entry.peers[0]?.answersEcho, entry.peers[0]?.proven],
+    [entry.peers[0]?.floor, entry.peers[0]?.answersEcho, entry.peers[0]?.restored],
     [undefined, false, undefined],
   );
-  assert.equal(restoreDeviceState(entry, { version: 1, t: 5, n: 2, peers: [] }), true);
+  assert.equal(restoreDeviceState(entry, { version: 1, t: 5, n: 2, peers: [] }, WALL), true);
   assert.deepEqual([entry.lastT, entry.n], [5, 2]);
-  assert.equal(restoreDeviceState(entry, { version: 1, n: 2, peers: { [key]: 'x' } }), true);
+  assert.equal(restoreDeviceState(entry, { version: 1, n: 2, peers: { [key]: 'x' } }, WALL), true);
   const good = { [key]: { floor: 9, echo: true, proven: '192.0.2.1:5' } };
-  assert.equal(restoreDeviceState(entry, { version: 1, n: 2, peers: good }), true);
+  assert.equal(restoreDeviceState(entry, { version: 1, n: 2, peers: good }, WALL), true);
   const [peer] = entry.peers;
   assert.deepEqual(
-    [peer?.floor, peer?.answersEcho, peer?.proven && formatEndpoint(peer.proven)],
+    [peer?.floor, peer?.answersEcho, peer?.restored && formatEndpoint(peer.restored)],
     [9, true, '192.0.2.1:5'],
   );
 });
@@ -49,7 +50,7 @@ function keeper(files: Partial<StateFiles>) {
     write: async (_path, value) => void written.push(value),
     ...files,
   };
-  return { logger, written, keeper: createStateKeeper(all, '/state', logger) };
+  return { logger, written, keeper: createStateKeeper(all, '/state', { logger, wallNow: () => WALL }) };
 }
 
 test('a file that cannot be read, and one of another kind, cost a line each', async () => {
@@ -98,8 +99,8 @@ test('what is kept of each peer is what is known of it, and a peer of whom nothi
   for (const known of [{ floor: 0 }, { proven: parseEndpoint('192.0.2.1:5') }, { answersEcho: true }]) {
     Object.assign(peer, { floor: undefined, proven: undefined, answersEcho: false }, known);
     const again = device();
-    assert.equal(restoreDeviceState(again, JSON.parse(JSON.stringify(createDeviceState(entry)))), true);
-    const { floor, proven, answersEcho } = again.peers[0] ?? {};
+    assert.equal(restoreDeviceState(again, JSON.parse(JSON.stringify(createDeviceState(entry))), WALL), true);
+    const { floor, restored: proven, answersEcho } = again.peers[0] ?? {};
     assert.deepEqual(
       { floor, proven, answersEcho, t: again.lastT },
       { floor: undefined, proven: undefined, answersEcho: false, ...known, t: 5 },

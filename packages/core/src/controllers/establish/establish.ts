@@ -1,19 +1,18 @@
 /** Reads peers' records and connects the peers that need it; a healthy one is left alone (F13, F16, F23). */
-import { type Endpoint, isStunmeshError, StunmeshError } from '../../api/index.js';
-import { formatEndpoint, sameEndpoint } from '../../net/index.js';
+import type { Endpoint } from '../../api/index.js';
+import { sameEndpoint } from '../../net/index.js';
 import { candidates, DWELL_MS, SESSION_DWELL_MS } from '../../paths/check-list.js';
 import { hasSession, onRecordChange } from '../../peers/health.js';
 import type { DeviceEntry, PeerEntry } from '../../peers/peer-table.js';
-import { createFault, isUnsettled } from '../../peers/peer-table.js';
-import { type ParsedRecord, parseRecord } from '../../record/endpoint-record.js';
+import { isUnsettled } from '../../peers/peer-table.js';
+import type { ParsedRecord } from '../../record/endpoint-record.js';
 import { freshness } from '../../record/freshness.js';
-import { acceptRecord } from '../../record/policy.js';
-import { storeKey } from '../../record/store-key.js';
 import { patience } from '../../runtime/backoff.js';
 import { type Coalesced, createCoalesced } from '../../runtime/coalesce.js';
 import { setPhase } from '../bootstrap/device-observer.js';
-import type { Controllers, NamedStore } from '../device-components.js';
+import type { Controllers } from '../device-components.js';
 import { allowedPunches, type Connector, WRITE_GAP_MS } from './attempt.js';
+import { noteFault, readOne, screenRestored } from './reading.js';
 
 const QUICK_ATTEMPTS = 3;
 const QUICK_GAP_MS = 1_000;
@@ -153,72 +152,6 @@ export function createEstablish(c: Controllers, parts: EstablishParts): Establis
   };
 }
 
-/** The record where it is another than before; undefined where not. Failures stay with the peer. */
-async function readOne(
-  c: Controllers,
-  device: DeviceEntry,
-  peer: PeerEntry,
-  store: NamedStore,
-): Promise<ParsedRecord | undefined> {
-  const { facts, channel } = device.facts && peer.channel ? { facts: device.facts, channel: peer.channel } : {};
-  if (!facts || !channel) return undefined;
-  try {
-    const sealed = await store.get(storeKey(peer.publicKey, facts.publicKey), { signal: c.signal });
-    peer.reads += 1;
-    if (sealed === undefined) {
-      peer.remote.delete(store.name);
-      settleFault(peer, store.name);
-      return undefined;
-    }
-    const record = await acceptRecord({
-      record: parseRecord(channel.open(sealed)),
-      peer: peer.publicKey,
-      own: facts,
-      published: [...device.mappings.values()].map((m) => m.endpoint),
-      ownAddresses: await c.underlay.ownAddresses(),
-      routeOf: async (to) => (await c.underlay.routeTo(to))?.interface,
-    });
-    const changed = keepRecord(c, device, peer, store, record);
-    if (record.problems.length > 0) {
-      const problem = new StunmeshError(
-        'ERR_RECORD_ENDPOINT',
-        `part of the peer's record is not used: ${record.problems.join('; ')}`,
-      );
-      noteFault(c, device, peer, problem, `cannot use all of the record in store "${store.name}"`, store.name);
-    } else settleFault(peer, store.name);
-    return changed ? record : undefined;
-  } catch (error) {
-    noteFault(c, device, peer, error, `cannot use the record in store "${store.name}"`, store.name);
-    return undefined;
-  }
-}
-
-/** True when it is another than before. */
-function keepRecord(
-  c: Controllers,
-  device: DeviceEntry,
-  peer: PeerEntry,
-  store: NamedStore,
-  record: ParsedRecord,
-): boolean {
-  const before = peer.remote.get(store.name)?.record;
-  peer.remote.set(store.name, { record, store: store.name, readAt: c.clock.wallNow() });
-  if (
-    before &&
-    before.t === record.t &&
-    sameEndpoint(before.ipv4, record.ipv4) &&
-    sameEndpoint(before.ipv6, record.ipv6)
-  )
-    return false;
-  c.emit('record', device, peer, {
-    store: store.name,
-    ...(record.ipv4 ? { ipv4: formatEndpoint(record.ipv4) } : {}),
-    ...(record.ipv6 ? { ipv6: formatEndpoint(record.ipv6) } : {}),
-    ...(record.t === undefined ? {} : { t: record.t }),
-  });
-  return true;
-}
-
 async function connectOnce(c: Controllers, connector: Connector, device: DeviceEntry, peer: PeerEntry): Promise<void> {
   const now = c.clock.now();
   const quick = peer.quickAttempts > 0;
@@ -226,6 +159,7 @@ async function connectOnce(c: Controllers, connector: Connector, device: DeviceE
   const gapMs = patience(now - peer.unconnectedSince, ATTEMPT_GAP_MS, MOST_GAP_MS);
   peer.nextKickAt = now + (quick && peer.quickAttempts > 0 ? QUICK_GAP_MS : gapMs);
   if (!isUnsettled(peer)) return;
+  await screenRestored(c, device, peer);
   const endpoints = candidatesOf(c, device, peer);
   if (endpoints.length === 0) return;
   // While attempts come often the next candidate need not wait for one.
@@ -270,28 +204,4 @@ function readGap(c: Controllers, peer: PeerEntry): number {
 
 function bearable(c: Controllers, store: string): number {
   return c.stores.get(store)?.traits.minPollMs ?? 0;
-}
-
-/** A reading of this store was good. */
-function settleFault(peer: PeerEntry, store: string): void {
-  peer.told.delete(store);
-  if (peer.fault?.store === store) peer.fault = undefined;
-}
-
-function noteFault(
-  c: Controllers,
-  device: DeviceEntry,
-  peer: PeerEntry,
-  error: unknown,
-  what: string,
-  store?: string,
-): void {
-  if (c.signal.aborted) return;
-  const fault = isStunmeshError(error) ? error : new StunmeshError('ERR_INTERNAL', String(error), { cause: error });
-  // By its code: a store that is down fails in reading and in writing, with a sentence for each.
-  const repeated = (store === undefined ? peer.fault?.code : peer.told.get(store)) === fault.code;
-  if (store !== undefined) peer.told.set(store, fault.code);
-  peer.fault = createFault(fault, c.clock.wallNow(), store);
-  c.logger[repeated ? 'debug' : 'warn']({ device: device.name, peer: peer.name, error: fault }, what);
-  if (!repeated) c.emit('fault', device, peer, { code: fault.code, message: fault.message });
 }

@@ -2,12 +2,13 @@
 import { type Family, isStunmeshError, StunmeshError } from '../../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import { createFault, type DeviceEntry, isUnsettled, type Mapping, type PeerEntry } from '../../peers/peer-table.js';
-import { type EndpointRecord, fingerprint, formatRecord, parseRecord } from '../../record/endpoint-record.js';
+import { type EndpointRecord, fingerprint, formatRecord } from '../../record/endpoint-record.js';
 import { nextTime } from '../../record/freshness.js';
 import { storeKey } from '../../record/store-key.js';
 import { type Coalesced, createCoalesced } from '../../runtime/coalesce.js';
 import type { Controllers, NamedStore } from '../device-components.js';
-import { natCode, restoreNat } from '../refresh/nat-schedule.js';
+import { natCode } from '../refresh/nat-schedule.js';
+import { findOwnRecord, ownGeneration } from './own-record.js';
 import { dueAt } from './publish-due.js';
 
 const FIRST_RETRY_MS = 1_000;
@@ -181,59 +182,19 @@ async function flushStore(c: Controllers, on: PublishEvents, device: DeviceEntry
   if (!store || !device.facts || device.mappings.size === 0) return;
   const peers = device.peers.filter((peer) => peer.config.plugins.includes(store.name) && peer.channel && peer.wg);
   const unknown = peers.filter((peer) => !peer.published.has(store.name));
-  const knownT = device.lastT;
-  await Promise.all(unknown.map((peer) => findOwnRecord(c, device, peer, store, knownT)));
+  await Promise.all(unknown.map((peer) => findOwnRecord(c, device, peer, store)));
   const due = peers.filter((peer) => dueAt(c, device, peer, store.name) <= c.clock.now());
   if (due.length === 0) return;
-  const t = nextTime(c.clock.wallNow() / 1000, device.lastT, undefined);
+  const now = c.clock.wallNow() / 1000;
+  const t = nextTime(now, device.lastT);
   device.lastT = t;
+  await Promise.all(
+    due.map((peer) => {
+      peer.ownTime = nextTime(now, t - 1, peer.ownTime);
+      return write(c, device, peer, store, peer.ownTime);
+    }),
+  );
   on.stateChanged(device);
-  await Promise.all(due.map((peer) => write(c, device, peer, store, t)));
-}
-
-/** What the store already holds of ours: spares a write, and tells the last `t` after a lost state file. */
-async function findOwnRecord(
-  c: Controllers,
-  device: DeviceEntry,
-  peer: PeerEntry,
-  store: NamedStore,
-  /** The last `t` that this host remembers having used. */
-  knownT: number | undefined,
-): Promise<void> {
-  if (!device.facts || !peer.channel) return;
-  try {
-    const sealed = await store.get(storeKey(device.facts.publicKey, peer.publicKey), { signal: c.signal });
-    if (sealed === undefined) return;
-    const record = parseRecord(peer.channel.open(sealed));
-    if (record.f !== fingerprint(device.facts.publicKey)) return;
-    if (knownT !== undefined && record.t !== undefined && record.t > knownT) {
-      c.logger.warn(
-        { device: device.name, peer: peer.name },
-        'the store holds a newer record of ours that we did not write: does another host use the same WireGuard key?',
-      );
-    }
-    if (record.t !== undefined) device.lastT = Math.max(device.lastT ?? 0, record.t);
-    const { ipv4, ipv6, b } = record;
-    // A host that moved while it was down, and lost its state, says so by a larger count all the same.
-    const moved = [...device.mappings].some(([family, { endpoint }]) => {
-      const told = family === 4 ? ipv4 : ipv6;
-      return told !== undefined && !sameEndpoint(told, endpoint);
-    });
-    if (record.n !== undefined) device.n = Math.max(device.n, record.n + (moved ? 1 : 0));
-    restoreNat(device, 4, { address: ipv4?.address, code: b });
-    restoreNat(device, 6, { address: ipv6?.address, code: b });
-    peer.published.set(store.name, {
-      ...(ipv4 ? { ipv4 } : {}),
-      ...(ipv6 ? { ipv6 } : {}),
-      ...(record.t === undefined ? {} : { t: record.t }),
-      ...(b === undefined ? {} : { b }),
-      omitted: [],
-      at: c.clock.now() - Math.max(0, c.clock.wallNow() - (record.t ?? 0) * 1000),
-      wallAt: (record.t ?? 0) * 1000,
-    });
-  } catch {
-    // A damaged or unreadable record of ours is simply written anew; a store that is down shows at the write.
-  }
 }
 
 async function write(
@@ -254,7 +215,7 @@ async function write(
     ...(ipv4 ? { ipv4 } : {}),
     ...(ipv6 ? { ipv6 } : {}),
     t,
-    n: device.n,
+    n: ownGeneration(device, peer),
     f: fingerprint(facts.publicKey),
     ...(b === undefined ? {} : { b }),
   };

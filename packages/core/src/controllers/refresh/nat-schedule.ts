@@ -1,7 +1,7 @@
 /** Finds out in quiet moments how the NATs before a device behave, so that its records tell peers (F42: seldom, and with an off switch). */
 import type { Family } from '../../api/index.js';
 import type { NatSummary } from '../../nat/behaviour-types.js';
-import { formatNatCode, parseNatCode } from '../../nat/code.js';
+import { formatNatCode } from '../../nat/code.js';
 import type { DeviceEntry } from '../../peers/peer-table.js';
 import type { Controllers } from '../device-components.js';
 
@@ -102,16 +102,4 @@ export function natCode(device: DeviceEntry): string | undefined {
   for (const [family, { address, summary }] of device.nat)
     if (device.mappings.get(family)?.endpoint.address === address) summaries.set(family, summary);
   return formatNatCode(summaries) || undefined;
-}
-
-/** What our own record, found in a store after a restart, told of the address that we still have. */
-export function restoreNat(
-  device: DeviceEntry,
-  family: Family,
-  record: { readonly address: string | undefined; readonly code: string | undefined },
-): void {
-  const summary = parseNatCode(record.code).get(family);
-  if (!summary || record.address === undefined || device.nat.has(family)) return;
-  if (device.mappings.get(family)?.endpoint.address === record.address)
-    device.nat.set(family, { address: record.address, summary });
 }

@@ -159,7 +159,7 @@ test('servers that can tell nothing are not asked for ever', async () => {
   assert.equal(state.at.length, 1);
 });
 
-test('after a restart the record in the store says what was known, and is not written again', async () => {
+test('after a restart the state file says what was known, and the record is not written again', async () => {
   const former = setUp();
   await former.h.start();
   await former.h.advance(MINUTE);

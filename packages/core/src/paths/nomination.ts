@@ -1,0 +1,78 @@
+/** Which path WireGuard is to use, and which side says so: the smaller key, and the other one only where nothing came of it. */
+import type { Endpoint, Family } from '../api/index.js';
+import { sameEndpoint } from '../net/index.js';
+import type { Path } from './path.js';
+import { betterPath, choose, classOf } from './selection.js';
+
+/** So long the smaller key waits for a better class than that of the first valid path. */
+const NOMINATE_AFTER_MS = 100;
+/** So long the other side waits for the smaller key. */
+const OTHER_AFTER_MS = 2_000;
+
+export interface NominationRules {
+  readonly smaller: boolean;
+  readonly preferred: Family;
+  /** `upgrade` of the configuration: whether a live session may move. */
+  readonly upgrade: boolean;
+}
+
+export class Nomination {
+  readonly #rules: NominationRules;
+  #firstValidAt: number | undefined;
+  #nominated: Endpoint | undefined;
+  #lastSwitchAt: number | undefined;
+
+  constructor(rules: NominationRules) {
+    this.#rules = rules;
+  }
+
+  /** The pair is unsettled: nothing is nominated. */
+  reset(): void {
+    this.#firstValidAt = undefined;
+    this.#nominated = undefined;
+  }
+
+  onValid(now: number): void {
+    this.#firstValidAt ??= now;
+  }
+
+  /** What our next check there tells the peer. */
+  isNominated(endpoint: Endpoint): boolean {
+    return this.#rules.smaller && sameEndpoint(this.#nominated, endpoint);
+  }
+
+  /** Of an unsettled pair: the endpoint that the device should have now; undefined: leave it alone. */
+  unsettled(now: number, paths: readonly Path[]): Endpoint | undefined {
+    const { preferred } = this.#rules;
+    const present = paths.find(({ endpoint, state }) => state === 'valid' && sameEndpoint(endpoint, this.#nominated));
+    // Speed alone changes nothing until the tunnel is up: a moving endpoint delays the handshake.
+    const best = choose(paths, preferred);
+    const chosen = present && best && classOf(best, preferred) >= classOf(present, preferred) ? present : best;
+    if (!chosen || now < this.#from(chosen, paths)) return undefined;
+    this.#nominated = chosen.endpoint;
+    return chosen.endpoint;
+  }
+
+  /** When unsettled() may have another answer though nothing happens; undefined: never. */
+  nextAt(paths: readonly Path[]): number | undefined {
+    const best = choose(paths, this.#rules.preferred);
+    return best && this.#nominated === undefined ? this.#from(best, paths) : undefined;
+  }
+
+  /** Of a connected pair: the endpoint to move the session to (F48); counts as the switch of this minute. */
+  connected(now: number, paths: readonly Path[], present: Path): Endpoint | undefined {
+    if (!this.#rules.smaller || !this.#rules.upgrade) return undefined;
+    const better = betterPath(paths, this.#rules.preferred, present, { now, lastSwitchAt: this.#lastSwitchAt });
+    if (!better) return undefined;
+    this.#lastSwitchAt = now;
+    this.#nominated = better.endpoint;
+    return better.endpoint;
+  }
+
+  #from(chosen: Path, paths: readonly Path[]): number {
+    const first = this.#firstValidAt ?? Number.POSITIVE_INFINITY;
+    if (!this.#rules.smaller) return first + OTHER_AFTER_MS;
+    const classes = paths.map((path) => classOf(path, this.#rules.preferred));
+    return classOf(chosen, this.#rules.preferred) <= Math.min(...classes) ? first : first + NOMINATE_AFTER_MS;
+  }
+}

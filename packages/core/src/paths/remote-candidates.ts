@@ -1,0 +1,80 @@
+/** The candidates that a peer's record names, and why some are not tried (F45, F47). */
+import type { Endpoint, Family } from '../api/index.js';
+import { isPrivate } from '../nat/filtering.js';
+import { contains, formatEndpoint, type Prefix, parseAddress, sameEndpoint } from '../net/index.js';
+import { type EndpointRecord, refusedEndpoint } from '../record/endpoint-record.js';
+import type { CandidateType } from './check-message.js';
+import type { RemoteCandidate } from './path.js';
+
+export interface CandidateRules {
+  /** Prefixes of the links that this host is on, those of tunnels left out. */
+  readonly links: readonly Prefix[];
+  /** `interfaces.NAME.lan`: false for none, true for the links alone, prefixes in addition to them. */
+  readonly lan: boolean | readonly Prefix[];
+  /** Families that this device and this peer use. */
+  readonly families: ReadonlySet<Family>;
+  /** Why this endpoint must not be used (F19: its route leaves by the tunnel, this very host), in a phrase. */
+  refuse(endpoint: Endpoint): string | undefined;
+}
+
+export interface RemoteCandidates {
+  readonly candidates: readonly RemoteCandidate[];
+  /** "its LAN address 10.0.0.9:51820 is not on a link of ours". */
+  readonly problems: readonly string[];
+}
+
+/** Nothing of a record without `c`: its sender does not know checks. */
+export function remoteCandidates(record: EndpointRecord, rules: CandidateRules): RemoteCandidates {
+  const candidates: RemoteCandidate[] = [];
+  const problems: string[] = [];
+  for (const { what, type, endpoint } of named(record)) {
+    if (!rules.families.has(endpoint.family) || candidates.some((known) => sameEndpoint(known.endpoint, endpoint)))
+      continue;
+    const lan = isLan(endpoint, rules);
+    const strange = (type === 'host' || type === 'configured') && isPrivate(endpoint.address) && !lan;
+    const problem =
+      refusedEndpoint(endpoint) ??
+      rules.refuse(endpoint) ??
+      (type === 'host' && rules.lan === false ? 'not tried, since lan is off' : undefined) ??
+      (strange ? 'not on a link of ours, nor inside a prefix of lan' : undefined);
+    if (problem === undefined) candidates.push({ endpoint, type, lan });
+    else problems.push(`its ${what} ${formatEndpoint(endpoint)} is ${problem}`);
+  }
+  return { candidates, problems };
+}
+
+/** F47: on a link of ours, or inside a prefix that `lan` lists. */
+export function isLan(endpoint: Endpoint, { links, lan }: Pick<CandidateRules, 'links' | 'lan'>): boolean {
+  if (lan === false) return false;
+  const address = parseAddress(endpoint.address);
+  const prefixes = lan === true ? links : [...links, ...lan];
+  return address !== undefined && prefixes.some((prefix) => contains(prefix, address));
+}
+
+interface Named {
+  readonly what: string;
+  readonly type: CandidateType;
+  readonly endpoint: Endpoint;
+}
+
+/** In the order in which they are asked first. */
+function named({ ipv4, ipv6, c }: EndpointRecord): Named[] {
+  if (!c) return [];
+  const { lan4, secondLan4, lan6, mappedPort, pinholePort, configured4, configured6 } = c.candidates;
+  const list: (Omit<Named, 'endpoint'> & { endpoint: Endpoint | undefined })[] = [
+    { what: 'LAN address', type: 'host', endpoint: lan4 },
+    { what: 'LAN address', type: 'host', endpoint: lan6 },
+    { what: 'IPv6 address', type: 'reflexive', endpoint: ipv6 },
+    { what: 'IPv4 address', type: 'reflexive', endpoint: ipv4 },
+    { what: 'mapped port', type: 'mapped', endpoint: withPort(ipv4, mappedPort) },
+    { what: 'IPv6 pinhole', type: 'mapped', endpoint: withPort(ipv6, pinholePort) },
+    { what: 'configured address', type: 'configured', endpoint: configured4 },
+    { what: 'configured address', type: 'configured', endpoint: configured6 },
+    { what: 'LAN address', type: 'host', endpoint: secondLan4 },
+  ];
+  return list.flatMap(({ endpoint, ...rest }) => (endpoint ? [{ ...rest, endpoint }] : []));
+}
+
+function withPort(endpoint: Endpoint | undefined, port: number | undefined): Endpoint | undefined {
+  return endpoint && port !== undefined ? { ...endpoint, port } : undefined;
+}

@@ -1,0 +1,345 @@
+/** Two hosts behind two routers on simulated time: packets, connection tracking, a store, and the checks of both. */
+import assert from 'node:assert/strict';
+import type { Endpoint } from '#src/api/index.js';
+import { formatEndpoint, sameEndpoint } from '#src/net/index.js';
+import { HostCheckBudget, PeerCheckBudget } from '#src/paths/check-budget.js';
+import { type CheckSend, PeerChecks } from '#src/paths/peer-checks.js';
+import type { Session } from '#src/paths/session.js';
+import type { PathCode } from '#src/record/path-code.js';
+
+/** accept: takes in unsolicited packets for its own address, and remembers the flow. */
+export type RouterKind = 'drop' | 'accept';
+export type Mapping = 'preserving' | 'symmetric' | 'none';
+
+/** Entries of connection tracking that saw one direction only live so long (Linux: nf_conntrack_udp_timeout). */
+const ENTRY_MS = 30_000;
+const ASSURED_MS = 120_000;
+const PORT = 51_820;
+
+interface Flow {
+  readonly origin: 'host' | 'outside';
+  readonly remote: string;
+  readonly port: number;
+  replied: boolean;
+  until: number;
+}
+
+export class Router {
+  readonly address: string;
+  readonly kind: RouterKind;
+  readonly mapping: Mapping;
+  readonly #flows: Flow[] = [];
+  #nextPort = 1_953;
+
+  constructor(address: string, kind: RouterKind, mapping: Mapping) {
+    this.address = address;
+    this.kind = kind;
+    this.mapping = mapping;
+  }
+
+  /** The outer endpoint of a packet of the host to `remote`. */
+  outgoing(now: number, remote: Endpoint): Endpoint {
+    if (this.mapping === 'none') return this.#outer(PORT);
+    const name = formatEndpoint(remote);
+    const known = this.#alive(now).find((flow) => flow.origin === 'host' && flow.remote === name);
+    if (known) {
+      known.until = now + (known.replied ? ASSURED_MS : ENTRY_MS);
+      return this.#outer(known.port);
+    }
+    const taken = (port: number) => this.#alive(now).some((flow) => flow.remote === name && flow.port === port);
+    let port = this.mapping === 'symmetric' ? this.#otherPort() : PORT;
+    while (taken(port)) port = this.#otherPort();
+    this.#flows.push({ origin: 'host', remote: name, port, replied: false, until: now + ENTRY_MS });
+    return this.#outer(port);
+  }
+
+  /** Whether a packet from `remote` to our `port` reaches the host. */
+  incoming(now: number, remote: Endpoint, port: number): boolean {
+    if (this.mapping === 'none') return port === PORT;
+    const name = formatEndpoint(remote);
+    const known = this.#alive(now).find((flow) => flow.remote === name && flow.port === port);
+    if (known) {
+      known.replied ||= known.origin === 'host';
+      known.until = now + (known.replied ? ASSURED_MS : ENTRY_MS);
+      return known.origin === 'host';
+    }
+    if (this.kind === 'accept')
+      this.#flows.push({ origin: 'outside', remote: name, port, replied: false, until: now + ENTRY_MS });
+    return false;
+  }
+
+  /** Whether the host has opened towards whatever address `remote` stands for. */
+  isOpen(now: number, remote: string): boolean {
+    return (
+      this.mapping === 'none' ||
+      this.#alive(now).some((flow) => flow.origin === 'host' && flow.remote.startsWith(`${remote}:`))
+    );
+  }
+
+  #alive(now: number): Flow[] {
+    return this.#flows.filter((flow) => now < flow.until);
+  }
+
+  #otherPort(): number {
+    this.#nextPort += 7;
+    return this.#nextPort;
+  }
+
+  #outer(port: number): Endpoint {
+    return { family: 4, address: this.address, port };
+  }
+}
+
+export interface HostOptions {
+  readonly router: Router;
+  readonly smaller: boolean;
+  readonly startAt: number;
+  /** How far its clock is ahead, in milliseconds. */
+  readonly clockAhead?: number;
+  /** Its record of an earlier life lies in the store. */
+  readonly earlier?: Partial<PathCode>;
+  /** Milliseconds between two reads; absent: it watches. */
+  readonly pollMs?: number;
+}
+
+interface Stored {
+  readonly code: PathCode;
+  readonly endpoint: Endpoint;
+}
+
+const START_SECONDS = 1_796_112_000;
+const SEED = 1_234_567;
+const STORE_MS = 5;
+const DISCOVERY_MS = 20;
+const WATCH_MS = 10;
+
+export class Host {
+  readonly options: HostOptions;
+  readonly checks: PeerChecks;
+  stored: Stored | undefined;
+  validAt: number | undefined;
+  connectedAt: number | undefined;
+  /** Full packets that went out while the peer had not opened and no common slot was there. */
+  readonly breaches: string[] = [];
+  sent = { low: 0, full: 0 };
+  writes = 0;
+  session: Session = { connected: false, keepalive: true };
+  wakeAt = Number.POSITIVE_INFINITY;
+  started = false;
+  #ids = 0;
+  t = 0;
+  n = 0;
+
+  constructor(options: HostOptions) {
+    this.options = options;
+    this.checks = new PeerChecks({
+      smaller: options.smaller,
+      preferred: 4,
+      upgrade: true,
+      seed: SEED,
+      budget: new PeerCheckBudget(new HostCheckBudget()),
+      createId: () => {
+        const id = Buffer.alloc(12);
+        id.writeUInt32BE(options.smaller ? 1 : 2, 0);
+        this.#ids += 1;
+        id.writeUInt32BE(this.#ids, 8);
+        return id;
+      },
+      isLan: () => false,
+      lowTtl: () => 2,
+    });
+    if (options.earlier) this.stored = { code: { ...bareCode(0), ...options.earlier }, endpoint: this.reflexive };
+  }
+
+  get reflexive(): Endpoint {
+    return { family: 4, address: this.options.router.address, port: PORT };
+  }
+
+  wall(now: number): number {
+    return START_SECONDS * 1_000 + now + (this.options.clockAhead ?? 0);
+  }
+}
+
+function bareCode(t: number): PathCode {
+  return {
+    readsLong: true,
+    clockSane: true,
+    mapping4: 'unknown',
+    filtering4: 'unknown',
+    cgnat: false,
+    filtering6: 'unknown',
+    allocation: 'unknown',
+    t,
+    n: 0,
+    f: '00000000',
+    candidates: {},
+  };
+}
+
+export class World {
+  now = 0;
+  readonly hosts: readonly [Host, Host];
+  readonly #oneWayMs: number;
+  readonly #events: { at: number; order: number; run: () => void }[] = [];
+  #order = 0;
+  /** When one host sent nothing to the other since; both together make a common slot an honest one. */
+  readonly #lastSent = new Map<Host, number>();
+
+  constructor(a: HostOptions, b: HostOptions, oneWayMs = 0.5) {
+    this.hosts = [new Host(a), new Host(b)];
+    this.#oneWayMs = oneWayMs;
+    for (const host of this.hosts) this.at(host.options.startAt, () => this.#start(host));
+  }
+
+  at(time: number, run: () => void): void {
+    this.#order += 1;
+    this.#events.push({ at: Math.max(time, this.now), order: this.#order, run });
+  }
+
+  other(host: Host): Host {
+    return this.hosts[0] === host ? this.hosts[1] : this.hosts[0];
+  }
+
+  /** Runs until both have a valid path, or until `limit`. */
+  run(limit: number, done = () => this.hosts.every(({ validAt }) => validAt !== undefined)): void {
+    while (!done()) {
+      const wake = this.hosts.filter(({ started }) => started).sort((x, y) => x.wakeAt - y.wakeAt)[0];
+      this.#events.sort((x, y) => x.at - y.at || x.order - y.order);
+      const next = this.#events[0];
+      const at = Math.min(next?.at ?? Number.POSITIVE_INFINITY, wake?.wakeAt ?? Number.POSITIVE_INFINITY);
+      if (at > limit || at === Number.POSITIVE_INFINITY) break;
+      assert.ok(at >= this.now, 'time stands still');
+      this.now = at;
+      if (next && next.at === at) {
+        this.#events.shift();
+        next.run();
+      } else if (wake) this.#step(wake);
+    }
+  }
+
+  #times(host: Host) {
+    return { now: this.now, wall: host.wall(this.now), clockSane: true };
+  }
+
+  #start(host: Host): void {
+    // The peer's record is read, and our NAT opened towards it, before the first record is written.
+    this.at(this.now + DISCOVERY_MS, () => {
+      host.started = true;
+      this.#read(host);
+      host.t = Math.max(Math.floor(host.wall(this.now) / 1_000), (host.options.earlier?.t ?? -1) + 1);
+      this.#write(host, true);
+      this.#poll(host);
+    });
+  }
+
+  #poll(host: Host): void {
+    const { pollMs } = host.options;
+    if (pollMs === undefined) return;
+    this.at(this.now + pollMs, () => {
+      if (!host.checks.paths(this.now).some(({ state }) => state === 'valid')) this.#read(host);
+      this.#poll(host);
+    });
+  }
+
+  #read(host: Host): void {
+    const { stored } = this.other(host);
+    if (!stored) host.checks.onNoRecord(this.now);
+    else
+      host.checks.onRecord(this.#times(host), stored.code, [
+        { endpoint: stored.endpoint, type: 'reflexive', lan: false },
+      ]);
+    this.#step(host);
+  }
+
+  #write(host: Host, renewed: boolean): void {
+    const ack = host.checks.acknowledgement();
+    if (!renewed) host.n += 1;
+    host.writes += 1;
+    const code = { ...bareCode(host.t), n: host.n, ...(ack === undefined ? {} : { ack }) };
+    this.at(this.now + STORE_MS, () => {
+      host.stored = { code, endpoint: host.reflexive };
+      host.checks.onWritten(this.now, ack === undefined ? { t: host.t } : { t: host.t, ack }, renewed);
+      this.#step(host);
+      const other = this.other(host);
+      if (other.options.pollMs === undefined) this.at(this.now + WATCH_MS, () => other.started && this.#read(other));
+    });
+  }
+
+  #step(host: Host): void {
+    const step = host.checks.next(this.#times(host));
+    for (const send of step.sends) this.#send(host, send);
+    host.wakeAt = step.wakeAt;
+    // Before the first record is written there is nothing to be written again.
+    if (step.write && host.t > 0) {
+      const ack = host.checks.acknowledgement();
+      assert.notEqual(ack, undefined, 'a rewrite acknowledges');
+      // Level-triggered: nothing is written twice while the store works.
+      host.checks.onWritten(this.now, { t: host.t, ack: ack ?? 0 }, false);
+      this.#write(host, false);
+    }
+    const valid = host.checks.paths(this.now).some(({ state }) => state === 'valid');
+    if (valid) host.validAt ??= this.now;
+    if (step.use && !step.parked && !sameEndpoint(step.use, host.session.endpoint)) {
+      host.session = { ...host.session, endpoint: step.use };
+      this.#handshake(host, step.use);
+    }
+  }
+
+  /** WireGuard's own packets are full ones. */
+  #handshake(host: Host, to: Endpoint): void {
+    this.#transmit(host, to, undefined, () => {
+      for (const each of this.hosts) {
+        each.connectedAt ??= this.now;
+        each.session = {
+          ...each.session,
+          connected: true,
+          endpoint: each.session.endpoint ?? this.other(each).reflexive,
+        };
+        each.checks.onSession(this.now, each.session);
+        this.#step(each);
+      }
+    });
+  }
+
+  #send(host: Host, send: CheckSend): void {
+    host.sent[send.ttl === undefined ? 'full' : 'low'] += 1;
+    const from = this.#transmit(host, send.endpoint, send.ttl, () => {
+      const other = this.other(host);
+      other.checks.onRequest(this.now, from, send);
+      this.#transmit(other, from, undefined, () => {
+        host.checks.onAnswer(this.now, send.transactionId, send.endpoint);
+        this.#step(host);
+      });
+      this.#step(other);
+    });
+  }
+
+  /** Returns the outer endpoint; `arrived` runs where the packet reaches the other host. */
+  #transmit(host: Host, to: Endpoint, ttl: number | undefined, arrived: () => void): Endpoint {
+    const from = host.options.router.outgoing(this.now, to);
+    const silentSince = this.#lastSent.get(host) ?? Number.NEGATIVE_INFINITY;
+    this.#lastSent.set(host, this.now);
+    if (ttl !== undefined) return from;
+    const other = this.other(host);
+    if (!other.options.router.isOpen(this.now, host.options.router.address) && !this.#isSlot(host))
+      host.breaches.push(`at ${this.now} ms, after ${this.now - silentSince} ms of silence, to ${formatEndpoint(to)}`);
+    this.at(this.now + this.#oneWayMs, () => {
+      if (to.address === other.options.router.address && other.options.router.incoming(this.now, from, to.port))
+        if (other.started) arrived();
+    });
+    return from;
+  }
+
+  #isSlot(host: Host): boolean {
+    const seconds = host.wall(this.now) / 1_000 + (SEED % 60);
+    return seconds % 60 < 8;
+  }
+
+  /** Packets of an earlier life, at full TTL, that reach both routers before anybody opened. */
+  poison(): void {
+    for (const host of this.hosts) {
+      const other = this.other(host).options.router;
+      other.incoming(this.now, host.options.router.outgoing(this.now, this.other(host).reflexive), PORT);
+    }
+  }
+}

@@ -1,5 +1,5 @@
 /** Makes connections to Redis by ioredis, which is told to queue nothing and to repeat nothing: the link above does that. */
-import type { Clock, Connect } from '@stunmesh/core/api';
+import type { Clock, Connect, StunmeshError } from '@stunmesh/core/api';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Connection } from './link.js';
 import type { Address, HostPort } from './redis-url.js';
@@ -31,9 +31,10 @@ const FIXED = {
 /** A text of the server that is no failure: it has no password, and was given one. */
 const NEEDLESS_PASSWORD = /no password is set|without any password configured/i;
 
-async function socketsOf({ settings, connect }: ClientOptions): Promise<Sockets> {
+async function socketsOf({ settings, clock, connect }: ClientOptions): Promise<Sockets> {
   const tls = settings.tls && (await readTls(settings.tls));
-  return createSockets({ ...(tls ? { tls } : {}), ...(connect ? { connect } : {}) });
+  const { place } = settings;
+  return createSockets({ clock, place, ...(tls ? { tls } : {}), ...(connect ? { connect } : {}) });
 }
 
 /** One server, logged in and answering. Rejects with what went wrong first, or with the signal's reason. */
@@ -128,10 +129,10 @@ function watchOver<Client extends Redis | Cluster>(client: Client, sockets: Sock
   client.on('node error', (error: unknown) => {
     complaint ??= error;
   });
-  const ended = new Promise<void>((resolve) => {
+  const ended = new Promise<StunmeshError | undefined>((resolve) => {
     client.once('end', () => {
       over = true;
-      resolve();
+      resolve(sockets.excess);
     });
   });
   return {
@@ -143,7 +144,7 @@ function watchOver<Client extends Redis | Cluster>(client: Client, sockets: Sock
     close() {
       if (!closing && !over) client.disconnect();
       sockets[Symbol.dispose]();
-      closing ??= ended;
+      closing ??= ended.then(() => undefined);
       return closing;
     },
   };
@@ -164,7 +165,7 @@ async function orClose<Client>(
   } catch (error) {
     await connection.close();
     signal.throwIfAborted();
-    throw connection.complaint ?? error;
+    throw (await connection.ended) ?? connection.complaint ?? error;
   } finally {
     signal.removeEventListener('abort', onAbort);
   }

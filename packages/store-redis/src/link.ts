@@ -4,8 +4,8 @@ import { type Clock, StunmeshError } from '@stunmesh/core/api';
 /** A connection that stands. */
 export interface Connection<Client> {
   readonly client: Client;
-  /** Resolves when it is over, whoever ended it. */
-  readonly ended: Promise<void>;
+  /** Resolves when it is over, whoever ended it; with the reason where the server gave one. */
+  readonly ended: Promise<StunmeshError | undefined>;
   /** Leaves no socket; resolves soon. */
   close(): Promise<void>;
 }
@@ -30,6 +30,8 @@ export interface Link<Client> extends AsyncDisposable {
   ready(signal: AbortSignal): Promise<Client>;
   /** The client, where there is one now. */
   readonly current: Client | undefined;
+  /** Why the last connection ended, where the server gave a reason. */
+  readonly reason: StunmeshError | undefined;
   /** This client is of no use any more: closed and replaced. */
   drop(client: Client): void;
 }
@@ -57,6 +59,7 @@ export function createLink<Client>(options: LinkOptions<Client>): Link<Client> {
   const waiters = new Set<Waiter<Client>>();
   let state: State<Client> = { is: 'trying' };
   let running: Promise<void> | undefined;
+  let lastReason: StunmeshError | undefined;
 
   const settle = (tell: (waiter: Waiter<Client>) => void): void => {
     for (const waiter of waiters) tell(waiter);
@@ -100,11 +103,12 @@ export function createLink<Client>(options: LinkOptions<Client>): Link<Client> {
       const since = clock.now();
       options.onUp();
       settle((waiter) => waiter.resolve(connection.client));
-      await connection.ended;
+      const reason = await connection.ended;
       await connection.close();
       if (signal.aborted) break;
       state = { is: 'trying' };
-      options.onDown(options.lost());
+      lastReason = reason;
+      options.onDown(reason ?? options.lost());
       if (clock.now() - since >= STEADY_MS) pauseMs = FIRST_PAUSE_MS;
       else await pause();
     }
@@ -140,6 +144,9 @@ export function createLink<Client>(options: LinkOptions<Client>): Link<Client> {
     },
     get current() {
       return state.is === 'up' ? state.connection.client : undefined;
+    },
+    get reason() {
+      return lastReason;
     },
     drop(client) {
       if (state.is !== 'up' || state.connection.client !== client) return;

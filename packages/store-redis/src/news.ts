@@ -63,7 +63,7 @@ export function createNews(options: NewsOptions): News {
         } catch (error) {
           await connection.close();
           signal.throwIfAborted();
-          throw options.explain(error);
+          throw (await connection.ended) ?? options.explain(error);
         }
         connection.client.on('message', hear);
         for (const channel of channels) self.channels.add(channel);

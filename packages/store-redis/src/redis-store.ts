@@ -19,7 +19,7 @@ export interface RedisStoreOptions {
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { settings, clock, logger } = options;
   const { place, prefix, db, ttlMs } = settings;
-  const report = createReport(logger, place);
+  const report = createReport(logger, place, clock);
   const unavailable = (what: string) => () =>
     new StunmeshError('ERR_STORE_UNAVAILABLE', `${place}: ${what}`, { details: { server: place } });
   const lost = unavailable('the connection was lost');
@@ -75,7 +75,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       if (!isLost(error)) throw redisError(error, place, prefix);
       link.drop(backend);
       if (again) return await exchange(signal, work, false);
-      throw lost();
+      throw link.reason ?? lost();
     }
   }
 

@@ -1,8 +1,9 @@
 /** Opens the sockets of ioredis, all of them, so that none outlives the connection that it was opened for. */
 import { connect as connectPlain, isIP, Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { type Connect, StunmeshError } from '@stunmesh/core/api';
+import { type Clock, type Connect, StunmeshError } from '@stunmesh/core/api';
 import { AbstractConnector } from 'ioredis';
+import { guardSocket } from './answer-guard.js';
 
 /** What ioredis hands to its connector: one server's address. */
 interface ServerOptions {
@@ -21,12 +22,30 @@ export interface Sockets extends Disposable {
   ) => AbstractConnector;
   /** Sockets that are not closed yet. */
   readonly open: number;
+  /** Why one was ended, where the server sent more than it was asked for. */
+  readonly excess: StunmeshError | undefined;
 }
 
-export function createSockets(options: { readonly tls?: ConnectionOptions; readonly connect?: Connect }): Sockets {
-  const { tls, connect } = options;
+export interface SocketsOptions {
+  readonly clock: Clock;
+  /** The server, for messages. */
+  readonly place: string;
+  readonly tls?: ConnectionOptions;
+  readonly connect?: Connect;
+}
+
+export function createSockets(options: SocketsOptions): Sockets {
+  const { clock, place, tls, connect } = options;
   const open = new Set<Socket>();
   const closing = new AbortController();
+  let excess: StunmeshError | undefined;
+
+  const onExcess = (what: string): StunmeshError => {
+    excess ??= new StunmeshError('ERR_STORE_INTERNAL', `${place}: the server sent ${what}; the connection was ended`, {
+      details: { server: place },
+    });
+    return excess;
+  };
 
   const keep = <S extends Socket>(socket: S): S => {
     open.add(socket);
@@ -64,7 +83,7 @@ export function createSockets(options: { readonly tls?: ConnectionOptions; reado
 
     override async connect(): Promise<Socket> {
       this.connecting = true;
-      const socket = await openSocket(this.#options);
+      const socket = guardSocket(await openSocket(this.#options), { clock, onExcess });
       this.stream = socket;
       socket.once('error', (error) => {
         this.firstError = error;
@@ -78,6 +97,9 @@ export function createSockets(options: { readonly tls?: ConnectionOptions; reado
     Connector,
     get open() {
       return open.size;
+    },
+    get excess() {
+      return excess;
     },
     [Symbol.dispose]() {
       closing.abort();

@@ -21,11 +21,11 @@ function scene() {
       if (server === 'silent') await clock.sleep(3_600_000, signal);
       seen.open += 1;
       let end: () => void = () => {};
-      const ended = new Promise<void>((resolve) => {
+      const ended = new Promise<undefined>((resolve) => {
         end = () => {
           seen.open -= 1;
           end = () => {};
-          resolve();
+          resolve(undefined);
         };
       });
       lose = () => end();

@@ -48,7 +48,7 @@ for (const [unit, most] of [
     assert.ok(Number(level) <= most, `${level}\n${text}`);
   });
 
-test('the daemon: told when it runs, reloaded by SIGHUP, two capabilities, a read-only system, credentials as an example', () => {
+test('F76 the daemon: told when it runs, reloaded by SIGHUP, bounded in memory, two capabilities, a read-only system, credentials as an example', () => {
   const unit = settings('stunmesh.service');
   for (const [key, value] of [
     ['Type', 'notify'],
@@ -59,6 +59,8 @@ test('the daemon: told when it runs, reloaded by SIGHUP, two capabilities, a rea
     ['ProtectSystem', 'strict'],
     ['RuntimeDirectory', 'stunmesh'],
     ['StateDirectory', 'stunmesh'],
+    ['MemoryMax', '512M'],
+    ['OOMPolicy', 'continue'],
   ])
     assert.deepEqual(unit.get(key ?? ''), [value], key);
   assert.match(read('systemd/stunmesh.service'), /^#LoadCredential=redis-password:\/etc\/stunmesh\/redis-password$/m);

@@ -1,5 +1,6 @@
 /** `stunmesh init`: a configuration from the WireGuard devices that are there. */
 import { type Command, Option } from 'commander';
+import { configFile } from '../config/folders.js';
 import type { CliContext } from './context.js';
 
 interface InitFlags {
@@ -52,7 +53,7 @@ export function addInitCommand(program: Command, context: CliContext): void {
     )
     .addOption(new Option('--ping', 'watch peers by pings; default: where their address is known'))
     .addOption(new Option('--no-ping', 'do not ping peers'))
-    .option('-o, --output <file>', 'the file to write', '/etc/stunmesh/config.yaml')
+    .option('-o, --output <file>', 'the file to write', configFile())
     .option('--force', 'replace a file that is there')
     .addHelpText('after', HELP)
     .action((_: InitFlags, command: Command) => init(context, command.opts<InitFlags>(), given(command)));
@@ -93,7 +94,7 @@ async function init(context: CliContext, flags: InitFlags, pingGiven: boolean): 
 }
 
 async function findDevices(flags: InitFlags) {
-  const [{ readRunningDevices, readWgQuickFile }, { StunmeshError }] = await Promise.all([
+  const [{ noDeviceUp, readRunningDevices, readWgQuickFile }, { StunmeshError }] = await Promise.all([
     import('../setup/found-device.js'),
     import('../api/errors.js'),
   ]);
@@ -113,10 +114,7 @@ async function findDevices(flags: InitFlags) {
   using deadline = clock.deadline(READ_MS);
   const found = await readRunningDevices(composition.control, flags.device, deadline);
   if (found.length > 0) return found;
-  throw new StunmeshError(
-    'ERR_WG_DEVICE_NOT_FOUND',
-    'no WireGuard device is up; bring one up (wg-quick up wg0), or name its file by --from /etc/wireguard/wg0.conf',
-  );
+  throw noDeviceUp();
 }
 
 /** All of stdin, without the newline at its end. */

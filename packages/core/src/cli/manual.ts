@@ -1,5 +1,6 @@
 /** The manual page stunmesh(1), made from the commands and the configuration's schema; manual.mjs writes it at build time. */
 import type { Command } from 'commander';
+import { configFile, foldersOf } from '../config/folders.js';
 import { referenceRows } from '../config/reference.js';
 import { VERSION } from '../version.js';
 
@@ -24,11 +25,15 @@ const SYNOPSIS = ['stunmesh [options]', 'stunmesh command [options]'];
 const DESCRIPTION = [
   'Runs beside WireGuard and sets the endpoints of peers that sit behind NATs. It asks STUN servers for the public address of ' +
     "WireGuard's own port, leaves it sealed for each peer in a store, reads what the peers left there, and watches the tunnels.",
-  'Without a command it runs until it is told to stop. It needs root, or CAP_NET_ADMIN and CAP_NET_RAW.',
+  'Without a command it runs until it is told to stop. It needs root, or on Linux CAP_NET_ADMIN and CAP_NET_RAW.',
 ];
+/** The page is made once for all systems. */
+const LINUX = foldersOf('linux');
+const BSD = foldersOf('freebsd');
 const CONFIGURATION = [
   'YAML, in the first of these that there is: the file of --config; config.yaml or config.yml in the folder of --config-dir or, ' +
-    'without that, in the folder that STUNMESH_CONFIG_DIR names, in /etc/stunmesh, in ~/.stunmesh, in the working directory.',
+    `without that, in the folder that STUNMESH_CONFIG_DIR names, in ${LINUX.config.join(', ')} (FreeBSD and macOS: ${BSD.config.join(', ')}), ` +
+    'in ~/.stunmesh, in the working directory.',
   'NAME, PEER and VARIABLE stand for names of your choice.',
 ];
 const SIGNALS = [
@@ -41,9 +46,12 @@ const EXITS = [
   ['2', 'Wrong use, or a configuration that is not valid.'],
 ] as const;
 const FILES = [
-  ['/etc/stunmesh/config.yaml', 'The configuration.'],
-  ['/run/stunmesh/DEVICE.sock', 'The control socket that stunmesh status reads.'],
-  ['/var/lib/stunmesh/DEVICE.json', 'What survives a restart. It may be deleted at any time.'],
+  [
+    `${configFile('linux')}, ${configFile('freebsd')}`,
+    'The configuration: Linux; FreeBSD and macOS. The same order below.',
+  ],
+  [`${LINUX.run}/DEVICE.sock, ${BSD.run}/DEVICE.sock`, 'The control socket that stunmesh status reads.'],
+  [`${LINUX.state}/DEVICE.json, ${BSD.state}/DEVICE.json`, 'What survives a restart. It may be deleted at any time.'],
 ] as const;
 
 function section(name: string, ...lines: readonly string[]): string[] {

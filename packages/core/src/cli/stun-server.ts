@@ -85,11 +85,12 @@ async function serveMetrics(listen: Endpoint, server: StunServer): Promise<HttpP
 }
 
 function collectAddress(text: string, before: readonly Endpoint[] = []): readonly Endpoint[] {
-  const bytes = parseAddress(text);
+  // In brackets it is an IPv6 address, with or without a port after it.
+  const bytes = parseAddress(/^\[(.*:.*)\]$/.exec(text)?.[1] ?? text);
   const endpoint = bytes ? createEndpoint(bytes, DEFAULT_STUN_PORT) : parseEndpoint(text);
   if (!endpoint)
     throw new InvalidArgumentError(
-      'It must be a numeric address, e.g. 192.0.2.1, 192.0.2.1:3478 or [2001:db8::1]:3478.',
+      'It must be a numeric address, e.g. 192.0.2.1, 192.0.2.1:3478, [2001:db8::1] or [2001:db8::1]:3478.',
     );
   return [...before, endpoint];
 }

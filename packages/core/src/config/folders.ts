@@ -16,3 +16,8 @@ export function foldersOf(platform: NodeJS.Platform = process.platform): Folders
     state: '/var/db/stunmesh',
   };
 }
+
+/** The configuration that a service of the system reads, and that `init` writes. */
+export function configFile(platform: NodeJS.Platform = process.platform): string {
+  return `${foldersOf(platform).config[0]}/config.yaml`;
+}

@@ -14,6 +14,7 @@ import { wireguardCheck } from './checks/wireguard.js';
 import type { DoctorParts, Scene } from './context.js';
 import { createScene } from './context.js';
 import { CHECKS, type Check, type Finding, fromError } from './finding.js';
+import { inWordsOf } from './system-remedies.js';
 
 const ALL: readonly Check<Scene>[] = [
   configurationCheck,
@@ -36,7 +37,8 @@ export async function* examine(parts: DoctorParts): AsyncGenerator<readonly Find
   const running = ALL.toSorted((a, b) => CHECKS.indexOf(a.name) - CHECKS.indexOf(b.name)).map((check) =>
     run(check, scene),
   );
-  for (const findings of running) yield await findings;
+  const { platform } = parts.system;
+  for (const findings of running) yield (await findings).map((finding) => inWordsOf(platform, finding));
 }
 
 async function run(check: Check<Scene>, scene: Scene): Promise<readonly Finding[]> {

@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type CallOptions, type Device, StunmeshError, type WireGuardControl } from '../api/index.js';
+import { wordsOf } from '../wireguard/platform.js';
 import { parseWgQuick } from './wg-quick.js';
 
 export interface FoundPeer {
@@ -34,6 +35,15 @@ export async function readRunningDevices(
 ): Promise<readonly FoundDevice[]> {
   const wanted = names.length > 0 ? names : await control.devices(options);
   return Promise.all(wanted.map(async (name) => withoutSecrets(await control.device(name, options))));
+}
+
+/** The error where none runs and no file was named. */
+export function noDeviceUp(platform: NodeJS.Platform = process.platform): StunmeshError {
+  const { bringUp, wgQuickFolder } = wordsOf(platform);
+  return new StunmeshError(
+    'ERR_WG_DEVICE_NOT_FOUND',
+    `no WireGuard device is up; bring one up (${bringUp('wg0')}), or name its file by --from ${wgQuickFolder}/wg0.conf`,
+  );
 }
 
 function withoutSecrets({ name, publicKey, listenPort, peers }: Device): FoundDevice {

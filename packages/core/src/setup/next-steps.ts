@@ -1,4 +1,6 @@
 /** What to do after `init`, on this host and on the other side; pure text for 80 columns where names allow. */
+import { configFile } from '../config/folders.js';
+import { wordsOf } from '../wireguard/platform.js';
 import { peerNames } from './format-config.js';
 import type { FoundDevice } from './found-device.js';
 import type { Plan } from './plan.js';
@@ -12,22 +14,22 @@ export interface Written {
   readonly remarks: readonly string[];
 }
 
-const DEFAULT_PATH = '/etc/stunmesh/config.yaml';
-
-export function formatNextSteps(plan: Plan, written: Written): string {
+export function formatNextSteps(plan: Plan, written: Written, platform: NodeJS.Platform = process.platform): string {
   const { devices, store } = plan;
-  const option = written.path === DEFAULT_PATH ? '' : ` -c ${written.path}`;
+  const { service } = wordsOf(platform);
+  const option = written.path === configFile(platform) ? '' : ` -c ${written.path}`;
   const lines = [
     `Written: ${written.path} (only its owner may read it)`,
     ...(written.secretPath === undefined ? [] : [`         ${written.secretPath} (the same; it holds the secret)`]),
     ...written.remarks.map((remark) => `  ! ${remark}`),
     ...devices.flatMap(hints).map((hint) => `  ! ${hint}`),
     '',
-    'On this host, try the store, then start (or systemctl enable --now stunmesh):',
+    'On this host, try the store, then start:',
     `  stunmesh plugin test ${store.name}${option}`,
     `  stunmesh${option}`,
     '  stunmesh status',
-    ...folderRemark(plan),
+    ...(service && option === '' ? ['', 'Or as a service:', `  ${service.enable}`] : []),
+    ...(platform === 'linux' ? folderRemark(plan) : []),
     '',
     'On the other side, for each peer: WireGuard there must have this host as a peer,',
     'by its public key, and stunmesh there the same store:',
@@ -39,7 +41,7 @@ export function formatNextSteps(plan: Plan, written: Written): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** The unit lets the service write to its own folders alone. */
+/** systemd's unit lets the service write to its own folders alone. */
 function folderRemark({ store: { kind, settings } }: Plan): readonly string[] {
   const { path } = settings;
   if (kind.name !== 'file' || typeof path !== 'string') return [];

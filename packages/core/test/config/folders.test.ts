@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { foldersOf } from '#src/config/folders.js';
+import { configFile, foldersOf } from '#src/config/folders.js';
 import { KEY_A, load } from './fixtures.js';
 
 test('each system has its own places for what lives until the next boot and for what survives it', () => {
@@ -15,6 +16,24 @@ test('each system has its own places for what lives until the next boot and for 
       run: '/var/run/stunmesh',
       state: '/var/db/stunmesh',
     });
+});
+
+test('services, manual, sample and documentation name the same folders as the daemon looks in', () => {
+  const read = (path: string) => readFileSync(new URL(`../../../../${path}`, import.meta.url), 'utf8');
+  for (const [platform, files] of [
+    ['linux', ['service/systemd/stunmesh.service', 'service/openrc/stunmesh', 'service/docker/Dockerfile']],
+    ['freebsd', ['service/freebsd/stunmesh']],
+    ['darwin', ['service/macos/stunmesh.plist']],
+  ] as const)
+    for (const file of files) assert.ok(read(`packages/core/${file}`).includes(configFile(platform)), file);
+  const manual = read('packages/core/build/stunmesh.1');
+  for (const platform of ['linux', 'freebsd'] as const) {
+    const { run, state } = foldersOf(platform);
+    for (const path of [configFile(platform), `${run}/DEVICE.sock`, `${state}/DEVICE.json`])
+      assert.ok(manual.includes(path.replaceAll('-', '\\-')), path);
+  }
+  const platforms = read('docs/platforms.md');
+  assert.ok(platforms.includes(`stunmesh_config\`  | the configuration`) && platforms.includes(configFile('freebsd')));
 });
 
 test('devices and interfaces may be called as all systems call them', async (t) => {

@@ -134,6 +134,35 @@ testCases([
     remedy: /ip link set wg0 up/,
   },
   {
+    what: 'a device without a port on FreeBSD, in its words',
+    change: (p) => {
+      p.system.platform = 'freebsd';
+      p.wg.changeDevice('wg0', { listenPort: 0 });
+    },
+    named: ['device', 'fault', /listens on no port/],
+    remedy: /ifconfig wg0 up/,
+  },
+  {
+    what: 'a daemon that does not run on FreeBSD, in its words',
+    change: (p) => {
+      p.system.platform = 'freebsd';
+      p.daemons.clear();
+    },
+    named: ['daemon', 'note', /no stunmesh daemon runs/],
+    remedy: /`service stunmesh start`/,
+  },
+  {
+    what: 'F39 a user who is not root, on FreeBSD',
+    change: (p) => {
+      p.system.platform = 'freebsd';
+      p.system.userId = 1000;
+      p.system.capabilities = async () => undefined;
+    },
+    named: ['privileges', 'fault', /which is not root/],
+    remedy: /^run as root\.$/,
+    code: 'ERR_CAPTURE_PERMISSION',
+  },
+  {
     what: 'F38 two daemons for one device',
     change: (p) => {
       p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 11));

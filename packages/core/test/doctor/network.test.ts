@@ -36,6 +36,17 @@ testCases([
     remedy: /ip rule show/,
   },
   {
+    what: 'F5 a routing table of FreeBSD that leads elsewhere',
+    change: (p) => {
+      p.system.platform = 'freebsd';
+      p.config = p.config.replace('protocol: ipv4\n', 'protocol: ipv4\n    proxy: { fib: 3 }\n');
+      p.wg.changeDevice('wg0', { firewallMark: 0x64 });
+      byMark(p, () => ({ interface: 'em7', source: '192.0.2.1' }));
+    },
+    named: ['route', 'warning', /packets of routing table 3 leave by em7, those of this host by eth0/],
+    remedy: /setfib 3 netstat -rn.*tunnelfib/,
+  },
+  {
     what: 'F19 a way to the servers that leads into the tunnel',
     change: (p) => {
       for (const server of SERVERS)

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { ERROR_CODES, StunmeshError } from '#src/api/index.js';
 import { exitStatus, type Finding, fromError, worstOf } from '#src/doctor/finding.js';
 import { REMEDIES } from '#src/doctor/remedies.js';
+import { inWordsOf, SYSTEM_REMEDIES } from '#src/doctor/system-remedies.js';
 import { fixturePath } from '../config/fixtures.js';
 
 test('F39 each error code has one remedy: that of docs/errors.md, word by word', async () => {
@@ -22,6 +23,32 @@ test('F39 each error code has one remedy: that of docs/errors.md, word by word',
   );
   assert.deepEqual({ ...REMEDIES }, told);
   assert.deepEqual(Object.keys(REMEDIES).sort(), Object.keys(ERROR_CODES).sort());
+});
+
+test('F39 remedies in the words of FreeBSD and macOS are those of docs/errors.md, and name no command of Linux', async () => {
+  const text = await readFile(fixturePath('../../../docs/errors.md'), 'utf8');
+  for (const [platform, name] of [
+    ['freebsd', 'FreeBSD'],
+    ['darwin', 'macOS'],
+  ] as const) {
+    const own = SYSTEM_REMEDIES[platform] ?? {};
+    const sections = text.split(/^(?=## ERR_)/m).slice(1);
+    const told = sections.flatMap((section) => {
+      const remedy = new RegExp(`^On ${name}: (.*)$`, 'm').exec(section)?.[1];
+      return remedy === undefined ? [] : [[/^## (\w+)/.exec(section)?.[1], remedy]];
+    });
+    assert.deepEqual(Object.fromEntries(told), { ...own });
+    for (const code of Object.keys(REMEDIES)) {
+      const { remedy } = inWordsOf(platform, { code, remedy: REMEDIES[code] ?? '' });
+      assert.doesNotMatch(
+        remedy,
+        /CAP_NET|systemctl|\bip (link|rule)|`ss |policy rule|apt install/,
+        `${platform}: ${code}`,
+      );
+    }
+  }
+  assert.equal(inWordsOf('linux', { code: 'ERR_STUN_NO_ROUTE', remedy: 'x' }).remedy, 'x');
+  assert.equal(inWordsOf('freebsd', { code: 'ERR_STUN_NO_ROUTE', remedy: 'its own words' }).remedy, 'its own words');
 });
 
 test('an error becomes a finding with its code and remedy; what is no error of ours is ERR_INTERNAL', () => {

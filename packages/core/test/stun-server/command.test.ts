@@ -52,10 +52,25 @@ test('stunmesh stun-server with two addresses lists four sockets', async (t) => 
   assert.equal(new Set(lines).size, 4);
 });
 
+test('an IPv6 address to listen on may stand in brackets, with a port or without', async (t) => {
+  for (const address of ['[2001:db8::1]', '[2001:db8::1]:3478', '2001:db8::1']) {
+    const child = run(t, '--listen', address);
+    let text = '';
+    child.stderr.on('data', (chunk) => {
+      text += String(chunk);
+    });
+    await once(child, 'close');
+    // It was understood: only this host does not have it.
+    assert.match(text, /cannot listen on \[2001:db8::1\]:3478/, address);
+  }
+});
+
 test('stunmesh stun-server names a mistake: no address, a name, a rate of 0, an address that is not here', async (t) => {
   const mistakes: [string[], RegExp][] = [
     [[], /--listen/],
     [['--listen', 'localhost'], /numeric address/],
+    [['--listen', '[192.0.2.1]'], /numeric address/],
+    [['--listen', '[2001:db8::1'], /numeric address/],
     [['--listen', '127.0.0.1:0', '--rate', '0'], /whole number/],
     [['--listen', '127.0.0.1:0', '--total-rate', 'x'], /whole number/],
     [['--listen', '127.0.0.1:0', '--metrics', 'localhost:1'], /numeric address and a port/],

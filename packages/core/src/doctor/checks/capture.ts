@@ -2,6 +2,7 @@
 import { type CaptureModule, hasCode } from '../../api/index.js';
 import { ATTRIBUTE, addressAttribute } from '../../stun/attributes.js';
 import { formatMessage, METHOD_BINDING, parseMessage, TRANSACTION_ID_BYTES } from '../../stun/message.js';
+import { wordsOf } from '../../wireguard/platform.js';
 import { attempt, type DoctorParts, type Scene } from '../context.js';
 import { type Check, type Finding, fromError } from '../finding.js';
 
@@ -19,7 +20,7 @@ export const captureCheck: Check<Scene> = {
     if (!capture) return [{ check, verdict: 'fault', ...fromError(error) }];
     const loaded: Finding = { check, verdict: 'ok', text: `the capture module "${capture.name}" is loaded` };
     const tried = await attempt(tryLoopback(capture, scene.parts));
-    if (hasCode(tried.error, 'ERR_CAPTURE_UNREACHABLE')) return [loaded, NO_LOOPBACK];
+    if (hasCode(tried.error, 'ERR_CAPTURE_UNREACHABLE')) return [loaded, noLoopback(scene.parts.system.platform)];
     if (tried.error !== undefined) return [loaded, { check, verdict: 'fault', ...fromError(tried.error) }];
     return [
       loaded,
@@ -28,13 +29,16 @@ export const captureCheck: Check<Scene> = {
   },
 };
 
-const NO_LOOPBACK: Finding = {
-  check,
-  verdict: 'warning',
-  text: 'the raw socket opens; its filter could not be tried, as there is no way to 127.0.0.1',
-  remedy: 'bring the interface lo up (`ip link set lo up`) and run doctor again.',
-  code: 'ERR_CAPTURE_UNREACHABLE',
-};
+function noLoopback(platform: NodeJS.Platform): Finding {
+  const { linkUp, loopback } = wordsOf(platform);
+  return {
+    check,
+    verdict: 'warning',
+    text: 'the raw socket opens; its filter could not be tried, as there is no way to 127.0.0.1',
+    remedy: `bring the interface ${loopback} up (${linkUp(loopback)}) and run doctor again.`,
+    code: 'ERR_CAPTURE_UNREACHABLE',
+  };
+}
 
 interface Seen {
   readonly reply: boolean;

@@ -1,5 +1,6 @@
 /** Does a daemon serve each device, only one, and what does it complain of? */
 import { VERSION } from '../../version.js';
+import { wordsOf } from '../../wireguard/platform.js';
 import type { Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { formatAge, list } from '../words.js';
@@ -28,13 +29,14 @@ async function look(scene: Scene, subject: string): Promise<readonly Finding[]> 
   const [first] = running;
   if (!first) {
     if (findings.length > 0) return findings;
+    const { service } = wordsOf(scene.parts.system.platform);
     return [
       {
         check,
         subject,
         verdict: 'note',
         text: 'no stunmesh daemon runs for this device at the moment',
-        remedy: 'start it once the faults here are gone: `systemctl start stunmesh`, or `stunmesh`.',
+        remedy: `start it once the faults here are gone: ${service ? `\`${service.start}\`, or ` : ''}\`stunmesh\`.`,
       },
     ];
   }

@@ -1,5 +1,6 @@
 /** Is each configured device there, with a port and a key? */
 
+import { wordsOf } from '../../wireguard/platform.js';
 import { attempt, type Scene } from '../context.js';
 import { type Check, type Finding, fromError } from '../finding.js';
 import { count, formatMark } from '../words.js';
@@ -26,7 +27,7 @@ async function look(scene: Scene, name: string): Promise<Finding> {
       subject: name,
       verdict: 'fault',
       text: 'the device listens on no port: it is down, or was never given one',
-      remedy: `bring it up (\`ip link set ${name} up\`, \`wg-quick up ${name}\`), or give it a ListenPort.`,
+      remedy: `bring it up (${wordsOf(scene.parts.system.platform).linkUp(name)}), or give it a ListenPort.`,
       code: 'ERR_WG_FAILED',
       details,
     };

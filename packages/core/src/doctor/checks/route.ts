@@ -4,6 +4,7 @@ import type { InterfaceConfig } from '../../config/index.js';
 import { parseAddress } from '../../net/index.js';
 import { parseServer } from '../../stun/servers.js';
 import type { Underlay } from '../../underlay/underlay.js';
+import { type RoutingWords, wordsOf } from '../../wireguard/platform.js';
 import { attempt, familiesOf, type Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { SESSION_MS } from '../verdicts/tunnel.js';
@@ -33,7 +34,13 @@ async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Find
   if (!device || !underlay?.tellsRoutes) return [];
   const { value: ways, error } = await attempt(findWays(scene, entry, device, underlay));
   if (!ways) return [{ check, subject: entry.name, verdict: 'warning', ...fromError(error) }];
-  return ways.length === 0 ? [] : judge(ways, device);
+  const { firewallMark, name } = device;
+  const words = wordsOf(scene.parts.system.platform).routing({
+    device: name,
+    mark: formatMark(firewallMark),
+    ...(entry.fib === undefined ? {} : { fib: entry.fib }),
+  });
+  return ways.length === 0 ? [] : judge(ways, device, words);
 }
 
 /** The STUN servers as far as their addresses are known, and where the peers are said to be. */
@@ -74,9 +81,8 @@ async function resolveAll(scene: Scene, host: string, families: readonly (4 | 6)
   return found.flatMap(({ value }) => value ?? []);
 }
 
-function judge(ways: readonly Way[], device: Device): readonly Finding[] {
-  const { name: subject, realName, firewallMark } = device;
-  const mark = formatMark(firewallMark);
+function judge(ways: readonly Way[], device: Device, words: RoutingWords): readonly Finding[] {
+  const { name: subject, realName } = device;
   const findings: Finding[] = [];
   const name = (some: readonly Way[]) => list(some.map(({ to }) => to));
   const into = ways.filter(({ marked }) => marked?.interface === realName);
@@ -86,7 +92,7 @@ function judge(ways: readonly Way[], device: Device): readonly Finding[] {
       subject,
       verdict: 'fault',
       text: `the way to ${name(into)} leads into the tunnel itself`,
-      remedy: `route these addresses outside ${realName}; a full tunnel needs a firewall mark and a rule for it, as wg-quick makes them.`,
+      remedy: `route these addresses outside ${realName}; ${words.fullTunnel}.`,
       code: 'ERR_STUN_ADDRESS',
     });
   const nowhere = ways.filter(({ marked, plain }) => !marked && plain);
@@ -95,7 +101,7 @@ function judge(ways: readonly Way[], device: Device): readonly Finding[] {
       check,
       subject,
       verdict: 'fault',
-      text: `packets with WireGuard's mark ${mark} have no route to ${name(nowhere)}; unmarked ones have one`,
+      text: `${words.own} have no route to ${name(nowhere)}; ${words.others} have one`,
       remedy: remedyOf('ERR_STUN_NO_ROUTE'),
       code: 'ERR_STUN_NO_ROUTE',
     });
@@ -112,10 +118,10 @@ function judge(ways: readonly Way[], device: Device): readonly Finding[] {
       check,
       subject,
       verdict: 'warning',
-      text: `packets with WireGuard's mark ${mark} leave by ${list(interfacesOf(elsewhere, 'marked'))}, unmarked ones by ${list(
+      text: `${words.own} leave by ${list(interfacesOf(elsewhere, 'marked'))}, ${words.others} by ${list(
         interfacesOf(elsewhere, 'plain'),
       )} (towards ${name(elsewhere)})`,
-      remedy: `if that is not meant, look at \`ip rule show\` for fwmark ${mark}, or take the mark off: \`wg set ${subject} fwmark off\`.`,
+      remedy: `if that is not meant, ${words.look}.`,
       code: 'ERR_STUN_NO_ROUTE',
     });
   const servers = interfacesOf(

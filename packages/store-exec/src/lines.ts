@@ -1,13 +1,18 @@
 /** Cuts a stream into lines, none longer than allowed, whatever pieces it comes in. */
 import type { Readable } from 'node:stream';
 
-const NEWLINE = 10;
+export const NEWLINE = 10;
+/** Pieces of a line that are kept apart. */
+const MOST_PIECES = 256;
 
 export interface LineOptions {
   /** Most bytes of one line, looked up while one grows. */
   most(): number;
-  line(text: string): void;
-  /** A line grew past the limit; all that comes after is thrown away. Absent: a line is cut there. */
+  /** Called with each piece before its lines are cut out. */
+  read?(chunk: Buffer): void;
+  /** `bytes`: how long it was before it was cut, its newline included. */
+  line(text: string, bytes: number): void;
+  /** A line grew past the limit, and nothing is read any more. Absent: a line is cut there. */
   tooLong?(): void;
 }
 
@@ -16,6 +21,8 @@ export interface Lines {
   readonly over: Promise<void>;
   /** The end was read: nobody has the other side open any more. */
   readonly ended: boolean;
+  /** Reads nothing any more, and hands over nothing of what was read; whoever still writes gets an error. */
+  stop(): void;
 }
 
 export function readLines(stream: Readable, options: LineOptions): Lines {
@@ -26,9 +33,10 @@ export function readLines(stream: Readable, options: LineOptions): Lines {
 
   const hand = (): void => {
     const text = Buffer.concat(pieces).toString('utf8');
+    const bytes = length + 1;
     pieces = [];
     length = 0;
-    options.line(text);
+    options.line(text, bytes);
   };
   const add = (piece: Buffer): void => {
     const room = options.most() - length;
@@ -36,13 +44,20 @@ export function readLines(stream: Readable, options: LineOptions): Lines {
     if (piece.length <= room) pieces.push(piece);
     else if (!options.tooLong) pieces.push(piece.subarray(0, Math.max(room, 0)));
     else {
-      broken = true;
-      pieces = [];
+      stop();
       options.tooLong();
     }
+    // A byte at a time must not cost a buffer a byte.
+    if (pieces.length > MOST_PIECES) pieces = [Buffer.concat(pieces)];
+  };
+  const stop = (): void => {
+    broken = true;
+    pieces = [];
+    stream.destroy();
   };
 
   stream.on('data', (chunk: Buffer) => {
+    options.read?.(chunk);
     let from = 0;
     while (!broken) {
       const at = chunk.indexOf(NEWLINE, from);
@@ -63,6 +78,7 @@ export function readLines(stream: Readable, options: LineOptions): Lines {
   });
   return {
     over,
+    stop,
     get ended() {
       return ended;
     },

@@ -14,15 +14,20 @@ export interface Output {
   readonly over: Promise<void>;
 }
 
-/** `onFull` is called when the limit is passed; what comes after is thrown away. */
+/** `onFull` is called when the limit is passed; nothing is read any more then. */
 export function gatherOutput(stream: Readable, onFull: () => void, most = MAX_OUTPUT): Output {
   const chunks: Buffer[] = [];
   let length = 0;
   let ended = false;
   stream.on('data', (chunk: Buffer) => {
     length += chunk.length;
-    if (length <= most) chunks.push(chunk);
-    else onFull();
+    if (length <= most) {
+      chunks.push(chunk);
+      return;
+    }
+    // Until it is gone it may print as much as it can.
+    stream.destroy();
+    onFull();
   });
   // What breaks while the child is being ended says nothing new.
   stream.on('error', () => {});

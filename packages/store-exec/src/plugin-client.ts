@@ -67,7 +67,8 @@ export function createPluginClient(
     clock,
     logger,
     random: parts.random,
-    open: (signal) => openSession({ ...launching(), onEvent: watchers.event }, signal),
+    open: (signal) =>
+      openSession({ ...launching(), onEvent: watchers.event, watched: () => watchers.keyCount }, signal),
     began(session) {
       learn(session.description);
       const again = restarted;

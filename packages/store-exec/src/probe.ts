@@ -10,6 +10,8 @@ import { createScratch } from './scratch.js';
 
 /** Most bytes that a probe reads of one line, or of one process. */
 const MOST = 4 * 1024 * 1024;
+/** Most lines that wait for the case that reads them. */
+const MOST_LINES = 10_000;
 /** How long output may still come once the process itself has ended, in milliseconds. */
 const DRAIN_MS = 250;
 
@@ -60,6 +62,10 @@ async function openProbeSession(
     most: () => MOST,
     line(text) {
       lines.push(text);
+      if (lines.length > MOST_LINES) {
+        stdout.stop();
+        void endGroup(child.pid, clock);
+      }
       wake();
     },
     tooLong: () => void endGroup(child.pid, clock),

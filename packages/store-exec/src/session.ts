@@ -1,8 +1,9 @@
 /** One life of a session plugin: a process that answers many requests, matched by id, until it ends. */
 import { type Clock, hasCode, type Logger, StunmeshError } from '@stunmesh/core/api';
 import { howItEnded } from './failure.js';
+import { createFlowBudget } from './flow-budget.js';
 import { type LaunchOptions, launch } from './launch.js';
-import { readLines } from './lines.js';
+import { NEWLINE, readLines } from './lines.js';
 import {
   type Description,
   formatRequest,
@@ -32,6 +33,8 @@ export interface SessionOptions extends Omit<LaunchOptions, 'input'> {
   readonly logger: Logger;
   /** Its events: what has a member "event". */
   onEvent(event: Message): void;
+  /** How many keys it watches for us now. */
+  watched(): number;
 }
 
 export interface Session {
@@ -90,23 +93,38 @@ async function startProcess(options: SessionOptions): Promise<Running> {
     return ending;
   };
 
-  const onLine = (text: string): void => {
-    if (ended || text.trim() === '') return;
-    heard += 1;
+  const budget = createFlowBudget(clock, options.watched);
+  const onLine = (text: string, length: number): void => {
+    if (ended) return;
     try {
+      if (text.trim() === '') {
+        budget.unasked(length);
+        return;
+      }
+      heard += 1;
       const message = parseMessage(text);
       if (typeof message['event'] === 'string') {
+        budget.unasked(length);
         options.onEvent(message);
         return;
       }
       const { id } = message;
       if (typeof id !== 'number' || !Number.isInteger(id) || id < 1 || id > lastId)
         throw new StunmeshError('ERR_EXEC_OUTPUT', 'answered without the "id" of a request, which is a number');
+      const request = pending.get(id);
       // An answer to what was given up meanwhile goes nowhere.
-      pending.get(id)?.settle(message);
+      if (request) request.settle(message);
+      else budget.unasked(length);
     } catch (error) {
-      void end(error as StunmeshError);
+      cutOff(error as StunmeshError);
     }
+  };
+
+  /** It is not read any more either: until it is gone it may print as much as it can. */
+  const cutOff = (why: StunmeshError): void => {
+    void end(why);
+    stdout.stop();
+    stderr.stop();
   };
 
   const most = (): number => {
@@ -117,10 +135,18 @@ async function startProcess(options: SessionOptions): Promise<Running> {
   const stdout = readLines(child.stdout, {
     most,
     line: onLine,
-    tooLong: () => void end(new StunmeshError('ERR_EXEC_OUTPUT', `printed a line of more than ${most()} bytes`)),
+    tooLong: () => cutOff(new StunmeshError('ERR_EXEC_OUTPUT', `printed a line of more than ${most()} bytes`)),
   });
   const stderr = readLines(child.stderr, {
     most: () => STDERR_LINE,
+    read(chunk) {
+      if (ended) return;
+      try {
+        budget.stderr(chunk.length, countLines(chunk));
+      } catch (error) {
+        cutOff(error as StunmeshError);
+      }
+    },
     line(text) {
       const line = oneLine(text);
       if (line === '') return;
@@ -198,6 +224,12 @@ async function startProcess(options: SessionOptions): Promise<Running> {
       await over;
     },
   };
+}
+
+function countLines(chunk: Buffer): number {
+  let count = 0;
+  for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, at + 1)) count += 1;
+  return count;
 }
 
 function keysOf(request: PluginRequest): number {

@@ -6,6 +6,8 @@ export interface Watchers {
   /** All keys that somebody listens to. */
   keys(): string[];
   readonly size: number;
+  /** How many listeners there are, each key counted for itself. */
+  readonly keyCount: number;
   /** Returns what takes it back. */
   add(keys: readonly string[], on: WatchListener): () => void;
   /** An event of the plugin. What is none that is known is ignored. */
@@ -22,6 +24,7 @@ interface Watcher {
 
 export function createWatchers(): Watchers {
   const watchers = new Set<Watcher>();
+  let keyCount = 0;
 
   const fault = (error: StunmeshError): void => {
     for (const { on } of [...watchers]) on.fault(error);
@@ -40,10 +43,16 @@ export function createWatchers(): Watchers {
     get size() {
       return watchers.size;
     },
+    get keyCount() {
+      return keyCount;
+    },
     add(keys, on) {
       const watcher: Watcher = { keys: new Set(keys), on };
       watchers.add(watcher);
-      return () => void watchers.delete(watcher);
+      keyCount += watcher.keys.size;
+      return () => {
+        if (watchers.delete(watcher)) keyCount -= watcher.keys.size;
+      };
     },
     event(message) {
       const { event, key, value } = message;

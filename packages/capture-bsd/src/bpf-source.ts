@@ -1,7 +1,7 @@
 /** Frames of an interface from /dev/bpf. */
 import { createStunFilter, PACKET_LAYOUTS, type StunMatch } from '@stunmesh/core/net';
 import { openBpfDevice } from './bpf-device.js';
-import { openError } from './errors.js';
+import { bpfError } from './errors.js';
 import { type LinkType, linkTypeOf } from './frame.js';
 import type { FrameListener, FrameSource } from './frame-source.js';
 import type { Native } from './native.js';
@@ -47,7 +47,7 @@ export function openBpfSource(
         },
       });
     } catch (error) {
-      throw openError(error, `/dev/bpf on ${interfaceName}`);
+      throw bpfError(error, interfaceName);
     }
   })();
   const close = () => {

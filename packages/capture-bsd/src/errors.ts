@@ -11,10 +11,33 @@ export function openError(error: unknown, what: string): unknown {
   if (DENIED.has(error.code))
     return new StunmeshError(
       'ERR_CAPTURE_PERMISSION',
-      `${what} needs root (raw sockets, and /dev/bpf to read from): ${error.message}`,
+      // Which port it is for has nothing to do with that.
+      `${what.replace(/ of port \d+$/, '')} needs root (raw sockets, and /dev/bpf to read from): ${error.message}`,
       options,
     );
   return new StunmeshError('ERR_CAPTURE_OPEN', `${what} cannot be opened: ${error.message}`, options);
+}
+
+/** The error for a bpf(4) device that could not be opened on an interface. FreeBSD always has one; a jail may not see it (devfs.rules(5)). */
+export function bpfError(error: unknown, interfaceName: string, platform: NodeJS.Platform = process.platform): unknown {
+  const what = `/dev/bpf on ${interfaceName}`;
+  if (platform !== 'freebsd' || !isSystemError(error) || error.code !== 'ENOENT') return openError(error, what);
+  return new StunmeshError(
+    'ERR_CAPTURE_OPEN',
+    `${what} cannot be opened: this jail's devfs hides bpf: add path 'bpf*' unhide to its ruleset (${error.message})`,
+    { details: { code: error.code, syscall: error.syscall }, cause: error },
+  );
+}
+
+/** The error for a socket that was to use a routing table which this kernel does not have. */
+export function routingTableError(error: unknown, fib: number): unknown {
+  if (!isSystemError(error) || error.code !== 'EINVAL') return error;
+  return new StunmeshError(
+    'ERR_CAPTURE_OPEN',
+    `there is no routing table ${fib}, which proxy.fib names: this system has as many as \`sysctl net.fibs\` says, from 0 on; ` +
+      'net.fibs in /boot/loader.conf gives it more',
+    { details: { code: error.code, syscall: error.syscall, fib }, cause: error },
+  );
 }
 
 const UNREACHABLE: ReadonlySet<string> = new Set([

@@ -1,6 +1,7 @@
 /** Which way a packet would leave: a UDP socket that is connected and sends nothing knows. */
-import type { Route } from '@stunmesh/core/api';
+import { hasCode, type Route } from '@stunmesh/core/api';
 import { isLinkLocal, parseAddress } from '@stunmesh/core/net';
+import { routingTableError } from './errors.js';
 import { listInterfaces } from './interfaces.js';
 import { isSystemError, type Native } from './native.js';
 import { decodeSockaddr, encodeSockaddr, int32 } from './sockaddr.js';
@@ -13,7 +14,7 @@ export interface RoutingKey {
   readonly fib?: number;
 }
 
-/** Gives a socket WireGuard's mark and routing table, where the system has such things. Errors: SystemError. */
+/** Gives a socket WireGuard's mark and routing table, where the system has such things. Errors: SystemError; ERR_CAPTURE_OPEN for a table that there is not. */
 export function applyRoutingKey(
   native: Native,
   socket: ReturnType<Native['open']>,
@@ -22,7 +23,12 @@ export function applyRoutingKey(
   const { constants: c } = native;
   const mark = c.SO_MARK || c.SO_USER_COOKIE;
   if (firewallMark !== 0 && mark !== 0) native.setOption(socket, c.SOL_SOCKET, mark, int32(firewallMark));
-  if (fib !== undefined && c.SO_SETFIB !== 0) native.setOption(socket, c.SOL_SOCKET, c.SO_SETFIB, int32(fib));
+  if (fib === undefined || c.SO_SETFIB === 0) return;
+  try {
+    native.setOption(socket, c.SOL_SOCKET, c.SO_SETFIB, int32(fib));
+  } catch (error) {
+    throw routingTableError(error, fib);
+  }
 }
 
 /** The source address that the kernel chooses towards `to`. Errors: SystemError where there is no route. */
@@ -51,7 +57,7 @@ export function routeTo(
   try {
     source = sourceFor(native, options.to, options, scope);
   } catch (error) {
-    if (isSystemError(error)) return undefined;
+    if (isSystemError(error) || hasCode(error, 'ERR_CAPTURE_OPEN')) return undefined;
     throw error;
   }
   const holders = listInterfaces(native).filter((i) => i.addresses.some(({ address }) => address === source));

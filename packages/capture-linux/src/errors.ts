@@ -9,7 +9,8 @@ export function openError(error: unknown, what: string): unknown {
   if (error.code === 'EPERM' || error.code === 'EACCES')
     return new StunmeshError(
       'ERR_CAPTURE_PERMISSION',
-      `${what} needs root or the capability CAP_NET_RAW (and CAP_NET_ADMIN where a firewall mark is set and the kernel is older than 5.17): ${error.message}`,
+      // Which port it is for has nothing to do with that.
+      `${what.replace(/ of port \d+$/, '')} needs root or the capability CAP_NET_RAW (and CAP_NET_ADMIN where a firewall mark is set and the kernel is older than 5.17): ${error.message}`,
       { details, cause: error },
     );
   return new StunmeshError('ERR_CAPTURE_OPEN', `${what} cannot be opened: ${error.message}`, { details, cause: error });

@@ -2,6 +2,7 @@
 import type { Clock, Endpoint, Family, Logger, PublicKey, Store, StoreTraits, WireGuardControl } from '../api/index.js';
 import type { NatBehaviour } from '../nat/behaviour-types.js';
 import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
+import type { Agent } from '../stun/agent.js';
 import type { Underlay } from '../underlay/underlay.js';
 
 /** A store instance as the host opened it. */
@@ -60,6 +61,8 @@ export interface Controllers {
   readonly writer: EndpointWriter;
   /** The device's way out, the only one to the network. */
   readonly underlay: Underlay;
+  /** STUN from WireGuard's port, by the underlay. */
+  readonly agent: Agent;
   readonly stores: ReadonlyMap<string, NamedStore>;
   readonly discover: Discover;
   /** How the NATs before the device behave; absent: it is never found out. Errors: as discover. */

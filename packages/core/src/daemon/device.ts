@@ -1,4 +1,5 @@
 /** One device of a daemon while it is served: lock, kept state, control socket, and its controllers. */
+import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { StunmeshError } from '../api/index.js';
@@ -12,6 +13,7 @@ import type { DeviceEntry } from '../peers/peer-table.js';
 import type { createStateKeeper } from '../peers/saved-state.js';
 import { takeLock } from '../runtime/lock.js';
 import { createRollback } from '../runtime/rollback.js';
+import { createAgent } from '../stun/agent.js';
 import type { MetricsHub } from '../telemetry/metrics-hub.js';
 import type { Underlay } from '../underlay/underlay.js';
 
@@ -48,6 +50,7 @@ export async function serveDevice(
   // Every call under way for some peer listens; Node would warn of a leak at the eleventh.
   setMaxListeners(0, stopping.signal);
   const controllers = { ...(await controllersOf(parts, entry)), signal: stopping.signal };
+  closing.use(controllers.agent);
   const engine = createEngine(controllers, entry, () => parts.state.save(entry));
   closing.defer(() => parts.state.flush(entry));
   const ended = engine.run();
@@ -61,7 +64,13 @@ export async function serveDevice(
 async function controllersOf(parts: DeviceParts, entry: DeviceEntry): Promise<Omit<Controllers, 'signal'>> {
   const { metrics, clock, logger, control, writer, emit, stores, resolve, config } = parts;
   const underlay = await parts.underlay(entry);
-  const discovery = createDiscovery({ underlay, clock, resolve, servers: () => config().stun.addresses });
+  const agent = createAgent({
+    clock,
+    random: (bytes) => Uint8Array.from(randomBytes(bytes)),
+    openSocket: underlay.openStunSocket,
+    binding: underlay.binding,
+  });
+  const discovery = createDiscovery({ underlay, agent, clock, resolve, servers: () => config().stun.addresses });
   return {
     clock,
     logger,
@@ -71,6 +80,7 @@ async function controllersOf(parts: DeviceParts, entry: DeviceEntry): Promise<Om
     stores,
     resolve,
     underlay,
+    agent,
     ...discovery,
     discover: (_, family, signal) => metrics.discovery(entry.name, family, discovery.discover(entry, family, signal)),
     settings: config,

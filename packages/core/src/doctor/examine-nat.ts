@@ -3,6 +3,7 @@ import { type Family, StunmeshError } from '../api/index.js';
 import type { InterfaceConfig } from '../config/index.js';
 import type { NatBehaviour } from '../nat/behaviour-types.js';
 import { discoverDeviceNat } from '../nat/examination.js';
+import { createAgent } from '../stun/agent.js';
 import type { Scene } from './context.js';
 
 /** Errors: those of device, capture and openStunSocket; ERR_WG_FAILED where the device listens on no port. */
@@ -15,8 +16,14 @@ export async function examineNat(scene: Scene, entry: InterfaceConfig, family: F
       `the device ${device.name} listens on no port, so nothing can be asked by it`,
     );
   }
-  return discoverDeviceNat(
-    { underlay, clock, resolve, random },
+  await using agent = createAgent({
+    clock,
+    random,
+    openSocket: underlay.openStunSocket,
+    binding: underlay.binding,
+  });
+  return await discoverDeviceNat(
+    { underlay, agent, clock, resolve, random },
     {
       family,
       device,

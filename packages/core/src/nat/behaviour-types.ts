@@ -1,5 +1,6 @@
 /** How a NAT behaves (RFC 4787), in the words that discovery, records and verdicts share. */
-import type { Clock, Endpoint, Family, StunMessageEvent, StunmeshError, StunSocket } from '../api/index.js';
+import type { Clock, Endpoint, Family, StunmeshError } from '../api/index.js';
+import type { Agent } from '../stun/agent.js';
 
 /** RFC 4787 section 4.1; `none`: the host has its public address itself. */
 export type MappingBehaviour =
@@ -56,19 +57,12 @@ export interface NatBehaviour extends NatSummary {
 }
 
 export interface NatParts {
-  /** A socket that sends from WireGuard's port; open while the questions last. */
-  openSocket(on: {
-    /** What its transaction ids begin with. */
-    readonly transactionPrefix: Uint8Array;
-    onMessage(event: StunMessageEvent): void;
-    onFault(error: StunmeshError): void;
-  }): Promise<StunSocket>;
+  /** Its socket is held while the questions last. */
+  readonly agent: Agent;
   resolve(host: string, family: Family, signal: AbortSignal): Promise<readonly string[]>;
   /** Why this address must not be asked, e.g. because its route leaves by the tunnel (F19). */
   refuseServer?(address: string): Promise<string | undefined>;
   readonly clock: Clock;
-  /** Unpredictable bytes. */
-  random(bytes: number): Uint8Array;
 }
 
 export interface NatOptions {

@@ -1,9 +1,9 @@
 /** Finds out how the NAT in front of WireGuard's port behaves, from that very port, without touching what passes through it. */
-import { isStunmeshError, type StunMessageEvent, type StunSocket } from '../api/index.js';
-import { formatAddress, formatEndpoint, parseAddress, TRANSACTION_PREFIX_BYTES } from '../net/index.js';
+import { isStunmeshError } from '../api/index.js';
+import { formatAddress, formatEndpoint, parseAddress } from '../net/index.js';
+import type { AgentSocket } from '../stun/agent.js';
 import { changeRequestAttribute } from '../stun/attributes.js';
-import { parseMessage } from '../stun/message.js';
-import { type BindingAnswer, startTransaction, type Transaction } from '../stun/transaction.js';
+import type { BindingAnswer } from '../stun/transaction.js';
 import { judgeAnswer } from '../stun/verdict.js';
 import type { FilteringBehaviour, NatBehaviour, NatOptions, NatParts } from './behaviour-types.js';
 import { type Ask, isCarrierRange, testFiltering } from './filtering.js';
@@ -17,27 +17,21 @@ const ANSWER_MS = 2500;
 
 /** One finding, by about twenty small packets to the servers at most, within about 12 s. A working tunnel is not disturbed: nothing goes to
  * peers or to WireGuard, and a NAT keeps the mappings towards others while new ones are made. Servers that fail are named in the
- * result. Errors: those of openSocket, ERR_CAPTURE_LOST, or the signal's reason. */
+ * result. Errors: those of the agent's socket, ERR_CAPTURE_LOST, or the signal's reason. */
 export async function discoverNatBehaviour(parts: NatParts, o: NatOptions): Promise<NatBehaviour> {
   o.signal.throwIfAborted();
   const over = new AbortController();
   const onAbort = (): void => over.abort(o.signal.reason);
   o.signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const transactions = new Set<Transaction>();
-    const transactionPrefix = parts.random(TRANSACTION_PREFIX_BYTES);
-    await using socket = await parts.openSocket({
-      transactionPrefix,
-      onMessage(event: StunMessageEvent) {
-        const message = parseMessage(event.message);
-        if (message) for (const transaction of transactions) if (transaction.accept(event, message)) return;
-      },
-      onFault: (error) => over.abort(error),
-    });
+    await using socket = await parts.agent.acquire(o.family, o.signal);
+    const onLost = (): void => over.abort(socket.lost.reason);
+    if (socket.lost.aborted) onLost();
+    socket.lost.addEventListener('abort', onLost, { once: true, signal: over.signal });
     const session: Session = {
       o,
       parts,
-      ask: createAsk(parts, o, { socket, transactionPrefix }, transactions, over.signal),
+      ask: createAsk(socket, over.signal),
       own: new Set(o.ownAddresses.flatMap((text) => parseAddress(text) ?? []).map(formatAddress)),
       signal: over.signal,
       failures: new Map(),
@@ -51,29 +45,15 @@ export async function discoverNatBehaviour(parts: NatParts, o: NatOptions): Prom
   }
 }
 
-function createAsk(
-  { clock, random }: NatParts,
-  { listenPort }: NatOptions,
-  { socket, transactionPrefix }: { readonly socket: StunSocket; readonly transactionPrefix: Uint8Array },
-  transactions: Set<Transaction>,
-  signal: AbortSignal,
-): Ask {
-  return async ({ server, change, sources }) => {
-    const transaction = startTransaction({
+function createAsk(socket: AgentSocket, signal: AbortSignal): Ask {
+  return ({ server, change, sources }) =>
+    socket.ask({
       server,
-      listenPort,
-      prefix: transactionPrefix,
       ...(sources ? { sources } : {}),
       attributes: change ? [changeRequestAttribute(change)] : [],
-      send: (message, to) => socket.send(message, to),
-      clock,
-      random,
       timeoutMs: ANSWER_MS,
       signal,
     });
-    transactions.add(transaction);
-    return transaction.answer.finally(() => transactions.delete(transaction));
-  };
 }
 
 async function examine(session: Session): Promise<NatBehaviour> {

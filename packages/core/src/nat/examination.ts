@@ -1,6 +1,7 @@
 /** Finds out how the NATs before a WireGuard device behave: from its port, with its mark, by its way out. */
 import type { Clock, Device, Endpoint, Family } from '../api/index.js';
 import { parseAddress } from '../net/index.js';
+import type { Agent } from '../stun/agent.js';
 import { parseServer } from '../stun/servers.js';
 import type { Underlay } from '../underlay/underlay.js';
 import { discoverNatBehaviour } from './behaviour.js';
@@ -9,6 +10,7 @@ import { measureDistance } from './distance.js';
 
 export interface DeviceNatParts {
   readonly underlay: Underlay;
+  readonly agent: Agent;
   readonly clock: Clock;
   readonly resolve: NatParts['resolve'];
   /** Unpredictable bytes. */
@@ -32,16 +34,15 @@ const ANYWHERE: Readonly<Record<Family, string>> = { 4: '192.0.2.1', 6: '2001:db
 
 /** The device must listen on a port. Errors: those of openStunSocket, ERR_CAPTURE_LOST, or the signal's reason. */
 export async function discoverDeviceNat(parts: DeviceNatParts, o: DeviceNatOptions): Promise<NatBehaviour> {
-  const { underlay, clock, resolve, random } = parts;
+  const { underlay, agent, clock, resolve, random } = parts;
   const { family, device, signal } = o;
   const way = await underlay.routeTo(numericServer(o.servers, family) ?? ANYWHERE[family]);
   return discoverNatBehaviour(
     {
-      openSocket: (on) => underlay.openStunSocket({ family, signal, ...on }),
+      agent,
       resolve,
       refuseServer: underlay.refusal,
       clock,
-      random,
     },
     {
       family,

@@ -35,26 +35,46 @@ export interface StunMessage {
   readonly fingerprint?: boolean;
 }
 
-/** The message in one UDP payload; undefined when the bytes are no STUN message, or one whose FINGERPRINT is wrong. */
+/** What one UDP payload is: a message, or one with a fault, or (all members undefined) nothing of STUN. */
+export interface Inspection {
+  readonly message?: StunMessage;
+  /** Where the header is one of STUN. */
+  readonly transactionId?: Uint8Array;
+  /** What is wrong with the rest, as part of a sentence. */
+  readonly problem?: string;
+}
+
+/** The message in one UDP payload; undefined when the bytes are no STUN message, or one that is damaged. */
 export function parseMessage(bytes: Uint8Array): StunMessage | undefined {
-  if (bytes.length < HEADER_BYTES) return undefined;
+  return inspectMessage(bytes).message;
+}
+
+export function inspectMessage(bytes: Uint8Array): Inspection {
+  if (bytes.length < HEADER_BYTES) return {};
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const type = view.getUint16(0);
-  if (type >> 14 !== 0 || view.getUint32(4) !== MAGIC_COOKIE) return undefined;
+  if (type >> 14 !== 0 || view.getUint32(4) !== MAGIC_COOKIE) return {};
+  const transactionId = bytes.slice(8, HEADER_BYTES);
+  const damaged = (problem: string): Inspection => ({ transactionId, problem });
   // Section 5: the length leaves out the header and is a multiple of 4; over UDP it fills the datagram.
-  if (view.getUint16(2) !== bytes.length - HEADER_BYTES || bytes.length % 4 !== 0) return undefined;
+  const length = view.getUint16(2);
+  const rest = bytes.length - HEADER_BYTES;
+  if (length % 4 !== 0) return damaged(`its length, ${length}, is no multiple of 4: attributes are not padded`);
+  if (rest > length) return damaged(`${rest - length} bytes follow its end`);
+  if (rest < length) return damaged(`it is cut: ${length - rest} bytes are missing`);
 
   const attributes: StunAttribute[] = [];
   let fingerprint = false;
   for (let at = HEADER_BYTES; at < bytes.length; ) {
     // FINGERPRINT is the last one; with more behind it the message is something else.
-    if (fingerprint) return undefined;
+    if (fingerprint) return damaged('an attribute follows its FINGERPRINT');
     const attribute = view.getUint16(at);
     const length = view.getUint16(at + 2);
     const end = at + 4 + length;
-    if (end > bytes.length) return undefined;
+    if (end > bytes.length) return damaged('an attribute reaches beyond its end');
     if (attribute === FINGERPRINT) {
-      if (length !== 4 || view.getUint32(at + 4) !== fingerprintOf(bytes.subarray(0, at))) return undefined;
+      if (length !== 4 || view.getUint32(at + 4) !== fingerprintOf(bytes.subarray(0, at)))
+        return damaged('its FINGERPRINT is wrong');
       fingerprint = true;
     } else attributes.push({ type: attribute, value: bytes.slice(at + 4, end) });
     at = padded(end);
@@ -62,10 +82,10 @@ export function parseMessage(bytes: Uint8Array): StunMessage | undefined {
   const message: StunMessage = {
     class: CLASSES[((type >> 7) & 2) | ((type >> 4) & 1)] ?? 'request',
     method: (type & 0xf) | ((type >> 1) & 0x70) | ((type >> 2) & 0xf80),
-    transactionId: bytes.slice(8, HEADER_BYTES),
+    transactionId,
     attributes,
   };
-  return fingerprint ? { ...message, fingerprint } : message;
+  return { message: fingerprint ? { ...message, fingerprint } : message, transactionId };
 }
 
 /** The bytes of a message; padding is zero. */

@@ -1,16 +1,9 @@
 /** Asks several STUN servers at once and settles with the first good answer, or the preferred server's if that comes soon (F2). */
-import {
-  type Clock,
-  type Endpoint,
-  type Family,
-  isStunmeshError,
-  StunmeshError,
-  type StunSocket,
-} from '../api/index.js';
+import { type Clock, type Endpoint, type Family, isStunmeshError, StunmeshError } from '../api/index.js';
 import { formatAddress, formatEndpoint, parseAddress } from '../net/index.js';
+import type { AgentSocket } from './agent.js';
 import { type Candidate, createCandidates, preferAddress } from './server-order.js';
 import { resolveServer, type ServerName } from './servers.js';
-import { startTransaction, type Transaction } from './transaction.js';
 import { judgeAnswer, summariseFailures } from './verdict.js';
 
 /** Servers that are asked at the same time, at the start and again after each silence. */
@@ -46,12 +39,7 @@ export interface DiscoverySettings {
 }
 
 export interface RaceOptions extends DiscoverySettings {
-  readonly socket: StunSocket;
-  readonly transactionPrefix: Uint8Array;
-  /** Those that wait for a reply; whoever receives offers each message to them. */
-  readonly transactions: Set<Transaction>;
-  /** Aborts with the socket's fault. */
-  readonly lost: AbortSignal;
+  readonly socket: AgentSocket;
   /** Aborts when the time is up, or with `signal`. */
   readonly limit: AbortSignal;
 }
@@ -79,6 +67,7 @@ export function raceServers(o: RaceOptions): Promise<Discovery> {
     const failures = new Map<string, StunmeshError>();
     const queue = createCandidates(o.servers, o.preferred, failures);
     const running = new Map<Candidate, 'resolving' | Endpoint>();
+    const remarks = new Map<Candidate, StunmeshError>();
     const place = {
       family: o.family,
       listenPort: o.listenPort,
@@ -109,17 +98,11 @@ export function raceServers(o: RaceOptions): Promise<Discovery> {
         );
       }
       running.set(candidate, address);
-      const transaction = startTransaction({
+      const answer = await o.socket.ask({
         server: address,
-        listenPort: o.listenPort,
-        prefix: o.transactionPrefix,
-        send: (message, to) => o.socket.send(message, to),
-        clock: o.clock,
-        random: (bytes) => o.random(bytes),
         signal: over.signal,
+        onRemark: (remark) => remarks.set(candidate, remark),
       });
-      o.transactions.add(transaction);
-      const answer = await transaction.answer.finally(() => o.transactions.delete(transaction));
       return { ...judgeAnswer(answer, place), server: server.text, serverAddress: address, rttMs: answer.rttMs };
     };
 
@@ -151,7 +134,8 @@ export function raceServers(o: RaceOptions): Promise<Discovery> {
       else startMore(1);
     };
     const onLimit = (): void => {
-      for (const [{ server }, state] of running) failures.set(server.text, silence(server, state));
+      for (const [candidate, state] of running)
+        failures.set(candidate.server.text, remarks.get(candidate) ?? silence(candidate.server, state));
       if (o.signal.aborted) fail(o.signal.reason);
       else giveUp();
     };
@@ -163,11 +147,11 @@ export function raceServers(o: RaceOptions): Promise<Discovery> {
     };
 
     o.limit.addEventListener('abort', onLimit, { once: true, signal: over.signal });
-    o.lost.addEventListener('abort', () => (first ? finish(first) : fail(o.lost.reason)), {
+    o.socket.lost.addEventListener('abort', () => (first ? finish(first) : fail(o.socket.lost.reason)), {
       once: true,
       signal: over.signal,
     });
-    if (o.lost.aborted) fail(o.lost.reason);
+    if (o.socket.lost.aborted) fail(o.socket.lost.reason);
     else if (o.limit.aborted) onLimit();
     else startMore(AT_ONCE);
     joinAfterSilence().catch(quiet);

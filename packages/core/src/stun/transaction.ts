@@ -42,6 +42,8 @@ export interface TransactionOptions {
   random(bytes: number): Uint8Array;
   /** Overall limit. Default: that of section 6.2.1, 39.5 s. */
   readonly timeoutMs?: number;
+  /** An answer to this very request came that does not count, and why (ERR_STUN_REFUSED); what counts may come yet. */
+  onRemark?(remark: StunmeshError): void;
   readonly signal: AbortSignal;
 }
 
@@ -56,8 +58,10 @@ export interface BindingAnswer {
 export interface Transaction {
   /** Errors: ERR_STUN_REFUSED (error response), ERR_STUN_NO_RESPONSE, ERR_CAPTURE_BLOCKED, ERR_CAPTURE_UNREACHABLE, ERR_CAPTURE_SEND, or the signal's reason. */
   readonly answer: Promise<BindingAnswer>;
-  /** Looks at a message that arrived; true when it was this transaction's reply. Anything else changes nothing. */
+  /** Looks at a message that arrived; true when it was this transaction's reply. Anything else does not end it. */
   accept(event: StunMessageEvent, message: StunMessage): boolean;
+  /** Notes a damaged message; true when it has this transaction's id. */
+  remark(event: StunMessageEvent, id: Uint8Array, problem: string | undefined): boolean;
 }
 
 /** Sends a binding request and waits for its reply, which the caller hands to accept(). */
@@ -76,6 +80,8 @@ export function startTransaction(o: TransactionOptions): Transaction {
   let settled = false;
   let sent = 0;
   let lastFault: StunmeshError | undefined;
+  /** Why an answer that came did not count. */
+  let odd: StunmeshError | undefined;
   let resolve: (answer: BindingAnswer) => void;
   let reject: (reason: unknown) => void;
   const answer = new Promise<BindingAnswer>((res, rej) => {
@@ -115,7 +121,11 @@ export function startTransaction(o: TransactionOptions): Transaction {
     timeUp();
   };
   const timeUp = (): void =>
-    fail(sent === 0 && lastFault ? lastFault : noResponse(o.server, o.clock.now() - startedAt));
+    fail(odd ?? (sent === 0 && lastFault ? lastFault : noResponse(o.server, o.clock.now() - startedAt)));
+  const note = (event: StunMessageEvent, problem: string): void => {
+    odd = oddAnswer(o.server, event.from, problem);
+    o.onRemark?.(odd);
+  };
   const quiet = (): void => {};
 
   if (o.signal.aborted) fail(o.signal.reason);
@@ -128,15 +138,26 @@ export function startTransaction(o: TransactionOptions): Transaction {
   return {
     answer,
     accept(event, message) {
-      if (settled || message.method !== METHOD_BINDING) return false;
+      if (settled || !sameBytes(message.transactionId, transactionId)) return false;
+      if (message.method !== METHOD_BINDING) return false;
       if (message.class !== 'success' && message.class !== 'error') return false;
-      if (event.to.port !== o.listenPort && !event.rewritten) return false;
-      if (!sameBytes(message.transactionId, transactionId)) return false;
-      if (!sources.some((source) => sameSource(source, event.from))) return false;
+      if (event.to.port !== o.listenPort && !event.rewritten) {
+        note(event, `it came to port ${event.to.port}, not to ${o.listenPort}`);
+        return false;
+      }
+      if (!sources.some((source) => sameSource(source, event.from))) {
+        note(event, 'that is not the address that was asked');
+        return false;
+      }
       const unknown = unknownRequired(message, KNOWN);
       if (message.class === 'error') fail(errorResponse(o.server, message));
       else if (unknown.length > 0) fail(unknownAttributes(o.server, unknown));
       else end(() => resolve({ message, from: event.from, rttMs: o.clock.now() - startedAt }));
+      return true;
+    },
+    remark(event, id, problem) {
+      if (settled || !sameBytes(id, transactionId)) return false;
+      note(event, problem ?? 'it is damaged');
       return true;
     },
   };
@@ -163,6 +184,14 @@ function noResponse(server: Endpoint, waitedMs: number): StunmeshError {
 
 function sendFault(server: Endpoint, cause: unknown): StunmeshError {
   return new StunmeshError('ERR_CAPTURE_SEND', `the request to ${formatEndpoint(server)} could not be sent`, { cause });
+}
+
+function oddAnswer(server: Endpoint, from: Endpoint, problem: string): StunmeshError {
+  return new StunmeshError(
+    'ERR_STUN_REFUSED',
+    `an answer of ${formatEndpoint(server)} came from ${formatEndpoint(from)} and does not count: ${problem}`,
+    { details: { server: formatEndpoint(server), from: formatEndpoint(from) } },
+  );
 }
 
 function errorResponse(server: Endpoint, message: StunMessage): StunmeshError {

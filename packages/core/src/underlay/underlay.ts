@@ -42,11 +42,17 @@ export interface UnderlayParts {
 }
 
 /** What of a STUN socket is not the device's own. */
-export type UnderlaySocketOptions = Pick<StunSocketOptions, 'family' | 'signal' | 'sendOnly' | 'onMessage' | 'onFault'>;
+export type UnderlaySocketOptions = Pick<
+  StunSocketOptions,
+  'family' | 'transactionPrefix' | 'sendOnly' | 'signal' | 'onMessage' | 'onFault'
+>;
 
 export interface Underlay {
   /** Sends from WireGuard's port, by WireGuard's way. Errors: those of CaptureModule.openStunSocket; ERR_WG_DEVICE_NOT_FOUND. */
   openStunSocket(options: UnderlaySocketOptions): Promise<StunSocket>;
+  /** What a STUN socket that is opened now is bound to, the port and all of it as a key. Port 0: WireGuard has none, and no socket can
+   * have its. Errors: ERR_WG_DEVICE_NOT_FOUND. */
+  binding(): { readonly port: number; readonly key: string };
   /** `device`: an interface by its name; default: the tunnel itself. Errors: as openStunSocket. */
   openEchoSocket(options: Omit<EchoSocketOptions, 'device'> & { readonly device?: string }): Promise<EchoSocket>;
   /** How WireGuard's own packets would leave towards this address; undefined: not at all, or the capture cannot tell. */
@@ -116,6 +122,11 @@ function bind(parts: UnderlayParts, interfaces: Underlay['interfaces'], device: 
         onNotice: (error) => notice(options.family, error),
         ...options,
       });
+    },
+    binding() {
+      const { listenPort: port, realName, firewallMark } = present();
+      const { fib, listenInterfaces, listenDefaultRoute } = device.config;
+      return { port, key: JSON.stringify([port, realName, firewallMark, fib, listenInterfaces, listenDefaultRoute]) };
     },
     openEchoSocket: async (options) =>
       capture.openEchoSocket({ ...options, device: options.device ?? present().realName }),

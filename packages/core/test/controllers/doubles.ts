@@ -1,8 +1,10 @@
 /** One controller by itself: what all of them are handed, over doubles, and one device with one peer as a dump showed it. */
+import { randomBytes } from 'node:crypto';
 import { type Device, type Endpoint, StunmeshError } from '#src/api/index.js';
 import type { Controllers, NamedStore } from '#src/controllers/device-components.js';
 import { createEndpoint } from '#src/net/index.js';
 import { createDeviceEntry } from '#src/peers/peer-table.js';
+import { createAgent } from '#src/stun/agent.js';
 import {
   createFakeCapture,
   createFakeClock,
@@ -80,12 +82,15 @@ export function createControllers(options: DoubleOptions = {}) {
   };
   if (options.present !== false) refresh();
 
+  const underlay = createUnderlays({ capture, clock, logger })(device);
+  const random = (bytes: number) => Uint8Array.from(randomBytes(bytes));
   const c: Controllers = {
     clock,
     logger,
     control: wg,
     writer: createEndpointWriter({ control: wg, clock }),
-    underlay: createUnderlays({ capture, clock, logger })(device),
+    underlay,
+    agent: createAgent({ clock, random, openSocket: underlay.openStunSocket, binding: underlay.binding }),
     stores: new Map(stores.map((store) => [store.name, store])),
     emit: (event, _device, _peer, data) => void events.push({ event, data }),
     signal: stopping.signal,

@@ -1,4 +1,5 @@
 /** The controllers of one device over doubles: a fake clock, WireGuard, network and stores, and far sides that a test plays. */
+import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { type Endpoint, type Family, type StoreTraits, StunmeshError } from '#src/api/index.js';
 import { createSnapshot, type Snapshot, storeSnapshot } from '#src/control/snapshot.js';
@@ -9,6 +10,7 @@ import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
 import { createDeviceEntry, type DeviceEntry, forgetStore, type PeerEntry } from '#src/peers/peer-table.js';
 import { createDeviceState, restoreDeviceState } from '#src/peers/saved-state.js';
 import { guardStore } from '#src/store/guarded-store.js';
+import { createAgent } from '#src/stun/agent.js';
 import {
   createFakeCapture,
   createFakeClock,
@@ -330,12 +332,15 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     state: () => JSON.parse(JSON.stringify(createDeviceState(device))),
   };
   let running: Promise<void> = Promise.resolve();
+  const underlay = createUnderlays({ capture, clock, logger })(device);
+  const random = (bytes: number) => Uint8Array.from(randomBytes(bytes));
   const controllers: Controllers = {
     clock,
     logger,
     control: wg,
     writer: createEndpointWriter({ control: wg, clock }),
-    underlay: createUnderlays({ capture, clock, logger })(device),
+    underlay,
+    agent: createAgent({ clock, random, openSocket: underlay.openStunSocket, binding: underlay.binding }),
     stores: guarded,
     emit: (event, _device, peer, data) => void events.push({ event, ...(peer ? { peer: peer.name } : {}), data }),
     signal: stopping.signal,

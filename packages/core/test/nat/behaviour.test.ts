@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { hasCode, StunmeshError } from '#src/api/index.js';
 import { discoverNatBehaviour, type NatBehaviour, type NatOptions, type NatParts } from '#src/nat/behaviour.js';
 import { formatEndpoint } from '#src/net/index.js';
 import { createFakeClock } from '#src/testing/index.js';
 import { createFakeNat, type FakeNatOptions, type FakeServer, LISTEN_PORT, OWN } from '../stun/fake-nat.js';
-import { watch } from '../stun/fake-network.js';
+import { agentOver, watch } from '../stun/fake-network.js';
 
 const PAIR: FakeServer = { addresses: ['198.51.100.1:3478', '198.51.100.2:3478'] };
 const PLAIN: FakeServer = { addresses: ['192.0.2.1:3478'] };
@@ -26,10 +25,9 @@ function setUp(
   const network = createFakeNat(clock, nat, servers);
   const abort = new AbortController();
   const parts = {
-    openSocket: network.openSocket,
+    agent: agentOver(clock, network.openSocket),
     resolve,
     clock,
-    random: (n: number) => Uint8Array.from(randomBytes(n)),
   };
   const go = () =>
     watch(

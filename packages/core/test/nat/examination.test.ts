@@ -6,6 +6,7 @@ import { type CaptureModule, type Peer, type PublicKey, StunmeshError } from '#s
 import type { NatBehaviour } from '#src/nat/behaviour.js';
 import { type DeviceNatOptions, discoverDeviceNat } from '#src/nat/examination.js';
 import { encodeEcho, parseEcho, parseEndpoint } from '#src/net/index.js';
+import { createAgent } from '#src/stun/agent.js';
 import { createFakeCapture, createFakeClock, createMemoryLogger } from '#src/testing/index.js';
 import { createUnderlays, type UnderlayDevice } from '#src/underlay/underlay.js';
 import { createFakeNat, type FakeNatOptions, type FakeServer, OWN } from '../stun/fake-nat.js';
@@ -66,6 +67,12 @@ async function find(setting: Setting): Promise<NatBehaviour & { readonly pings: 
     discoverDeviceNat(
       {
         underlay,
+        agent: createAgent({
+          clock,
+          random: (n) => Uint8Array.from(randomBytes(n)),
+          openSocket: underlay.openStunSocket,
+          binding: underlay.binding,
+        }),
         clock,
         resolve: async () => ['192.0.2.1'],
         random: (n) => Uint8Array.from(randomBytes(n)),

@@ -3,10 +3,19 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { StunmeshError } from '#src/api/index.js';
 import { formatEndpoint } from '#src/net/index.js';
+import type { AgentParts } from '#src/stun/agent.js';
 import { errorCodeAttribute } from '#src/stun/attributes.js';
 import { type DiscoverOptions, type Discovery, discover } from '#src/stun/discover.js';
 import { createFakeClock } from '#src/testing/index.js';
-import { type Behaviour, createFakeNetwork, LISTEN_PORT, type Outcome, reply, watch } from './fake-network.js';
+import {
+  agentOver,
+  type Behaviour,
+  createFakeNetwork,
+  LISTEN_PORT,
+  type Outcome,
+  reply,
+  watch,
+} from './fake-network.js';
 
 export const MAPPED = '203.0.113.7:40001';
 export const A = '198.51.100.1:3478';
@@ -19,7 +28,10 @@ export const refusing: Behaviour = (request) => [
   { bytes: reply(request, [errorCodeAttribute({ code: 500, reason: 'Server Error' })], 'error'), afterMs: 10 },
 ];
 
-export function setUp(servers: Readonly<Record<string, Behaviour>>, options: Partial<DiscoverOptions> = {}) {
+export function setUp(
+  servers: Readonly<Record<string, Behaviour>>,
+  { openSocket, ...options }: Partial<DiscoverOptions> & { readonly openSocket?: AgentParts['openSocket'] } = {},
+) {
   const clock = createFakeClock();
   const network = createFakeNetwork(clock);
   for (const [address, behaviour] of Object.entries(servers)) network.add(address, behaviour);
@@ -30,7 +42,7 @@ export function setUp(servers: Readonly<Record<string, Behaviour>>, options: Par
         family: 4,
         listenPort: LISTEN_PORT,
         servers: Object.keys(servers),
-        openSocket: (on) => network.openSocket(on),
+        agent: agentOver(clock, openSocket ?? network.openSocket),
         resolve: (host) => Promise.reject(new StunmeshError('ERR_RESOLVE', `${host} is not known`)),
         ownAddresses: ['192.168.1.2'],
         clock,

@@ -1,6 +1,8 @@
 /** STUN servers and a raw socket in memory, on a fake clock. */
+import { randomBytes } from 'node:crypto';
 import { type Endpoint, type StunMessageEvent, StunmeshError, type StunSocket } from '#src/api/index.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
+import { type Agent, type AgentParts, createAgent } from '#src/stun/agent.js';
 import { xorAddressAttribute } from '#src/stun/attributes.js';
 import {
   formatMessage,
@@ -107,6 +109,12 @@ export function createFakeNetwork(clock: FakeClock): FakeNetwork {
       };
     },
   };
+}
+
+/** An agent over a fake socket. */
+export function agentOver(clock: FakeClock, openSocket: AgentParts['openSocket'], port = LISTEN_PORT): Agent {
+  const random = (bytes: number) => Uint8Array.from(randomBytes(bytes));
+  return createAgent({ clock, random, openSocket, binding: () => ({ port, key: String(port) }) });
 }
 
 /** What became of a promise, and when by the clock. */

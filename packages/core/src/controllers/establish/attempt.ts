@@ -111,13 +111,7 @@ async function punchFamily(
   if (!facts || facts.listenPort === 0) return;
   try {
     using deadline = c.clock.deadline(STEP_MS, c.signal);
-    await using socket = await c.underlay.openStunSocket({
-      family,
-      sendOnly: true,
-      signal: deadline.signal,
-      onMessage() {},
-      onFault() {},
-    });
+    await using socket = await c.agent.acquireForSending(family, deadline.signal);
     for (const target of targets)
       await socket.send(PUNCH, target).catch((error) => note(c, device, error, formatEndpoint(target)));
   } catch (error) {

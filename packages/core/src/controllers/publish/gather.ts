@@ -3,12 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { type Clock, type Endpoint, type Family, StunmeshError } from '../../api/index.js';
 import type { NatBehaviour } from '../../nat/behaviour-types.js';
 import type { DeviceEntry } from '../../peers/peer-table.js';
+import type { Agent } from '../../stun/agent.js';
 import { discover } from '../../stun/discover.js';
 import type { Underlay } from '../../underlay/underlay.js';
 import type { Controllers, Discover } from '../device-components.js';
 
 export interface DiscoveryParts {
   readonly underlay: Underlay;
+  readonly agent: Agent;
   readonly clock: Clock;
   readonly resolve: Controllers['resolve'];
   /** "host:port" of the servers, as configured now. */
@@ -23,7 +25,7 @@ export interface DeviceDiscovery {
 
 /** Of one device, which the underlay is of. */
 export function createDiscovery(parts: DiscoveryParts): DeviceDiscovery {
-  const { underlay, clock, resolve } = parts;
+  const { underlay, agent, clock, resolve } = parts;
   const preferred = new Map<Family, { readonly server: string; readonly address: Endpoint }>();
   const random = (bytes: number) => Uint8Array.from(randomBytes(bytes));
 
@@ -34,7 +36,7 @@ export function createDiscovery(parts: DiscoveryParts): DeviceDiscovery {
       // Seldom needed, and never before the first ping.
       const { discoverDeviceNat } = await import('../../nat/examination.js');
       return discoverDeviceNat(
-        { underlay, clock, resolve, random },
+        { underlay, agent, clock, resolve, random },
         { family, device: facts, servers: parts.servers(), distance: false, signal },
       );
     },
@@ -52,7 +54,7 @@ export function createDiscovery(parts: DiscoveryParts): DeviceDiscovery {
         listenPort: facts.listenPort,
         servers: parts.servers(),
         ...(last ? { preferred: last.server, preferredAddress: last.address } : {}),
-        openSocket: (on) => underlay.openStunSocket({ family, signal, ...on }),
+        agent,
         resolve,
         ownAddresses: await underlay.ownAddresses(),
         refuseServer: underlay.refusal,

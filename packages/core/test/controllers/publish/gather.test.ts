@@ -1,5 +1,6 @@
 /** A device's discovery through the capture module: which server, which refusals, and what is said once (F2, F5, F8). */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import {
   type Device,
@@ -11,6 +12,7 @@ import {
 import { createDiscovery } from '#src/controllers/publish/gather.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
 import { createDeviceEntry } from '#src/peers/peer-table.js';
+import { createAgent } from '#src/stun/agent.js';
 import { xorAddressAttribute } from '#src/stun/attributes.js';
 import { formatMessage, parseMessage } from '#src/stun/message.js';
 import { createFakeCapture, createFakeClock, createMemoryLogger } from '#src/testing/index.js';
@@ -52,8 +54,15 @@ function setUp(facts: Partial<Device> | undefined = {}, config: { fib?: number; 
     const reply = formatMessage({ class: 'success', method: 1, transactionId: request.transactionId, attributes });
     void clock.sleep(10).then(() => capture.deliver(reply, to, { localPort }));
   };
+  const underlay = createUnderlays({ capture, clock, logger })(entry);
   const discovery = createDiscovery({
-    underlay: createUnderlays({ capture, clock, logger })(entry),
+    underlay,
+    agent: createAgent({
+      clock,
+      random: (n) => Uint8Array.from(randomBytes(n)),
+      openSocket: underlay.openStunSocket,
+      binding: underlay.binding,
+    }),
     clock,
     resolve: async () => [],
     servers: () => SERVERS,

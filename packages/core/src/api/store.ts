@@ -1,6 +1,7 @@
 /** What a store is: a shared place for small sealed values under 40-character keys. */
 import type { Socket } from 'node:net';
 import type { Clock } from './clock.js';
+import type { Endpoint, Family } from './endpoint.js';
 import type { StunmeshError } from './errors.js';
 import type { Logger } from './logger.js';
 
@@ -15,6 +16,9 @@ export interface StoreTraits {
   readonly maxValueBytes: number;
   /** How often reading one key is acceptable, in milliseconds. */
   readonly minPollMs: number;
+  /** How often to read while a peer is not connected, by the time since it is looked for: each step holds until `untilMs`, after the
+   * last one minPollMs holds. Absent: minPollMs at once. */
+  readonly pollSchedule?: readonly { readonly untilMs: number; readonly everyMs: number }[];
   /** How long it keeps a value that is not written again, in milliseconds; absent: for ever. */
   readonly expiresAfterMs?: number;
 }
@@ -42,6 +46,8 @@ export interface Store extends AsyncDisposable {
   watch?(keys: readonly string[], on: WatchListener, options: CallOptions): Promise<AsyncDisposable>;
   /** Traits that only the backend itself knows. */
   describe?(options: CallOptions): Promise<Partial<StoreTraits>>;
+  /** How it went of late, in some words for `status` and doctor; undefined: nothing to say. */
+  note?(): string | undefined;
 }
 
 /** Opens a TCP connection in the way that gets past a tunnel: where a device's allowed IPs cover everything, its packets carry the
@@ -51,6 +57,20 @@ export type Connect = (options: {
   readonly port: number;
   readonly signal: AbortSignal;
 }) => Promise<Socket>;
+
+/** An unconnected UDP socket. */
+export interface DatagramPort extends AsyncDisposable {
+  /** Errors: ERR_CAPTURE_SEND, ERR_CAPTURE_BLOCKED, ERR_CAPTURE_UNREACHABLE, ERR_CLOSED. */
+  send(message: Uint8Array, to: Endpoint): Promise<void>;
+}
+
+/** Opens a UDP socket that gets past a tunnel which covers everything, as Connect does. */
+export type OpenDatagrams = (options: {
+  readonly family: Family;
+  onMessage(message: Uint8Array, from: Endpoint): void;
+  /** The socket is of no use any more. */
+  onFault(error: StunmeshError): void;
+}) => Promise<DatagramPort>;
 
 export interface StoreComponents {
   readonly clock: Clock;
@@ -62,6 +82,15 @@ export interface StoreComponents {
   /** A folder for temporary files, made where it is not there: mode 0700, of this process alone, in a place that nobody else can change;
    * what a crash leaves in it the next start removes. Absent: a fresh mkdtemp of your own, which you remove. Errors: an errno. */
   scratchFolder?(): string;
+  /** For UDP sockets of the store; absent: open them as you like. */
+  readonly openDatagrams?: OpenDatagrams;
+  /** Numeric addresses of a name, past a tunnel likewise. Errors: ERR_RESOLVE, the signal's reason. */
+  resolve?(name: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** 32 bytes that only the two hosts of this store key share, the same on both, of this module alone; undefined: it is no pair of
+   * ours. A store sees no WireGuard key. */
+  secretFor?(key: string): Uint8Array | undefined;
+  /** A folder of this instance (0700) that outlives the process; absent: remember nothing. */
+  readonly stateFolder?: string;
 }
 
 /** What a store package exports by default. */

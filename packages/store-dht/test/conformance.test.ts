@@ -1,0 +1,20 @@
+import { after, test } from 'node:test';
+import { storeCases } from '@stunmesh/core/conformance';
+import dhtStore from '#src/index.js';
+import { openNetwork, openStore } from './lab/network.js';
+
+const network = await openNetwork(30);
+after(() => network[Symbol.asyncDispose]());
+
+const cases = storeCases({
+  open: () => network.open(),
+  openUnreachable: () => openStore(1),
+  traits: dhtStore.traits({}),
+  many: 8,
+  patienceMs: 10_000,
+});
+for (const each of cases)
+  test(`store-dht, 30 nodes on loopback: ${each.name}`, async (t) => {
+    const result = await each.run();
+    if (result) t.diagnostic(`does not apply: ${result.skipped}`);
+  });

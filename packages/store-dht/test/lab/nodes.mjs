@@ -1,0 +1,44 @@
+/** A child process: COUNT real nodes of the DHT on 127.0.0.1; says their ports, and ends some or all of them when told to. */
+
+import { createPublicKey, verify } from 'node:crypto';
+import process from 'node:process';
+import DHT from 'bittorrent-dht';
+
+const count = Number(process.argv[2]);
+const address = process.argv[3] ?? '127.0.0.1';
+const SPKI = Buffer.from('302a300506032b6570032100', 'hex');
+
+/** Ed25519 as BEP 44 wants it; bittorrent-dht brings none. */
+function check(signature, message, key) {
+  try {
+    const publicKey = createPublicKey({ key: Buffer.concat([SPKI, key]), format: 'der', type: 'spki' });
+    return verify(null, message, publicKey, signature);
+  } catch {
+    return false;
+  }
+}
+
+/** @type {InstanceType<typeof DHT>[]} */
+const nodes = [];
+/** @param {string[]} bootstrap */
+function start(bootstrap) {
+  return new Promise((resolve) => {
+    const node = new DHT({ bootstrap: bootstrap.length > 0 ? bootstrap : false, verify: check, host: false });
+    node.on('error', () => {});
+    node.on('warning', () => {});
+    nodes.push(node);
+    node.listen(0, address, () => (bootstrap.length > 0 ? node.once('ready', resolve) : resolve(undefined)));
+  });
+}
+
+await start([]);
+const first = `${address}:${nodes[0].address().port}`;
+for (let index = 1; index < count; index += 6)
+  await Promise.all(Array.from({ length: Math.min(6, count - index) }, () => start([first])));
+process.send?.({ ports: nodes.map((node) => node.address().port) });
+
+process.on('message', ({ end }) => {
+  for (const node of nodes.splice(nodes.length - end)) node.destroy();
+  process.send?.({ ended: end });
+});
+process.on('disconnect', () => process.exit(0));

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Phase, Phases } from '#src/paths/phases.js';
 import { Schedule } from '#src/paths/schedule.js';
 import { slotFrom } from '#src/paths/slots.js';
 
+const vectors = JSON.parse(
+  readFileSync(new URL('../../../../test/fixtures/paths/slots.json', import.meta.url), 'utf8'),
+) as readonly { readonly seed: number; readonly period: number; readonly wall: number; readonly slot: number }[];
 const WALL = 1_796_112_000_000;
 const at = (now: number) => ({ now, wall: WALL + now, clockSane: true });
 
@@ -14,6 +18,8 @@ test('slots are multiples of the period minus the seed, for both hosts alike', (
   assert.equal(slotFrom(WALL, 17, 60), WALL + 43_000);
   assert.equal(slotFrom(WALL, 60 + 17, 60), WALL + 43_000);
   assert.equal(slotFrom(WALL, 2 ** 32 - 1, 300), WALL + 300_000 - ((2 ** 32 - 1) % 300) * 1_000);
+  assert.ok(vectors.length >= 24);
+  for (const { seed, period, wall, slot } of vectors) assert.equal(slotFrom(wall, seed, period), slot);
 });
 
 /** The phases of a pair that is never heard, as [from, phase] in milliseconds; nothing is sent in a silence. */

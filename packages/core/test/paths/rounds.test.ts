@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type HostOptions, type Mapping, Router, type RouterKind, World } from './simulator.js';
+import { type Mapping, Router, type RouterKind } from './router.js';
+import { type HostOptions, World } from './simulator.js';
 
 const KINDS: readonly RouterKind[] = ['drop', 'accept'];
 const OFFSETS = [0, 30, 200, 1_000, 2_000, 5_000, 10_000];

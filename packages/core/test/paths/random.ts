@@ -1,0 +1,14 @@
+/** Chance that is the same in every run (xorshift32). */
+import type { RandomInt } from '#src/paths/port-order.js';
+
+export function createRandom(seed: number): RandomInt {
+  let state = seed >>> 0 || 1;
+  return (count) => {
+    state ^= state << 13;
+    state >>>= 0;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    state >>>= 0;
+    return Math.floor((state / 2 ** 32) * count);
+  };
+}

@@ -136,7 +136,10 @@ function deviceSnapshot(device: DeviceEntry, now: number): DeviceSnapshot {
       ? {}
       : { nat: Object.fromEntries([...device.nat].map(([family, { summary }]) => [`ipv${family}`, summary])) }),
     discoveries: device.discoveries,
-    errors: [...device.faults].map(([of, fault]) => ({ of: of === 'device' ? of : `ipv${of}`, ...fault })),
+    errors: [...device.faults, ...device.disagreements].map(([of, fault]) => ({
+      of: of === 'device' ? of : `ipv${of}`,
+      ...fault,
+    })),
     peers: device.peers.map((peer) => peerSnapshot(peer, now)),
   };
 }

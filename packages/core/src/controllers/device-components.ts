@@ -3,6 +3,7 @@ import type { Clock, Endpoint, Family, Logger, PublicKey, Store, StoreTraits, Wi
 import type { NatBehaviour } from '../nat/behaviour-types.js';
 import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
 import type { Agent } from '../stun/agent.js';
+import type { WitnessVerdict } from '../stun/witnesses.js';
 import type { Underlay } from '../underlay/underlay.js';
 
 /** A store instance as the host opened it. */
@@ -27,6 +28,8 @@ export interface Reflexive {
   readonly server: string;
   readonly rttMs: number;
   readonly natted: boolean;
+  /** What other servers say, some seconds later; absent or undefined: nobody else is heard. Never rejects. */
+  readonly witnesses?: Promise<WitnessVerdict | undefined>;
 }
 
 /** Asks the STUN servers from the device's port. Errors: ERR_STUN_*, ERR_CAPTURE_*. */

@@ -17,7 +17,8 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   ERR_CONTROL_PROTOCOL:
     'use the `stunmesh` command of the version that the daemon runs; restart the daemon after an update.',
   ERR_METRICS_LISTEN: 'give each daemon a port of its own, or end the other program; `ss -ltnp` shows who has it.',
-  ERR_CONFIG_NOT_FOUND: 'write one by `stunmesh init`, or name it with `--config FILE` or `--config-dir DIR`.',
+  ERR_CONFIG_NOT_FOUND:
+    'create one there, or name it with `--config FILE` or `--config-dir DIR`. See docs/configuration.md.',
   ERR_CONFIG_READ: "do what the message says; the file should belong to the daemon's user, with mode 600.",
   ERR_CONFIG_SYNTAX:
     'correct the place. Most often it is the indentation, a missing quote, or a value that needs quotes.',
@@ -47,6 +48,8 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   ERR_STUN_NO_SERVER: "check the names in `stun.addresses` and this host's DNS; for IPv6 take a server that has it.",
   ERR_STUN_NO_RESPONSE: "let UDP out to the servers' ports and their replies in; try other servers.",
   ERR_STUN_REFUSED: 'use another server.',
+  ERR_STUN_DISAGREE:
+    'take the server out that contradicts the others; with two servers alone configure a third one, so that there can be a majority.',
   ERR_STUN_BLOCKED: "allow UDP from WireGuard's listen port in the output rules.",
   ERR_STUN_NO_ROUTE: "check the default route, and policy rules for WireGuard's firewall mark.",
   ERR_STUN_SERVER: 'choose addresses of this host and a port that is free.',

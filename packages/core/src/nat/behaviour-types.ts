@@ -26,7 +26,7 @@ export interface NatSummary {
 }
 
 /** What one server saw of us. */
-export interface ServerSight {
+export interface ServerObservation {
   /** As configured. */
   readonly server: string;
   readonly address: Endpoint;
@@ -47,11 +47,11 @@ export interface NatBehaviour extends NatSummary {
   readonly mapped: Endpoint | undefined;
   /** What the mapping was told by: both addresses of one server, several servers, or one, which tells only whether there is a NAT. */
   readonly how: 'rfc5780' | 'several-servers' | 'single';
-  readonly sights: readonly ServerSight[];
+  readonly observations: readonly ServerObservation[];
   /** Servers that gave no usable answer, by their names in the configuration. */
   readonly failures: ReadonlyMap<string, StunmeshError>;
   /** Servers whose answer contradicts that of at least two others, by their names. */
-  readonly liars: readonly string[];
+  readonly outliers: readonly string[];
   /** Sentences for people: what could not be told, and why; no secrets. */
   readonly reasons: readonly string[];
 }
@@ -73,6 +73,8 @@ export interface NatOptions {
   readonly servers: readonly string[];
   /** This host's addresses: a mapped address among them means that there is no NAT in front (F7). */
   readonly ownAddresses: readonly string[];
+  /** Those of the tunnel itself, where nobody outside can have seen us. */
+  readonly tunnelAddresses?: readonly string[];
   /** Addresses that packets went to from WireGuard's port within the last minutes, e.g. the peers': the NAT may still let
    * them in, so that their packets tell nothing about its filtering. The servers themselves need not be named. */
   readonly contacted?: readonly string[];

@@ -7,7 +7,7 @@ import type { BindingAnswer } from '../stun/transaction.js';
 import { judgeAnswer } from '../stun/verdict.js';
 import type { FilteringBehaviour, NatBehaviour, NatOptions, NatParts } from './behaviour-types.js';
 import { type Ask, isCarrierRange, testFiltering } from './filtering.js';
-import { allocationDelta, judgePair, judgeSights } from './mapping.js';
+import { allocationDelta, judgeObservations, judgePair } from './mapping.js';
 import { type Answered, askServers, chooseTargets, type Pair, pairs, type Session } from './servers.js';
 
 export type * from './behaviour-types.js';
@@ -32,7 +32,13 @@ export async function discoverNatBehaviour(parts: NatParts, o: NatOptions): Prom
       o,
       parts,
       ask: createAsk(socket, over.signal),
-      own: new Set(o.ownAddresses.flatMap((text) => parseAddress(text) ?? []).map(formatAddress)),
+      own: canonical(o.ownAddresses),
+      place: {
+        family: o.family,
+        listenPort: o.listenPort,
+        ownAddresses: canonical(o.ownAddresses),
+        tunnelAddresses: canonical(o.tunnelAddresses ?? []),
+      },
       signal: over.signal,
       failures: new Map(),
     };
@@ -63,13 +69,14 @@ async function examine(session: Session): Promise<NatBehaviour> {
   // A second witness, where there is none yet; not before it is known that the first has no other address, which may be this one.
   if (answered.length < 2 && (await pairs(session, answered)).length === 0)
     answered.push(...(await askServers(session, further.slice(0, 1))));
-  const sights = answered.map(({ sight }) => sight);
-  const byServers = judgeSights(sights);
+  const observations = answered.map(({ observation }) => observation);
+  const byServers = judgeObservations(observations);
   const reasons = [...byServers.reasons];
   let { mapping } = byServers;
-  let how: NatBehaviour['how'] = new Set(sights.map((s) => s.address.address)).size > 1 ? 'several-servers' : 'single';
-  const trusted = answered.filter(({ server }) => !byServers.liars.includes(server));
-  const ports = trusted.map(({ sight }) => sight.mapped.port);
+  let how: NatBehaviour['how'] =
+    new Set(observations.map((s) => s.address.address)).size > 1 ? 'several-servers' : 'single';
+  const trusted = answered.filter(({ server }) => !byServers.outliers.includes(server));
+  const ports = trusted.map(({ observation }) => observation.mapped.port);
 
   const filtered = await examineFiltering(session, trusted, answered, reasons);
   const undecided = mapping === 'unknown' || mapping === 'address-and-port-dependent';
@@ -81,7 +88,7 @@ async function examine(session: Session): Promise<NatBehaviour> {
     ports.push(...paired.ports);
     reasons.splice(0, byServers.reasons.length);
   }
-  const first = trusted[0]?.sight;
+  const first = trusted[0]?.observation;
   const dependent = mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
   const delta = dependent ? allocationDelta(ports) : undefined;
   // A NAT that keeps ports gives another one where two hosts with the same port write to the same server.
@@ -103,9 +110,9 @@ async function examine(session: Session): Promise<NatBehaviour> {
     doubleNat: mapping === 'none' ? false : distance === undefined ? undefined : distance > 1,
     mapped: first?.mapped,
     how,
-    sights: sights.map(({ server, address, mapped, rttMs }) => ({ server, address, mapped, rttMs })),
+    observations: observations.map(({ server, address, mapped, rttMs }) => ({ server, address, mapped, rttMs })),
     failures,
-    liars: byServers.liars,
+    outliers: byServers.outliers,
     reasons,
   };
 }
@@ -146,14 +153,13 @@ async function examineFiltering(
 
 /** Section 4.3 of RFC 5780, by the server that is known to have a working second address. */
 async function examinePair(
-  { ask, o, own, signal }: Session,
+  { ask, place, signal }: Session,
   pair: Pair | undefined,
 ): Promise<{ readonly mapping: NatBehaviour['mapping']; readonly ports: readonly number[] } | undefined> {
   if (!pair) return undefined;
-  const place = { family: o.family, listenPort: o.listenPort, ownAddresses: own };
   try {
     const at = async (answer: BindingAnswer | Promise<BindingAnswer>) => judgeAnswer(await answer, place).mapped;
-    const first = pair.sight.mapped;
+    const first = pair.observation.mapped;
     const second = await at(pair.control ?? ask({ server: { ...pair.other, port: pair.address.port } }));
     const same = formatEndpoint(first) === formatEndpoint(second);
     const third = same ? undefined : await at(ask({ server: pair.other }));
@@ -164,4 +170,8 @@ async function examinePair(
     if (isStunmeshError(error)) return undefined;
     throw error;
   }
+}
+
+function canonical(addresses: readonly string[]): ReadonlySet<string> {
+  return new Set(addresses.flatMap((text) => parseAddress(text) ?? []).map(formatAddress));
 }

@@ -49,6 +49,7 @@ export async function discoverDeviceNat(parts: DeviceNatParts, o: DeviceNatOptio
       listenPort: device.listenPort,
       servers: o.servers,
       ownAddresses: await underlay.ownAddresses(),
+      tunnelAddresses: await underlay.tunnelAddresses(),
       contacted: [
         ...[...device.peers.values()].flatMap(({ endpoint }) => (endpoint ? [endpoint.address] : [])),
         ...(o.contacted ?? []),

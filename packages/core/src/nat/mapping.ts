@@ -1,9 +1,9 @@
 /** What the places where several servers saw one port tell of a NAT's mapping (RFC 4787 section 4, RFC 5780 section 4.3); pure. */
 import type { Endpoint } from '../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../net/index.js';
-import type { MappingBehaviour, ServerSight } from './behaviour-types.js';
+import type { MappingBehaviour, ServerObservation } from './behaviour-types.js';
 
-export interface MappingSight extends ServerSight {
+export interface MappingObservation extends ServerObservation {
   /** False: the mapped address is this host's own. */
   readonly natted: boolean;
 }
@@ -11,31 +11,31 @@ export interface MappingSight extends ServerSight {
 export interface MappingVerdict {
   readonly mapping: MappingBehaviour;
   /** Servers that contradict at least two others, which agree. */
-  readonly liars: readonly string[];
+  readonly outliers: readonly string[];
   readonly reasons: readonly string[];
 }
 
 /** Both addresses of a server as they saw us: address and port asked, other address, other address and other port. */
-export interface PairedSights {
+export interface PairedObservations {
   readonly first: Endpoint;
   readonly otherAddress: Endpoint;
   readonly otherPort: Endpoint | undefined;
 }
 
 /** By one answer of each of several servers. A dependent mapping is not told apart further here. */
-export function judgeSights(sights: readonly MappingSight[]): MappingVerdict {
-  const [first] = sights;
-  if (!first) return { mapping: 'unknown', liars: [], reasons: ['no STUN server gave a usable answer'] };
-  const groups = groupSights(sights);
+export function judgeObservations(observations: readonly MappingObservation[]): MappingVerdict {
+  const [first] = observations;
+  if (!first) return { mapping: 'unknown', outliers: [], reasons: ['no STUN server gave a usable answer'] };
+  const groups = groupObservations(observations);
   const agreed = groups.find((group) => countAddresses(group) > 1);
-  const trusted = agreed ?? (groups.length === 1 ? sights : undefined);
+  const trusted = agreed ?? (groups.length === 1 ? observations : undefined);
   if (trusted) {
-    const liars = sights.filter((sight) => !trusted.includes(sight));
+    const outliers = observations.filter((observation) => !trusted.includes(observation));
     return {
       mapping: trusted[0]?.natted === false ? 'none' : agreed ? 'endpoint-independent' : 'unknown',
-      liars: liars.map((sight) => sight.server),
+      outliers: outliers.map((observation) => observation.server),
       reasons: [
-        ...liars.map(
+        ...outliers.map(
           ({ server, mapped }) =>
             `${server} sees ${formatEndpoint(mapped)}, the others see ${formatEndpoint(trusted[0]?.mapped ?? mapped)}: its answer is not trusted`,
         ),
@@ -45,23 +45,23 @@ export function judgeSights(sights: readonly MappingSight[]): MappingVerdict {
       ],
     };
   }
-  const elsewhere = sights.some((sight) => sight.mapped.address !== first.mapped.address);
-  const list = sights.map(({ server, mapped }) => `${server} sees ${formatEndpoint(mapped)}`).join(', ');
+  const elsewhere = observations.some((observation) => observation.mapped.address !== first.mapped.address);
+  const list = observations.map(({ server, mapped }) => `${server} sees ${formatEndpoint(mapped)}`).join(', ');
   if (elsewhere)
     return {
       mapping: 'unknown',
-      liars: [],
+      outliers: [],
       reasons: [`${list}: a server lies, or packets leave by several public addresses; a third server would tell`],
     };
   return {
     mapping: 'address-and-port-dependent',
-    liars: [],
+    outliers: [],
     reasons: ['each server sees another port; whether the port asked counts, or its address alone, is not told'],
   };
 }
 
 /** By one server with two addresses (RFC 5780 section 4.3, tests I to III). */
-export function judgePair({ first, otherAddress, otherPort }: PairedSights): MappingBehaviour {
+export function judgePair({ first, otherAddress, otherPort }: PairedObservations): MappingBehaviour {
   if (sameEndpoint(first, otherAddress)) return 'endpoint-independent';
   if (otherPort === undefined) return 'address-and-port-dependent';
   return sameEndpoint(otherAddress, otherPort) ? 'address-dependent' : 'address-and-port-dependent';
@@ -76,16 +76,16 @@ export function allocationDelta(ports: readonly number[]): number | undefined {
 }
 
 /** The largest group first. */
-function groupSights(sights: readonly MappingSight[]): readonly MappingSight[][] {
-  const groups = new Map<string, MappingSight[]>();
-  for (const sight of sights) {
+function groupObservations(observations: readonly MappingObservation[]): readonly MappingObservation[][] {
+  const groups = new Map<string, MappingObservation[]>();
+  for (const observation of observations) {
     // The host's own masquerade may give a probe another port, which says nothing about a NAT.
-    const key = sight.natted ? formatEndpoint(sight.mapped) : sight.mapped.address;
-    groups.set(key, [...(groups.get(key) ?? []), sight]);
+    const key = observation.natted ? formatEndpoint(observation.mapped) : observation.mapped.address;
+    groups.set(key, [...(groups.get(key) ?? []), observation]);
   }
   return [...groups.values()].sort((a, b) => countAddresses(b) - countAddresses(a));
 }
 
-function countAddresses(sights: readonly MappingSight[]): number {
-  return new Set(sights.map((sight) => sight.address.address)).size;
+function countAddresses(observations: readonly MappingObservation[]): number {
+  return new Set(observations.map((observation) => observation.address.address)).size;
 }

@@ -2,10 +2,10 @@
 import { type Endpoint, isStunmeshError, StunmeshError } from '../api/index.js';
 import { parseServer, resolveServer } from '../stun/servers.js';
 import type { BindingAnswer } from '../stun/transaction.js';
-import { judgeAnswer } from '../stun/verdict.js';
+import { judgeAnswer, type Place } from '../stun/verdict.js';
 import type { NatOptions, NatParts } from './behaviour-types.js';
 import { type Ask, otherAddress } from './filtering.js';
-import type { MappingSight } from './mapping.js';
+import type { MappingObservation } from './mapping.js';
 
 const RESOLVE_MS = 3000;
 /** Three would do to find a liar among them; doctor tells of each that is configured, within reason. */
@@ -18,7 +18,7 @@ interface Target {
 
 export interface Answered extends Target {
   readonly answer: BindingAnswer;
-  readonly sight: MappingSight;
+  readonly observation: MappingObservation;
 }
 
 export interface Session {
@@ -26,6 +26,7 @@ export interface Session {
   readonly parts: NatParts;
   readonly ask: Ask;
   readonly own: ReadonlySet<string>;
+  readonly place: Place;
   readonly signal: AbortSignal;
   readonly failures: Map<string, StunmeshError>;
 }
@@ -65,8 +66,7 @@ export async function chooseTargets({
 
 /** All at once; the requests leave in this order, which the steps between outer ports need. */
 export async function askServers(session: Session, targets: readonly Target[]): Promise<readonly Answered[]> {
-  const { o, own, failures, signal } = session;
-  const place = { family: o.family, listenPort: o.listenPort, ownAddresses: own };
+  const { place, failures, signal } = session;
   const answers = await Promise.all(
     targets.map(async (target): Promise<readonly Answered[]> => {
       try {
@@ -74,7 +74,7 @@ export async function askServers(session: Session, targets: readonly Target[]): 
         const { mapped, natted } = judgeAnswer(answer, place);
         // One of its addresses is enough.
         failures.delete(target.server);
-        return [{ ...target, answer, sight: { ...target, mapped, natted, rttMs: answer.rttMs } }];
+        return [{ ...target, answer, observation: { ...target, mapped, natted, rttMs: answer.rttMs } }];
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         failures.set(target.server, asStunmeshError(error));

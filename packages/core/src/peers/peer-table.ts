@@ -122,6 +122,8 @@ export interface DeviceEntry {
   facts: Device | undefined;
   readonly mappings: Map<Family, Mapping>;
   readonly faults: Map<Family | 'device', Fault>;
+  /** Which STUN servers contradict each other, while a reflexive address is known all the same (F82). */
+  readonly disagreements: Map<Family, Fault>;
   /** How the NATs behave, and which reflexive address they had when that was found. */
   readonly nat: Map<Family, { readonly address: string; readonly summary: NatSummary }>;
   discoveries: number;
@@ -145,6 +147,7 @@ export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceE
     facts: undefined,
     mappings: new Map(),
     faults: new Map(),
+    disagreements: new Map(),
     nat: new Map(),
     discoveries: 0,
     discovering: false,

@@ -1,4 +1,4 @@
-/** Text for a terminal's width, and numbers in words. */
+/** Text for a terminal's width. */
 
 /** Breaks between words; further lines of a paragraph are set in by `hanging`. Line breaks in the text are kept. */
 export function wrap(text: string, width: number, hanging = 0): string[] {
@@ -18,38 +18,4 @@ export function wrap(text: string, width: number, hanging = 0): string[] {
     }
     return [...lines, line];
   });
-}
-
-/** "12 s", "5 min", "3 h", "4 d": one unit is enough for a look. */
-export function formatAge(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`;
-  return seconds < 172_800 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} d`;
-}
-
-export function formatMs(ms: number): string {
-  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
-}
-
-export function count(many: number, word: string): string {
-  return `${many} ${word}${many === 1 ? '' : 's'}`;
-}
-
-/** "a", "a and b", "a, b and c". */
-export function list(words: readonly string[]): string {
-  if (words.length < 2) return words.join('');
-  return `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
-}
-
-/** "0x64" as `ip rule` and `wg` write it. */
-export function formatMark(mark: number): string {
-  return `0x${mark.toString(16)}`;
-}
-
-/** At most `width` characters: the middle of a longer text gives way to "…", since names differ at their ends. */
-export function cutMiddle(text: string, width: number): string {
-  if (text.length <= width) return text;
-  const head = Math.ceil((width - 1) / 2);
-  return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`;
 }

@@ -13,9 +13,10 @@ export interface DiscoverOptions extends DiscoverySettings {
 }
 
 /** One discovery. Errors: ERR_STUN_NO_SERVER, ERR_STUN_NO_RESPONSE, ERR_STUN_REFUSED, ERR_STUN_BLOCKED, ERR_STUN_NO_ROUTE (each with every
- * server's reason), those of the agent's socket, ERR_CAPTURE_LOST, or the signal's reason. The socket is given back when it settles. */
+ * server's reason), those of the agent's socket, ERR_CAPTURE_LOST, or the signal's reason. The socket is given back when the
+ * other servers have been heard, too. */
 export async function discover(o: DiscoverOptions): Promise<Discovery> {
   using limit = o.clock.deadline(o.timeoutMs ?? DEFAULT_TIMEOUT_MS, o.signal);
-  await using socket = await o.agent.acquire(o.family, limit.signal);
-  return await raceServers({ ...o, socket, limit: limit.signal });
+  const socket = await o.agent.acquire(o.family, limit.signal);
+  return await raceServers({ ...o, socket, limit: limit.signal }, () => void socket[Symbol.asyncDispose]());
 }

@@ -2,9 +2,10 @@
 import { type Clock, type Endpoint, type Family, isStunmeshError, StunmeshError } from '../api/index.js';
 import { formatAddress, formatEndpoint, parseAddress } from '../net/index.js';
 import type { AgentSocket } from './agent.js';
-import { type Candidate, createCandidates, preferAddress } from './server-order.js';
+import { orderServers, preferAddress, type QueuedServer } from './server-order.js';
 import { resolveServer, type ServerName } from './servers.js';
 import { judgeAnswer, summariseFailures } from './verdict.js';
+import { createWitnesses, type Witnesses, type WitnessVerdict } from './witnesses.js';
 
 /** Servers that are asked at the same time, at the start and again after each silence. */
 const AT_ONCE = 3;
@@ -24,10 +25,14 @@ export interface DiscoverySettings {
   /** The server of the last discovery: its answer is preferred while it comes within 300 ms of another server's, so that a
    * host behind an address-dependent mapping does not publish another port each time. */
   readonly preferred?: string;
+  /** Servers whose answer the others contradicted last time: theirs is used only where nobody else gives one. */
+  readonly distrusted?: ReadonlySet<string>;
   /** The address that it had then: asked first, where the name still has it. */
   readonly preferredAddress?: Endpoint;
   /** This host's addresses: a mapped address among them means that there is no NAT in front (F7). */
   readonly ownAddresses: readonly string[];
+  /** Addresses of the tunnel itself: nobody outside can have seen us there. */
+  readonly tunnelAddresses?: readonly string[];
   /** Addresses of a name; an error counts as that server's failure. */
   resolve(host: string, family: Family, signal: AbortSignal): Promise<readonly string[]>;
   /** Why this address must not be asked, e.g. because its route leaves by the tunnel (F19). */
@@ -44,6 +49,9 @@ export interface RaceOptions extends DiscoverySettings {
   readonly limit: AbortSignal;
 }
 
+/** An answer as a witness gives it. */
+export type Witnessed = Omit<Discovery, 'failures' | 'witnesses'>;
+
 export interface Discovery {
   /** What to publish. */
   readonly endpoint: Endpoint;
@@ -56,106 +64,153 @@ export interface Discovery {
   readonly natted: boolean;
   /** Servers that had failed by then. */
   readonly failures: ReadonlyMap<string, StunmeshError>;
+  /** What the other servers say, some seconds later; undefined: nobody else answered. Never rejects. */
+  readonly witnesses: Promise<WitnessVerdict<Witnessed> | undefined>;
 }
 
-type Found = Omit<Discovery, 'failures'>;
+type Found = Witnessed;
 
-/** Settles as discover() does; afterwards nothing of it runs on. */
-export function raceServers(o: RaceOptions): Promise<Discovery> {
+/** Settles as discover() does. What the other servers say is heard on for a while; `ended` is called when nothing of it runs any more. */
+export function raceServers(o: RaceOptions, ended: () => void): Promise<Discovery> {
   return new Promise((resolve, reject) => {
     const over = new AbortController();
+    over.signal.addEventListener('abort', ended, { once: true });
     const failures = new Map<string, StunmeshError>();
-    const queue = createCandidates(o.servers, o.preferred, failures);
-    const running = new Map<Candidate, 'resolving' | Endpoint>();
-    const remarks = new Map<Candidate, StunmeshError>();
+    const queue = orderServers(o.servers, o, failures);
+    const running = new Map<QueuedServer, 'resolving' | Endpoint>();
+    const remarks = new Map<QueuedServer, StunmeshError>();
     const place = {
       family: o.family,
       listenPort: o.listenPort,
-      ownAddresses: new Set(o.ownAddresses.flatMap((text) => parseAddress(text) ?? []).map(formatAddress)),
+      ownAddresses: canonical(o.ownAddresses),
+      tunnelAddresses: canonical(o.tunnelAddresses ?? []),
     };
     let first: Found | undefined;
+    /** Of a server that the others contradicted last time. */
+    let fallback: Found | undefined;
+    /** The answers by server, once the first is out. */
+    let witnesses: Witnesses<Found> | undefined;
+    const answers: Found[] = [];
 
     const finish = (found: Found): void => {
-      over.abort();
       failures.delete(found.server);
-      resolve({ ...found, failures });
+      witnesses = createWitnesses(o.clock, found, over);
+      resolve({ ...found, failures: new Map(failures), witnesses: witnesses.verdict });
+      for (const answer of answers) witnesses.add(answer);
+      askWitness();
     };
     const fail = (error: unknown): void => {
       over.abort();
       reject(error);
     };
-    const giveUp = (): void => (first ? finish(first) : fail(summariseFailures(failures, o.family)));
+    const giveUp = (): void => {
+      const found = first ?? fallback;
+      if (witnesses) return;
+      if (found) finish(found);
+      else fail(summariseFailures(failures, o.family));
+    };
 
-    const ask = async (candidate: Candidate): Promise<Found> => {
-      const { server } = candidate;
-      let { address } = candidate;
+    const ask = async (queued: QueuedServer): Promise<Found> => {
+      const { server } = queued;
+      let { address } = queued;
       if (!address) {
         const addresses = await resolveServer(server, { ...o, ...place, signal: over.signal });
-        const [best, ...others] = preferAddress(addresses, candidate.preferred ? o.preferredAddress : undefined);
+        const [best, ...others] = preferAddress(addresses, queued.preferred ? o.preferredAddress : undefined);
         address = best;
-        queue.push(
-          ...others.slice(0, ADDRESSES_PER_SERVER - 1).map((other) => ({ server, preferred: false, address: other })),
-        );
+        const further = others.slice(0, ADDRESSES_PER_SERVER - 1);
+        queue.push(...further.map((other) => ({ ...queued, preferred: false, address: other })));
       }
-      running.set(candidate, address);
+      running.set(queued, address);
       const answer = await o.socket.ask({
         server: address,
         signal: over.signal,
-        onRemark: (remark) => remarks.set(candidate, remark),
+        onRemark: (remark) => remarks.set(queued, remark),
       });
       return { ...judgeAnswer(answer, place), server: server.text, serverAddress: address, rttMs: answer.rttMs };
     };
 
-    const preferredMayAnswer = (): boolean => [...running.keys()].some((c) => c.preferred);
-    const startMore = (count: number): void => {
-      for (const candidate of queue.splice(0, count)) {
-        running.set(candidate, 'resolving');
-        ask(candidate).then(
-          (found) => onGood(candidate, found),
-          (error) => onBad(candidate, error),
+    /** A second one, and where it contradicts the first a third; whoever is being asked already counts. */
+    const askWitness = (): void => {
+      if (!witnesses || over.signal.aborted) return;
+      const heard = witnesses.servers();
+      for (let i = queue.length - 1; i >= 0; i -= 1) if (heard.has(queue[i]?.server.text ?? '')) queue.splice(i, 1);
+      const asked = [...running.keys()].some(({ server }) => !heard.has(server.text));
+      if (witnesses.decided() || (!asked && queue.length === 0)) witnesses.end();
+      else if (!asked) start(1);
+    };
+
+    const preferredMayAnswer = (): boolean => [...running.keys()].some((queued) => queued.preferred);
+    const start = (count: number): void => {
+      for (const queued of queue.splice(0, count)) {
+        running.set(queued, 'resolving');
+        ask(queued).then(
+          (found) => onGood(queued, found),
+          (error) => onBad(queued, error),
         );
       }
+    };
+    const startMore = (count: number): void => {
+      start(count);
       if (running.size === 0) giveUp();
     };
-    const onGood = (candidate: Candidate, found: Found): void => {
+    const onGood = (queued: QueuedServer, found: Found): void => {
       if (over.signal.aborted) return;
-      running.delete(candidate);
-      if (!preferredMayAnswer()) finish(found);
+      running.delete(queued);
+      if (witnesses) {
+        witnesses.add(found);
+        askWitness();
+        return;
+      }
+      answers.push(found);
+      if (queued.distrusted) {
+        fallback ??= found;
+        if (running.size === 0) startMore(1);
+      } else if (!preferredMayAnswer()) finish(found);
       else if (!first) {
         first = found;
         o.clock.sleep(PREFERRED_WAIT_MS, over.signal).then(giveUp, quiet);
       }
     };
-    const onBad = (candidate: Candidate, error: unknown): void => {
+    const onBad = (queued: QueuedServer, error: unknown): void => {
       if (over.signal.aborted) return;
-      running.delete(candidate);
-      failures.set(candidate.server.text, asStunmeshError(error));
-      if (first && !preferredMayAnswer()) finish(first);
+      running.delete(queued);
+      failures.set(queued.server.text, asStunmeshError(error));
+      if (witnesses) askWitness();
+      else if (first && !preferredMayAnswer()) finish(first);
       else startMore(1);
     };
     const onLimit = (): void => {
-      for (const [candidate, state] of running)
-        failures.set(candidate.server.text, remarks.get(candidate) ?? silence(candidate.server, state));
+      if (witnesses) return;
+      for (const [queued, state] of running)
+        failures.set(queued.server.text, remarks.get(queued) ?? silence(queued.server, state));
       if (o.signal.aborted) fail(o.signal.reason);
       else giveUp();
     };
     const joinAfterSilence = async (): Promise<void> => {
-      while (!over.signal.aborted) {
+      while (!over.signal.aborted && !witnesses) {
         await o.clock.sleep(SILENCE_MS, over.signal);
-        if (!first) startMore(AT_ONCE);
+        if (!first && !witnesses) startMore(AT_ONCE);
       }
     };
 
     o.limit.addEventListener('abort', onLimit, { once: true, signal: over.signal });
-    o.socket.lost.addEventListener('abort', () => (first ? finish(first) : fail(o.socket.lost.reason)), {
-      once: true,
-      signal: over.signal,
-    });
+    const onStop = (): void => (witnesses ? over.abort() : fail(o.signal.reason));
+    o.signal.addEventListener('abort', onStop, { once: true, signal: over.signal });
+    const onLost = (): void => {
+      if (witnesses) witnesses.end();
+      else if (first) finish(first);
+      else fail(o.socket.lost.reason);
+    };
+    o.socket.lost.addEventListener('abort', onLost, { once: true, signal: over.signal });
     if (o.socket.lost.aborted) fail(o.socket.lost.reason);
     else if (o.limit.aborted) onLimit();
     else startMore(AT_ONCE);
     joinAfterSilence().catch(quiet);
   });
+}
+
+function canonical(addresses: readonly string[]): ReadonlySet<string> {
+  return new Set(addresses.flatMap((text) => parseAddress(text) ?? []).map(formatAddress));
 }
 
 const quiet = (): void => {};

@@ -4,25 +4,38 @@ import { sameEndpoint } from '../net/index.js';
 import { parseServer, type ServerName } from './servers.js';
 
 /** A server whose name is not resolved yet, or a further address of one that is. */
-export interface Candidate {
+export interface QueuedServer {
   readonly server: ServerName;
   readonly preferred: boolean;
+  /** The others contradicted it last time: its answer counts where nobody else gives one. */
+  readonly distrusted: boolean;
   readonly address?: Endpoint;
 }
 
-/** The servers in the order in which they are asked, the preferred one first; those that cannot be read have failed already. */
-export function createCandidates(
+export interface ServerPreferences {
+  /** As configured. */
+  readonly preferred?: string | undefined;
+  readonly distrusted?: ReadonlySet<string> | undefined;
+}
+
+/** The servers in the order in which they are asked: the preferred one first, distrusted ones last; those that cannot be read have failed
+ * already. */
+export function orderServers(
   servers: readonly string[],
-  preferred: string | undefined,
+  { preferred, distrusted }: ServerPreferences,
   failures: Map<string, StunmeshError>,
-): Candidate[] {
-  const list: Candidate[] = [];
+): QueuedServer[] {
+  const list: QueuedServer[] = [];
   for (const text of new Set(servers)) {
     const server = parseServer(text);
-    if (server) list.push({ server, preferred: text === preferred });
+    if (server) list.push({ server, preferred: text === preferred, distrusted: distrusted?.has(text) === true });
     else failures.set(text, unreadable(text));
   }
-  return list.sort((a, b) => Number(b.preferred) - Number(a.preferred));
+  return list.sort((a, b) => rank(a) - rank(b));
+}
+
+function rank({ preferred, distrusted }: QueuedServer): number {
+  return distrusted ? 2 : preferred ? 0 : 1;
 }
 
 /** Another address of the same server could see another mapping. */

@@ -17,6 +17,8 @@ export interface Place {
   readonly listenPort: number;
   /** Canonical text. */
   readonly ownAddresses: ReadonlySet<string>;
+  /** Of the tunnel itself, among them. */
+  readonly tunnelAddresses?: ReadonlySet<string>;
 }
 
 /** Judges an answer (F7). Errors: ERR_STUN_REFUSED, when it has no address or one that no peer could use. */
@@ -27,6 +29,12 @@ export function judgeAnswer({ message, from }: BindingAnswer, place: Place): Ref
     throw new StunmeshError('ERR_STUN_REFUSED', `${formatEndpoint(from)} answered ${reason}`, {
       details: { server: formatEndpoint(from) },
     });
+  if (place.tunnelAddresses?.has(mapped.address))
+    throw new StunmeshError(
+      'ERR_STUN_REFUSED',
+      `${formatEndpoint(from)} answered with an address of the tunnel itself, ${formatEndpoint(mapped)}`,
+      { details: { server: formatEndpoint(from) } },
+    );
   if (!place.ownAddresses.has(mapped.address)) return { endpoint: mapped, mapped, natted: true };
   // No NAT in front. Another port was seen because this host's own masquerading rewrites the probe, which it does not do to WireGuard.
   return { endpoint: { ...mapped, port: place.listenPort }, mapped, natted: false };

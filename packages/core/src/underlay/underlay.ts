@@ -69,6 +69,8 @@ export interface Underlay {
   interfaces(): Promise<readonly NetInterface[]>;
   /** Addresses of all of them. */
   ownAddresses(): Promise<readonly string[]>;
+  /** Addresses of the tunnel itself. */
+  tunnelAddresses(): Promise<readonly string[]>;
   watchNetwork(on: {
     onChange(event: NetworkEvent): void;
     onFault(error: StunmeshError): void;
@@ -145,9 +147,15 @@ function bind(parts: UnderlayParts, interfaces: Underlay['interfaces'], device: 
       return way?.interface === realName;
     },
     interfaces,
-    ownAddresses: async () => (await interfaces()).flatMap((one) => one.addresses.map(({ address }) => address)),
+    ownAddresses: async () => addressesOf(await interfaces()),
+    tunnelAddresses: async () =>
+      addressesOf((await interfaces()).filter(({ name }) => name === device.facts?.realName)),
     watchNetwork: (on) => capture.watchNetwork(on),
   };
+}
+
+function addressesOf(interfaces: readonly NetInterface[]): readonly string[] {
+  return interfaces.flatMap((one) => one.addresses.map(({ address }) => address));
 }
 
 /** Opens and closes a raw socket: what it needs is missed now rather than at the first discovery (F39). Errors: ERR_CAPTURE_PERMISSION. */

@@ -153,13 +153,13 @@ test('F1 one lying server among three is named and not believed; beside one othe
   const liar: FakeServer = { ...OTHER, quirk: 'lies' };
   const found = await setUp({ mapping: EI, filtering: APD }, [liar, PLAIN, THIRD]).run();
   assert.equal(found.mapping, EI);
-  assert.deepEqual(found.liars, ['192.0.2.2:3478']);
+  assert.deepEqual(found.outliers, ['192.0.2.2:3478']);
   assert.equal(found.portPreserving, true, 'the port that the liar tells is no port of ours');
   assert.equal(found.mapped && formatEndpoint(found.mapped), `203.0.113.7:${LISTEN_PORT}`);
   assert.match(found.reasons.join('\n'), /192\.0\.2\.2:3478 sees 198\.18\.9\.9:999/);
   const two = await setUp({ mapping: EI, filtering: APD }, [liar, PLAIN]).run();
   assert.equal(two.mapping, 'unknown');
-  assert.deepEqual(two.liars, []);
+  assert.deepEqual(two.outliers, []);
   assert.match(two.reasons.join('\n'), /third server/);
 });
 

@@ -27,6 +27,8 @@ export interface DeviceDiscovery {
 export function createDiscovery(parts: DiscoveryParts): DeviceDiscovery {
   const { underlay, agent, clock, resolve } = parts;
   const preferred = new Map<Family, { readonly server: string; readonly address: Endpoint }>();
+  /** Servers that the others contradicted last time. */
+  const distrusted = new Map<Family, ReadonlySet<string>>();
   const random = (bytes: number) => Uint8Array.from(randomBytes(bytes));
 
   return {
@@ -54,16 +56,27 @@ export function createDiscovery(parts: DiscoveryParts): DeviceDiscovery {
         listenPort: facts.listenPort,
         servers: parts.servers(),
         ...(last ? { preferred: last.server, preferredAddress: last.address } : {}),
+        distrusted: distrusted.get(family) ?? new Set(),
         agent,
         resolve,
         ownAddresses: await underlay.ownAddresses(),
+        tunnelAddresses: await underlay.tunnelAddresses(),
         refuseServer: underlay.refusal,
         clock,
         random,
         signal,
       });
       preferred.set(family, { server: found.server, address: found.serverAddress });
-      return found;
+      const witnesses = found.witnesses.then((verdict) => {
+        if (verdict?.majority) {
+          const { kept, outliers } = verdict;
+          distrusted.set(family, new Set(outliers.map(({ server }) => server)));
+          if (kept.mapped.address !== found.mapped.address)
+            preferred.set(family, { server: kept.server, address: kept.serverAddress });
+        }
+        return verdict;
+      });
+      return { ...found, witnesses };
     },
   };
 }

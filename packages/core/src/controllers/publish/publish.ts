@@ -8,6 +8,7 @@ import { storeKey } from '../../record/store-key.js';
 import { type Coalesced, createCoalesced } from '../../runtime/coalesce.js';
 import type { Controllers, NamedStore } from '../device-components.js';
 import { natCode } from '../refresh/nat-schedule.js';
+import { hearWitnesses } from './disagreement.js';
 import { findOwnRecord, ownGeneration } from './own-record.js';
 import { dueAt } from './publish-due.js';
 
@@ -58,7 +59,7 @@ export function createPublish(c: Controllers, on: PublishEvents): Publish {
   const discover = async (device: DeviceEntry): Promise<void> => {
     device.discovering = true;
     device.discoveredAt = c.clock.now();
-    const changed = await discoverAll(c, device).finally(() => {
+    const changed = await discoverAll(c, device, () => void trigger(device)).finally(() => {
       device.discovering = false;
     });
     await on.discovered(device);
@@ -123,20 +124,26 @@ function logInternal(c: Controllers, device: DeviceEntry): (error: unknown) => v
 }
 
 /** True when a mapping is another than before. A family that fails keeps its fault and is left out. */
-async function discoverAll(c: Controllers, device: DeviceEntry): Promise<boolean> {
+async function discoverAll(c: Controllers, device: DeviceEntry, outvoted: () => void): Promise<boolean> {
   if (!device.facts) return false;
   device.discoveries += 1;
   const families: readonly Family[] = { ipv4: [4] as const, ipv6: [6] as const, dualstack: [4, 6] as const }[
     device.config.protocol
   ];
-  const changes = await Promise.all(families.map((family) => discoverFamily(c, device, family)));
+  const changes = await Promise.all(families.map((family) => discoverFamily(c, device, family, outvoted)));
   return changes.includes(true);
 }
 
-async function discoverFamily(c: Controllers, device: DeviceEntry, family: Family): Promise<boolean> {
+async function discoverFamily(
+  c: Controllers,
+  device: DeviceEntry,
+  family: Family,
+  outvoted: () => void,
+): Promise<boolean> {
   const before = device.mappings.get(family);
   try {
     const found = await c.discover(device, family, c.signal);
+    if (found.witnesses) void found.witnesses.then((verdict) => hearWitnesses(c, device, family, verdict, outvoted));
     const mapping: Mapping = {
       endpoint: found.endpoint,
       server: found.server,
@@ -166,6 +173,7 @@ async function discoverFamily(c: Controllers, device: DeviceEntry, family: Famil
     const known = device.faults.get(family)?.code === fault.code;
     device.faults.set(family, createFault(fault, c.clock.wallNow()));
     device.mappings.delete(family);
+    device.disagreements.delete(family);
     c.logger[known ? 'debug' : 'warn'](
       { device: device.name, family: `ipv${family}`, error: fault },
       'no reflexive address',

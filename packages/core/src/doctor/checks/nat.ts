@@ -63,7 +63,7 @@ function judge(nat: NatBehaviour, subject: string, listenPort: number): readonly
       remedy: 'let the outer router work as a bridge, or forward the port at both.',
     });
   // That a server lies is a finding about that server.
-  const reasons = nat.reasons.filter((text) => !nat.liars.some((server) => text.startsWith(server)));
+  const reasons = nat.reasons.filter((text) => !nat.outliers.some((server) => text.startsWith(server)));
   for (const text of reasons) findings.push({ check, subject, verdict: 'note', text });
   return findings;
 }

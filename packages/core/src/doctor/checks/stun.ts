@@ -3,10 +3,10 @@ import { hasCode } from '../../api/index.js';
 import type { InterfaceConfig } from '../../config/index.js';
 import type { NatBehaviour } from '../../nat/behaviour-types.js';
 import { formatEndpoint } from '../../net/index.js';
-import { count, formatMs } from '../../runtime/terminal-text.js';
 import { summariseFailures } from '../../stun/verdict.js';
 import { attempt, familiesOf, type Scene } from '../context.js';
 import { type Check, type Finding, fromError } from '../finding.js';
+import { count, formatMs } from '../words.js';
 
 const check = 'stun';
 /** A server that needs longer delays every discovery. */
@@ -25,7 +25,7 @@ async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Find
   const families = familiesOf(entry);
   const all = await Promise.all(families.map((family) => attempt(scene.nat(entry, family))));
   const works = all.map(({ value }) => value?.mapped !== undefined);
-  const useful = new Set(all.flatMap(({ value }) => value?.sights.map(({ server }) => server) ?? []));
+  const useful = new Set(all.flatMap(({ value }) => value?.observations.map(({ server }) => server) ?? []));
   return families.flatMap((family, i) => {
     const { value, error } = all[i] ?? {};
     const subject = `${entry.name} IPv${family}`;
@@ -49,7 +49,7 @@ interface Others {
 
 function judge(nat: NatBehaviour, subject: string, { otherWorks, useful }: Others): readonly Finding[] {
   const failed = [...nat.failures];
-  if (nat.sights.length === 0) {
+  if (nat.observations.length === 0) {
     const absent = failed.every(([, error]) => NO_FAMILY.some((code) => hasCode(error, code)));
     const summary = summariseFailures(nat.failures, nat.family);
     if (absent && otherWorks)
@@ -63,17 +63,17 @@ function judge(nat: NatBehaviour, subject: string, { otherWorks, useful }: Other
       ];
     return [{ check, subject, verdict: 'fault', ...fromError(summary) }];
   }
-  const findings: Finding[] = nat.sights.map(({ server, mapped, rttMs }) => {
+  const findings: Finding[] = nat.observations.map(({ server, mapped, rttMs }) => {
     const about = `${server} sees ${formatEndpoint(mapped)}, after ${formatMs(rttMs)}`;
     const details = { server, mapped: formatEndpoint(mapped), rttMs: Math.round(rttMs) };
-    if (nat.liars.includes(server))
+    if (nat.outliers.includes(server))
       return {
         check,
         subject,
         verdict: 'fault',
         text: `${about}: that contradicts the other servers`,
         remedy: 'take it out of `stun.addresses`: peers would be sent to an address that is not ours.',
-        code: 'ERR_STUN_REFUSED',
+        code: 'ERR_STUN_DISAGREE',
         details,
       };
     if (rttMs > SLOW_MS)
@@ -101,7 +101,7 @@ function failure(server: string, error: unknown): Pick<Finding, 'text' | 'remedy
 }
 
 function agreement(nat: NatBehaviour, subject: string): readonly Finding[] {
-  const believed = nat.sights.filter(({ server }) => !nat.liars.includes(server));
+  const believed = nat.observations.filter(({ server }) => !nat.outliers.includes(server));
   const addresses = new Set(believed.map(({ mapped }) => mapped.address));
   if (addresses.size > 1)
     return [
@@ -112,10 +112,10 @@ function agreement(nat: NatBehaviour, subject: string): readonly Finding[] {
         text: 'the servers see different addresses of this host: one of them lies, or packets leave by several lines',
         remedy:
           'add a third server to `stun.addresses` and run doctor again: two that agree show the one that does not.',
-        code: 'ERR_STUN_REFUSED',
+        code: 'ERR_STUN_DISAGREE',
       },
     ];
-  if (believed.length === 1 && nat.failures.size === 0 && nat.liars.length === 0)
+  if (believed.length === 1 && nat.failures.size === 0 && nat.outliers.length === 0)
     return [
       {
         check,
@@ -134,7 +134,7 @@ function agreement(nat: NatBehaviour, subject: string): readonly Finding[] {
 /** Discovery asks a few at a time, and so does doctor. */
 function unasked(nat: NatBehaviour, subject: string, servers: readonly string[]): readonly Finding[] {
   const left = servers.filter(
-    (server) => !nat.failures.has(server) && !nat.sights.some((sight) => sight.server === server),
+    (server) => !nat.failures.has(server) && !nat.observations.some((observation) => observation.server === server),
   );
   if (left.length === 0) return [];
   return [

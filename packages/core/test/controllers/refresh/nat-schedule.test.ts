@@ -27,9 +27,9 @@ function setUp(options: HarnessOptions = {}) {
         doubleNat: undefined,
         mapped: device.mappings.get(family)?.endpoint,
         how: 'several-servers',
-        sights: [],
+        observations: [],
         failures: new Map(),
-        liars: [],
+        outliers: [],
         reasons: [],
         ...state.found,
       };

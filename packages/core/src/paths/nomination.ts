@@ -1,6 +1,6 @@
 /** Which path WireGuard is to use, and which side says so: the smaller key, and the other one only where nothing came of it. */
 import type { Endpoint, Family } from '../api/index.js';
-import { sameEndpoint } from '../net/index.js';
+import { formatEndpoint, sameEndpoint } from '../net/index.js';
 import type { Path } from './path.js';
 import { betterPath, choose, classOf } from './selection.js';
 
@@ -8,6 +8,8 @@ import { betterPath, choose, classOf } from './selection.js';
 const NOMINATE_AFTER_MS = 100;
 /** So long the other side waits for the smaller key. */
 const OTHER_AFTER_MS = 2_000;
+/** So long WireGuard has for its handshake on one path before another valid one is nominated. */
+const DWELL_MS = 6_000;
 
 export interface NominationRules {
   readonly smaller: boolean;
@@ -20,6 +22,8 @@ export class Nomination {
   readonly #rules: NominationRules;
   #firstValidAt: number | undefined;
   #nominated: Endpoint | undefined;
+  #nominatedAt = 0;
+  readonly #triedInVain = new Set<string>();
   #lastSwitchAt: number | undefined;
 
   constructor(rules: NominationRules) {
@@ -30,6 +34,7 @@ export class Nomination {
   reset(): void {
     this.#firstValidAt = undefined;
     this.#nominated = undefined;
+    this.#triedInVain.clear();
   }
 
   onValid(now: number): void {
@@ -44,13 +49,25 @@ export class Nomination {
   /** Of an unsettled pair: the endpoint that the device should have now; undefined: leave it alone. */
   unsettled(now: number, paths: readonly Path[]): Endpoint | undefined {
     const { preferred } = this.#rules;
-    const present = paths.find(({ endpoint, state }) => state === 'valid' && sameEndpoint(endpoint, this.#nominated));
+    const open = this.#untried(now, paths);
+    const present = open.find(({ endpoint }) => sameEndpoint(endpoint, this.#nominated));
     // Speed alone changes nothing until the tunnel is up: a moving endpoint delays the handshake.
-    const best = choose(paths, preferred);
+    const best = choose(open, preferred);
     const chosen = present && best && classOf(best, preferred) >= classOf(present, preferred) ? present : best;
     if (!chosen || now < this.#from(chosen, paths)) return undefined;
+    if (!sameEndpoint(chosen.endpoint, this.#nominated)) this.#nominatedAt = now;
     this.#nominated = chosen.endpoint;
     return chosen.endpoint;
+  }
+
+  /** The valid paths on which WireGuard has not been tried in vain: only a handshake proves that it gets through too (F9). */
+  #untried(now: number, paths: readonly Path[]): readonly Path[] {
+    const valid = paths.filter(({ state }) => state === 'valid');
+    if (this.#nominated && now - this.#nominatedAt >= DWELL_MS) this.#triedInVain.add(formatEndpoint(this.#nominated));
+    const open = valid.filter(({ endpoint }) => !this.#triedInVain.has(formatEndpoint(endpoint)));
+    if (open.length > 0) return open;
+    this.#triedInVain.clear();
+    return valid;
   }
 
   /** When unsettled() may have another answer though nothing happens; undefined: never. */

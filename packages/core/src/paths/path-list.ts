@@ -59,6 +59,10 @@ export class PathList {
     return this.#entries.values();
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
   find(endpoint: Endpoint): Entry | undefined {
     return this.#entries.get(formatEndpoint(endpoint));
   }

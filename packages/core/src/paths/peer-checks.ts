@@ -1,51 +1,17 @@
 /** The checks of one peer as a state machine without I/O: what to send now, and what follows from what comes (F43, F45, F46). */
-import type { Endpoint, Family } from '../api/index.js';
+import type { Endpoint } from '../api/index.js';
 import { sameEndpoint } from '../net/index.js';
 import type { PathCode } from '../record/path-code.js';
 import { Acknowledgements, type Times } from './acknowledgements.js';
-import type { PeerCheckBudget } from './check-budget.js';
-import type { CandidateType, CheckRequest } from './check-message.js';
-import { Nomination, type NominationRules } from './nomination.js';
+import type { CheckRequest } from './check-message.js';
+import type { CheckSend, CheckStep, PeerCheckOptions } from './check-step.js';
+import { chooseAttempt } from './last-resort.js';
+import { Nomination } from './nomination.js';
 import { CONNECTED_VALID_MS, type Path, type RemoteCandidate, VALID_MS } from './path.js';
 import { type Entry, PathList } from './path-list.js';
 import { Phases } from './phases.js';
-import { BETTER, BETTER_FULL_FROM_MS, BETTER_PERIOD_MS, BURST, OPENING, ROUND, SLOT } from './schedule.js';
+import { BETTER, BETTER_FULL_FROM_MS, BETTER_PERIOD_MS, BURST, opening, ROUND, SLOT } from './schedule.js';
 import { isParked, PARKED, type Session } from './session.js';
-
-export interface PeerCheckOptions extends NominationRules {
-  /** PairKeys.searchSeed. */
-  readonly seed: number;
-  readonly budget: PeerCheckBudget;
-  /** 12 bytes: the socket's prefix, then random ones. */
-  createId(): Uint8Array;
-  /** F47, for addresses that requests come from. */
-  isLan(endpoint: Endpoint): boolean;
-  /** The TTL with which a packet opens our outermost NAT and dies behind it. */
-  lowTtl(family: Family): number;
-}
-
-/** One check to be sent. */
-export interface CheckSend {
-  readonly endpoint: Endpoint;
-  readonly transactionId: Uint8Array;
-  readonly type: CandidateType;
-  readonly nominated: boolean;
-  readonly betterPath: boolean;
-  /** Absent: full, the system's own. */
-  readonly ttl?: number;
-}
-
-/** To be done in this order. */
-export interface CheckStep {
-  readonly sends: readonly CheckSend[];
-  /** Our record is to be written again, with acknowledgement(), the same `t` and a higher `n`, after the sends. */
-  readonly write: boolean;
-  /** The endpoint that the device should have now, PARKED while `parked`; absent: leave it alone. */
-  readonly use?: Endpoint;
-  readonly parked: boolean;
-  /** When to call next() again though nothing happens, by the monotonic clock. */
-  readonly wakeAt: number;
-}
 
 export class PeerChecks {
   readonly #options: PeerCheckOptions;
@@ -60,6 +26,7 @@ export class PeerChecks {
   #openedFor: number | undefined;
   #minute: number | undefined;
   #announced: Endpoint | undefined;
+  #turn = -1;
 
   constructor(options: PeerCheckOptions) {
     this.#options = options;
@@ -163,13 +130,14 @@ export class PeerChecks {
     if (!this.#knows) return { sends: [], write: false, parked: false, wakeAt: Number.POSITIVE_INFINITY };
     this.#move(at);
     const paths = this.paths(at.now);
-    const use = this.#choose(at.now, paths);
-    this.#announce(at.now, use);
+    const attempt = this.#attempt(at, paths);
+    const use = attempt ?? this.#choose(at.now, paths);
+    if (attempt === undefined) this.#announce(at.now, use);
     const sends = this.#send(at.now);
     if (this.#acks.peer && (this.#session.connected || this.#phases.phase === 'round'))
       this.#openedFor = this.#acks.peer.t;
     const rewriteAt = this.#phases.phase === 'round' ? this.#acks.rewriteAt : undefined;
-    const parked = isParked(this.#session, at.now, this.#list.hasValid(at.now));
+    const parked = attempt === undefined && isParked(this.#session, at.now, this.#list.hasValid(at.now));
     const endpoint = parked ? PARKED : use;
     return {
       sends,
@@ -210,7 +178,7 @@ export class PeerChecks {
     if (this.#list.hasValid(at.now)) return;
     const phase = this.#phases.move(at, this.#lastSentAt);
     if (phase === 'silence') for (const entry of this.#list.entries) entry.schedule.end();
-    else if (phase) this.#beginAll(at.now, phase === 'opening' ? OPENING : SLOT);
+    else if (phase) this.#beginAll(at.now, phase === 'opening' ? opening(this.#list.size) : SLOT);
   }
 
   /** Seconds 0 to 3 of each minute: both sides ask at the same times. */
@@ -231,6 +199,13 @@ export class PeerChecks {
     return this.#nomination.connected(now, paths, present ?? { endpoint, type: 'learnt', lan, state: 'waiting' });
   }
 
+  /** Where checks come to nothing WireGuard itself is let go, in common slots alone: some firewalls let it pass and STUN not. */
+  #attempt({ now, wall }: Times, paths: readonly Path[]): Endpoint | undefined {
+    const { phase, slots } = this.#phases;
+    if (this.#session.connected || phase !== 'slot' || this.#list.hasValid(now)) return undefined;
+    return chooseAttempt(paths, { slots, wall, seed: this.#options.seed });
+  }
+
   /** A nomination is told at once. */
   #announce(now: number, use: Endpoint | undefined): void {
     if (use && !sameEndpoint(use, this.#announced)) this.#list.find(use)?.schedule.begin(now, [0]);
@@ -239,8 +214,12 @@ export class PeerChecks {
 
   #send(now: number): CheckSend[] {
     const sends: CheckSend[] = [];
-    for (const entry of this.#list.entries) {
-      if (!entry.schedule.take(now)) continue;
+    // Where a budget ends, it is another path's turn each time.
+    this.#turn += 1;
+    const entries = [...this.#list.entries];
+    for (let i = 0; i < entries.length; i += 1) {
+      const entry = entries[(i + this.#turn) % entries.length];
+      if (!entry?.schedule.take(now)) continue;
       const { endpoint, type } = entry.candidate;
       const name = `${endpoint.address} ${endpoint.port}`;
       if (!this.#options.budget.send(now, name, entry.lastValidAt !== undefined)) continue;

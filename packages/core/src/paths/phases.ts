@@ -20,6 +20,7 @@ export class Phases {
   /** When the phase ends, by the monotonic clock; of a silence: when to look again. */
   #until = Number.NEGATIVE_INFINITY;
   #unsettledSince = 0;
+  #slots = 0;
 
   /** `seed` is the pair's searchSeed. */
   constructor(seed: number) {
@@ -30,6 +31,11 @@ export class Phases {
     return this.#phase;
   }
 
+  /** How many common slots have come since the pair became unsettled, the present one included. */
+  get slots(): number {
+    return this.#slots;
+  }
+
   /** When move() has to be called again. */
   get until(): number {
     return this.#until;
@@ -38,6 +44,7 @@ export class Phases {
   /** The pair became unsettled. */
   begin(now: number): void {
     this.#unsettledSince = now;
+    this.#slots = 0;
     this.round(now);
   }
 
@@ -69,6 +76,7 @@ export class Phases {
   }
 
   #enter(phase: Phase, until: number): void {
+    if (phase === 'slot') this.#slots += 1;
     this.#phase = phase;
     this.#until = until;
   }

@@ -7,7 +7,12 @@ export const ROUND_MS = 10_000;
 export const BURST = [0, 100, 300];
 /** Before a common slot our NAT is opened. */
 export const OPENING_MS = 10_000;
-export const OPENING = Array.from({ length: OPENING_MS / 500 }, (_, i) => 500 * i);
+const FEW = 2;
+/** Every half second; with many candidates more seldom, or the budget of a minute would be spent before the slot. */
+export function opening(candidates: number): readonly number[] {
+  const stepMs = candidates <= FEW ? 500 : 500 * candidates;
+  return Array.from({ length: Math.ceil(OPENING_MS / stepMs) }, (_, i) => stepMs * i);
+}
 export const SLOT_MS = 8_000;
 export const SLOT = [0, 100, 300, 700, 1_500, 3_000, 5_000, 7_000];
 /** Entries of routers die within it. */

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import type { Endpoint } from '#src/api/index.js';
 import { formatEndpoint } from '#src/net/index.js';
 import { HostCheckBudget, PeerCheckBudget } from '#src/paths/check-budget.js';
+import type { CheckSend, CheckStep } from '#src/paths/check-step.js';
 import type { RemoteCandidate } from '#src/paths/path.js';
-import { type CheckSend, type CheckStep, PeerChecks } from '#src/paths/peer-checks.js';
+import { PeerChecks } from '#src/paths/peer-checks.js';
 import { isParked, type Session } from '#src/paths/session.js';
 import type { PathCode } from '#src/record/path-code.js';
 
@@ -136,6 +137,21 @@ test('our record is written again at once for a peer that has not read it, after
   assert.equal(later.next(at(310)).write, true);
   later.onRequest(311, FOUR, { betterPath: false });
   assert.equal(later.next(at(311)).write, false, 'a sign of the peer is enough');
+});
+
+test('F43 in a common slot each of eight candidates is opened and then asked in full, within the budget', () => {
+  const checks = create();
+  const many = Array.from({ length: 8 }, (_, i) => ({ ...REFLEXIVE, endpoint: { ...FOUR, port: 2_000 + i } }));
+  checks.onRecord(at(0), code(), many);
+  const [low, full] = [new Map<number, number>(), new Map<number, number>()];
+  for (let now = 0; now < 70_000; now += 50)
+    for (const { endpoint, ttl } of checks.next(at(now)).sends) {
+      if (now < 40_000) continue;
+      const count = ttl === undefined ? full : low;
+      count.set(endpoint.port, (count.get(endpoint.port) ?? 0) + 1);
+    }
+  assert.deepEqual([low.size, full.size], [8, 8]);
+  assert.ok(Math.min(...full.values()) >= 3, `${[...full.values()]}`);
 });
 
 test('two addresses are learnt, one in five seconds, and an old one makes room', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createRandom } from './random.js';
 import { type Mapping, Router, type RouterKind } from './router.js';
 import { type HostOptions, World } from './simulator.js';
 
@@ -124,4 +125,45 @@ test('F43 a peer that never comes is met with silence but for the slots, and cos
   assert.ok(sent.low >= 9 && sent.full >= 8, 'it does try');
   assert.ok(sent.low + sent.full <= 9 + (5 + 12) * 28, `${JSON.stringify(sent)}`);
   assert.deepEqual(lone.hosts[0].breaches, []);
+});
+
+test('F43 after a move the pair is connected again within 0.2 s, whichever side moved', () => {
+  for (const i of [0, 1] as const)
+    for (const kinds of [['accept', 'accept'] as const, ['drop', 'drop'] as const]) {
+      const world = createWorld({ kinds, startAt: [0, 50] });
+      const connected = () => world.hosts.every(({ connectedAt }) => connectedAt !== undefined);
+      world.run(10_000, connected);
+      world.run(100_000, () => false);
+      const movedAt = world.now;
+      world.move(world.hosts[i], new Router('198.51.100.7', kinds[0], 'preserving'));
+      world.run(200_000, connected);
+      for (const host of world.hosts) {
+        assert.ok((host.connectedAt ?? 1e9) - movedAt <= 200, `${host.connectedAt} ms, moved at ${movedAt}`);
+        assert.deepEqual(host.breaches, []);
+      }
+    }
+});
+
+test('where one packet in five is lost nine pairs of ten are valid within 3 s, and every one within 120 s', () => {
+  const times: number[] = [];
+  for (const [i, o] of [...pairs(), ...pairs()].entries()) {
+    const world = createWorld({ ...o, oneWayMs: 20 });
+    const random = createRandom(i + 1);
+    world.isLost = () => random(5) === 0;
+    world.run(300_000);
+    times.push(Math.max(...world.hosts.map(({ validAt }) => (validAt ?? 1e9) - Math.max(...o.startAt))));
+  }
+  times.sort((a, b) => a - b);
+  assert.ok((times[Math.floor(times.length * 0.9)] ?? 0) <= 3_000, `${times[Math.floor(times.length * 0.9)]} ms`);
+  assert.ok((times.at(-1) ?? 0) <= 120_000, `${times.at(-1)} ms`);
+});
+
+test('F43 where a firewall stops STUN alone, WireGuard itself meets in the second common slot', () => {
+  const world = createWorld({ kinds: ['drop', 'accept'], startAt: [0, 3_000] });
+  world.blocksStun = true;
+  world.run(300_000, () => world.hosts.every(({ connectedAt }) => connectedAt !== undefined));
+  for (const host of world.hosts) {
+    assert.ok((host.connectedAt ?? 1e9) <= 190_000, `${host.connectedAt}`);
+    assert.deepEqual(host.breaches, []);
+  }
 });

@@ -94,3 +94,15 @@ test('the smaller key nominates 100 ms after the first valid path, at once for t
   other.reset();
   assert.equal(other.unsettled(9_000, [four]), undefined);
 });
+
+test('F9 a valid path on which WireGuard does not meet within 6 s gives way to another valid one', () => {
+  const nomination = new Nomination({ smaller: true, preferred: 4, upgrade: true });
+  nomination.onValid(0);
+  const used = (now: number, ...paths: Path[]) => nomination.unsettled(now, paths);
+  assert.deepEqual(used(200, lan, four), lan.endpoint);
+  assert.deepEqual(used(6_199, lan, four), lan.endpoint);
+  assert.deepEqual(used(6_200, lan, four), four.endpoint);
+  assert.deepEqual(used(12_199, lan, four), four.endpoint);
+  assert.deepEqual(used(12_200, lan, four), lan.endpoint, 'after the last one the first');
+  assert.deepEqual(used(60_000, lan), lan.endpoint, 'a single one stays');
+});

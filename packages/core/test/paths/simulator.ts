@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import type { Endpoint } from '#src/api/index.js';
 import { formatEndpoint, sameEndpoint } from '#src/net/index.js';
 import { HostCheckBudget, PeerCheckBudget } from '#src/paths/check-budget.js';
-import { type CheckSend, PeerChecks } from '#src/paths/peer-checks.js';
+import type { CheckSend } from '#src/paths/check-step.js';
+import { PeerChecks } from '#src/paths/peer-checks.js';
 import type { Session } from '#src/paths/session.js';
 import type { PathCode } from '#src/record/path-code.js';
 import { PORT, type Router } from './router.js';
@@ -34,6 +35,7 @@ const WATCH_MS = 10;
 export class Host {
   readonly options: HostOptions;
   readonly checks: PeerChecks;
+  router: Router;
   stored: Stored | undefined;
   validAt: number | undefined;
   connectedAt: number | undefined;
@@ -50,6 +52,7 @@ export class Host {
 
   constructor(options: HostOptions) {
     this.options = options;
+    this.router = options.router;
     this.checks = new PeerChecks({
       smaller: options.smaller,
       preferred: 4,
@@ -70,7 +73,7 @@ export class Host {
   }
 
   get reflexive(): Endpoint {
-    return { family: 4, address: this.options.router.address, port: PORT };
+    return { family: 4, address: this.router.address, port: PORT };
   }
 
   wall(now: number): number {
@@ -97,6 +100,10 @@ function bareCode(t: number): PathCode {
 export class World {
   now = 0;
   readonly hosts: readonly [Host, Host];
+  /** Whether the next packet between the routers is lost. */
+  isLost: () => boolean = () => false;
+  /** A firewall on the way lets WireGuard pass, and STUN not. */
+  blocksStun = false;
   readonly #oneWayMs: number;
   readonly #events: { at: number; order: number; run: () => void }[] = [];
   #order = 0;
@@ -197,9 +204,9 @@ export class World {
     }
     const valid = host.checks.paths(this.now).some(({ state }) => state === 'valid');
     if (valid) host.validAt ??= this.now;
-    if (step.use && !step.parked && !sameEndpoint(step.use, host.session.endpoint)) {
+    if (step.use && !sameEndpoint(step.use, host.session.endpoint)) {
       host.session = { ...host.session, endpoint: step.use };
-      this.#handshake(host, step.use);
+      if (!step.parked) this.#handshake(host, step.use);
     }
   }
 
@@ -222,6 +229,7 @@ export class World {
   #send(host: Host, send: CheckSend): void {
     host.sent[send.ttl === undefined ? 'full' : 'low'] += 1;
     const from = this.#transmit(host, send.endpoint, send.ttl, () => {
+      if (this.blocksStun) return;
       const other = this.other(host);
       other.checks.onRequest(this.now, from, send);
       this.#transmit(other, from, undefined, () => {
@@ -234,15 +242,16 @@ export class World {
 
   /** Returns the outer endpoint; `arrived` runs where the packet reaches the other host. */
   #transmit(host: Host, to: Endpoint, ttl: number | undefined, arrived: () => void): Endpoint {
-    const from = host.options.router.outgoing(this.now, to);
+    const from = host.router.outgoing(this.now, to);
     const silentSince = this.#lastSent.get(host) ?? Number.NEGATIVE_INFINITY;
     this.#lastSent.set(host, this.now);
     if (ttl !== undefined) return from;
     const other = this.other(host);
-    if (!other.options.router.isOpen(this.now, host.options.router.address) && !this.#isSlot(host))
+    if (!other.router.isOpen(this.now, host.router.address) && !this.#isSlot(host))
       host.breaches.push(`at ${this.now} ms, after ${this.now - silentSince} ms of silence, to ${formatEndpoint(to)}`);
+    if (this.isLost()) return from;
     this.at(this.now + this.#oneWayMs, () => {
-      if (to.address === other.options.router.address && other.options.router.incoming(this.now, from, to.port))
+      if (to.address === other.router.address && other.router.incoming(this.now, from, to.port))
         if (other.started) arrived();
     });
     return from;
@@ -253,11 +262,27 @@ export class World {
     return seconds % 60 < 8;
   }
 
+  /** The host gets another router, and both notice at once that their tunnel is dead. */
+  move(host: Host, router: Router): void {
+    host.router = router;
+    for (const each of this.hosts) {
+      each.validAt = undefined;
+      each.connectedAt = undefined;
+      each.session = { ...each.session, connected: false };
+      each.checks.onSession(this.now, each.session);
+      this.#step(each);
+    }
+    host.checks.restart(this.now, true);
+    this.#read(host);
+    host.t = Math.max(Math.floor(host.wall(this.now) / 1_000), host.t + 1);
+    this.#write(host, true);
+  }
+
   /** Packets of an earlier life, at full TTL, that reach both routers before anybody opened. */
   poison(): void {
     for (const host of this.hosts) {
-      const other = this.other(host).options.router;
-      other.incoming(this.now, host.options.router.outgoing(this.now, this.other(host).reflexive), PORT);
+      const other = this.other(host).router;
+      other.incoming(this.now, host.router.outgoing(this.now, this.other(host).reflexive), PORT);
     }
   }
 }

@@ -28,10 +28,11 @@ const STORES: readonly StoreKind[] = [
     plugin: (lab) => ({ type: 'builtin', name: 'file', path: lab.storeDir }),
   },
   {
-    name: 'shell',
+    name: 'shell (parallel: 8)',
     counts: [1, 50, 200],
     plugin: (lab) => ({
       type: 'shell',
+      parallel: 8,
       command: join(REPOSITORY, 'test/fixtures/e2e/shell-store.sh'),
       args: [lab.storeDir],
     }),
@@ -65,7 +66,7 @@ async function benchCrowd(report: Report, runs: number, store: StoreKind, count:
     report.row({ what: `${name}: ${kind}, wall`, values: costs.map((cost) => cost.wallMs), unit: 'ms' });
     report.row({ what: `${name}: ${kind}, CPU of the daemon`, values: ownMs, unit: 'ms' });
     report.row({ what: `${name}: ${kind}, CPU of it per peer`, values: ownMs.map((ms) => ms / count), unit: 'ms' });
-    if (store.name === 'shell') {
+    if (store.name.startsWith('shell')) {
       report.row({
         what: `${name}: ${kind}, CPU of its children`,
         values: costs.map((cost) => cost.childrenMs),

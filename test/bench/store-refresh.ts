@@ -136,7 +136,7 @@ async function benchFile(report: Report, runs: number, folder: string): Promise<
 async function benchExec(report: Report, runs: number, folder: string): Promise<void> {
   const command = join(folder, 'slow-plugin');
   execFileSync('cc', ['-O2', '-o', command, join(REPOSITORY, 'test/fixtures/e2e/slow-plugin.c')]);
-  const store = await openStore({ type: 'exec', settings: { command } });
+  const store = await openStore({ type: 'exec', settings: { command, parallel: CONCURRENCY } });
   try {
     const alone: number[] = [];
     for (let call = 0; call < 20; call += 1) {
@@ -155,8 +155,19 @@ async function benchExec(report: Report, runs: number, folder: string): Promise<
       lost += one.lost;
     }
     const note = `2 x ${PEERS} x (${ownMs.toFixed(1)} ms of a call alone / ${CONCURRENCY} + the start of a process)`;
-    report.row({ what: 'exec, protocol 0, 10 ms a call: publish and read', values, unit: 'ms', target, note });
-    report.row({ what: 'exec, protocol 0, 10 ms a call: dropped', values: [lost], unit: 'times', target: 0 });
+    report.row({
+      what: 'exec, protocol 0, parallel: 8, 10 ms a call: publish and read',
+      values,
+      unit: 'ms',
+      target,
+      note,
+    });
+    report.row({
+      what: 'exec, protocol 0, parallel: 8, 10 ms a call: dropped',
+      values: [lost],
+      unit: 'times',
+      target: 0,
+    });
   } finally {
     await store.close();
   }

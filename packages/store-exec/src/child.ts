@@ -1,8 +1,10 @@
 /** Runs one child to its end: bounded output, deadline by the signal, its whole process group ended, always reaped (F31). */
 import { type Clock, StunmeshError } from '@stunmesh/core/api';
+import { couldNotRun } from './failure.js';
 import { type Exit, type LaunchOptions, launch } from './launch.js';
 import { gatherOutput, MAX_OUTPUT } from './output.js';
 import { endGroup, ownGroup } from './process-group.js';
+import { scriptFault } from './script-fault.js';
 
 /** How long output may still come once the child itself has ended, in milliseconds: a helper in its pipeline may be the last to write. */
 const DRAIN_MS = 250;
@@ -17,6 +19,8 @@ export interface ChildOptions extends LaunchOptions {
 export interface Finished extends Exit {
   readonly stdout: string;
   readonly stderr: string;
+  /** Why it could not run, where its exit status says that and its first line tells. */
+  readonly fault?: string;
 }
 
 /** Resolves when the child and its group are gone.
@@ -49,7 +53,8 @@ export async function runChild(options: ChildOptions): Promise<Finished> {
       const most = stdout.full ? maxStdout : MAX_OUTPUT;
       throw new StunmeshError('ERR_EXEC_OUTPUT', `printed more than ${most} bytes to ${full} and was ended`);
     }
-    return { ...exit, stdout: stdout.text(), stderr: stderr.text() };
+    const fault = couldNotRun(exit) ? scriptFault(options.command, options.env['PATH']) : undefined;
+    return { ...exit, stdout: stdout.text(), stderr: stderr.text(), ...(fault === undefined ? {} : { fault }) };
   } finally {
     signal.removeEventListener('abort', end);
     // Somebody outside the group may hold the pipes; nobody waits for him.

@@ -11,6 +11,8 @@ export interface ExecStoreConfig {
   /** A path, or a name that is looked up in the child's PATH. */
   readonly command: string;
   readonly args?: readonly string[];
+  /** How many calls may run at a time; default: one, or what protocol 1 allows. */
+  readonly parallel?: number;
   /** Added to the child's environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** True: the child's environment is `env` alone. */

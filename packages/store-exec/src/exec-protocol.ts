@@ -1,7 +1,7 @@
 /** Exec protocol 0 (PROTOCOL.md): a JSON object each way. */
 import { StunmeshError } from '@stunmesh/core/api';
 import type { Finished } from './child.js';
-import { failure } from './failure.js';
+import { checkValueText, failure } from './failure.js';
 import { firstJsonObject } from './first-json.js';
 import type { Protocol, Request } from './protocol.js';
 
@@ -23,8 +23,7 @@ const unreadable = (what: string): StunmeshError =>
  * Errors: ERR_EXEC_OUTPUT, which never quotes the output. */
 export function parseAnswerObject(stdout: string): Answer {
   const text = firstJsonObject(stdout);
-  if (text === undefined)
-    throw unreadable(`printed ${stdout.trim() === '' ? 'nothing' : 'something that is no JSON object'}`);
+  if (text === undefined) throw unreadable(`printed ${whatInstead(stdout)}`);
   let members: object;
   try {
     members = JSON.parse(text) as object;
@@ -39,6 +38,15 @@ export function parseAnswerObject(stdout: string): Answer {
     Object.assign(answer, { [name]: value });
   }
   return answer;
+}
+
+/** What stdout begins with where it is no JSON object. */
+export function whatInstead(stdout: string): string {
+  if (stdout.trim() === '') return 'nothing';
+  const later = /\n\s*\{[^\n]*"success"/i.test(stdout);
+  return later
+    ? 'something else before its answer (what a program logs belongs on stderr)'
+    : 'something that is no JSON object';
 }
 
 const isMember = (name: string): name is keyof typeof TYPES => Object.hasOwn(TYPES, name);
@@ -64,6 +72,6 @@ export const execProtocol: Protocol = {
     const answer = parseAnswerObject(finished.stdout);
     if (!answer.success) throw failure(finished, answer.error);
     // The protocol has no word for "absent"; an empty value cannot be a record (F33).
-    return request.action === 'get' && answer.value !== '' ? answer.value : undefined;
+    return request.action === 'get' && answer.value !== '' ? checkValueText(answer.value) : undefined;
   },
 };

@@ -1,9 +1,11 @@
 /** A store that starts a program for each call and speaks exec protocol 0 or the shell protocol with it. */
-import { type CallOptions, isStunmeshError, type Store, StunmeshError } from '@stunmesh/core/api';
-import { runChild } from './child.js';
+import { type CallOptions, hasCode, isStunmeshError, type Store, StunmeshError } from '@stunmesh/core/api';
+import { type Finished, runChild } from './child.js';
 import { createLaunchOptions, type ExecParts, type ExecStoreConfig } from './exec-config.js';
 import { execProtocol } from './exec-protocol.js';
+import { couldNotRun } from './failure.js';
 import { makeFifos } from './fifos.js';
+import { createTurns } from './in-turns.js';
 import { checkInput } from './input.js';
 import { oneLine } from './one-line.js';
 import type { Protocol, Request } from './protocol.js';
@@ -15,9 +17,32 @@ export function createExecStore(config: ExecStoreConfig, parts: ExecParts): Stor
   const protocol: Protocol = config.type === 'shell' ? shellProtocol : execProtocol;
   const scratch = createScratch(makeFifos, parts.scratchFolder?.bind(parts));
   const launching = createLaunchOptions(config, parts);
+  // The host keeps to that too, but lets go of a call as soon as its time is up: the process may still be there.
+  const inTurn = createTurns(config.parallel ?? 1);
   const underWay = new Map<AbortController, Promise<unknown>>();
   const name = oneLine(config.command);
   let closed = false;
+
+  /** It has answered a get by "no record" before. */
+  let tellsAbsent = false;
+
+  function parse(finished: Finished, request: Request): string | undefined {
+    try {
+      const answer = protocol.parseAnswer(finished, request);
+      if (request.action === 'get' && answer === undefined) tellsAbsent = true;
+      return answer;
+    } catch (error) {
+      const unclear =
+        request.action === 'get' && !tellsAbsent && !couldNotRun(finished) && finished.endedBy === undefined;
+      if (!unclear || !hasCode(error, 'ERR_EXEC_FAILED')) throw error;
+      const { message, details } = error as StunmeshError;
+      throw new StunmeshError(
+        'ERR_EXEC_FAILED',
+        `${message}; or the peer has written nothing yet: this program does not tell the two apart`,
+        { details },
+      );
+    }
+  }
 
   async function run(request: Request, signal: AbortSignal): Promise<string | undefined> {
     const finished = await runChild({
@@ -27,7 +52,7 @@ export function createExecStore(config: ExecStoreConfig, parts: ExecParts): Stor
       clock: parts.clock,
       signal,
     });
-    const answer = protocol.parseAnswer(finished, request);
+    const answer = parse(finished, request);
     if (finished.stderr !== '') {
       parts.logger.debug(
         { command: name, action: request.action, stderr: oneLine(finished.stderr) },
@@ -44,7 +69,7 @@ export function createExecStore(config: ExecStoreConfig, parts: ExecParts): Stor
     const controller = new AbortController();
     const onAbort = () => controller.abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
-    const running = run(request, controller.signal);
+    const running = inTurn(controller.signal, () => run(request, controller.signal));
     underWay.set(controller, running);
     try {
       return await running;

@@ -28,7 +28,8 @@ const execStoreModule: ExecStoreModule = {
   apiVersion: 1,
   name: 'exec',
   configSchema: EXEC_PLUGIN_SCHEMA,
-  traits: () => TRAITS,
+  traits: ({ protocol, parallel = protocol === 1 ? undefined : 1 }) =>
+    parallel === undefined ? TRAITS : { ...TRAITS, maxCalls: parallel },
   open: async (config, components) => openStore(config, components),
   probe: openProbe,
 };

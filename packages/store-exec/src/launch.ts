@@ -4,6 +4,7 @@ import { closeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { StunmeshError } from '@stunmesh/core/api';
 import type { Pipe, Scratch } from './scratch.js';
+import { scriptFault } from './script-fault.js';
 
 export interface LaunchOptions {
   readonly command: string;
@@ -44,7 +45,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     const child = spawnChild(options, [stdin ?? 'pipe', out?.writeFd ?? 'pipe', err?.writeFd ?? 'pipe']);
     // A spawn that fails says why in an event of the next turn.
     const failed = new Promise<never>((_resolve, reject) => {
-      child.once('error', (error: NodeJS.ErrnoException) => reject(spawnError(command, error.code)));
+      child.once('error', (error: NodeJS.ErrnoException) => reject(spawnError(command, options.env, error.code)));
     });
     failed.catch(() => {});
     const exited = new Promise<Exit>((resolve) => {
@@ -81,21 +82,20 @@ function spawnChild({ command, args, env }: LaunchOptions, stdio: (number | 'pip
     return spawn(command, args, { env, detached: true, stdio });
   } catch (error) {
     // Some refusals (E2BIG, a NUL in an argument) are thrown instead.
-    throw spawnError(command, (error as NodeJS.ErrnoException).code);
+    throw spawnError(command, env, (error as NodeJS.ErrnoException).code);
   }
 }
 
 const REMEDIES: Readonly<Record<string, string>> = {
-  ENOENT:
-    'there is no such program, or the interpreter in its first line is missing; install it, or write its full path',
+  ENOENT: 'there is no such program; install it, or write its full path',
   EACCES: 'it may not be executed; make it executable (chmod +x) and its folder accessible',
   ENOEXEC: 'the system cannot execute it; give a script a first line such as #!/bin/sh',
   ENOTDIR: 'part of its path is a file; write its full path',
   ERR_INVALID_ARG_VALUE: 'its name or an argument holds a zero byte; take it out',
 };
 
-function spawnError(command: string, errno = 'unknown error'): StunmeshError {
-  const remedy = REMEDIES[errno];
+function spawnError(command: string, env: LaunchOptions['env'], errno = 'unknown error'): StunmeshError {
+  const remedy = (errno === 'ENOENT' ? scriptFault(command, env['PATH']) : undefined) ?? REMEDIES[errno];
   return new StunmeshError('ERR_EXEC_SPAWN', `cannot be started: ${remedy ?? 'the system refused it'} (${errno})`, {
     // A shortage of processes or descriptors passes; what is missing stays missing until somebody acts.
     retry: remedy === undefined ? 'later' : 'never',

@@ -1,5 +1,6 @@
 /** Exec protocol 1 (PROTOCOL.md): requests and answers as one JSON object a line; pure. */
 import { type StoreTraits, StunmeshError } from '@stunmesh/core/api';
+import { checkValueText } from './failure.js';
 import { oneLine } from './one-line.js';
 
 export type PluginRequest =
@@ -42,7 +43,9 @@ export function parseMessage(text: string): Message {
   try {
     found = JSON.parse(text);
   } catch {
-    throw unreadable('printed a line that is no JSON; stdout is for answers alone, one object a line');
+    throw unreadable(
+      'printed a line that is no JSON; stdout is for answers alone, one object a line, and what a program logs belongs on stderr',
+    );
   }
   if (!isObject(found)) throw unreadable('printed JSON that is no object; an answer is one object a line');
   return found;
@@ -76,7 +79,7 @@ export function expectSuccess(answer: Message, stderr = ''): Message {
 export function readValue(value: unknown): string | undefined {
   if (value === undefined || value === null || value === '') return undefined;
   if (typeof value !== 'string') throw unreadable(`answered "value" as ${kindOf(value)}, not as text`);
-  return value;
+  return checkValueText(value);
 }
 
 /** The failures of a getMany or setMany, by key. Errors: ERR_EXEC_OUTPUT. */

@@ -2,12 +2,21 @@
 
 const LONGEST = 200;
 
-/** One line of at most 200 characters, control characters gone, hex runs that may be a record or a key replaced. */
+/** Credentials in a URL, after a word such as token or password, and of an Authorization header. */
+const SECRETS: readonly (readonly [RegExp, string])[] = [
+  [/(:\/\/)[^\s/@]+@/g, '$1[secret]@'],
+  [/\b(bearer|basic)\s+[\w.~+/=-]{6,}/gi, '$1 [secret]'],
+  [
+    /((?:token|passw(?:or)?d|passphrase|secret|credentials?|(?:api|private|access)[_-]?key)["']?\s*[=:]\s*)(?:"[^"]*"|'[^']*'|\S+)/gi,
+    '$1[secret]',
+  ],
+];
+
+/** One line of at most 200 characters: control and format characters gone, hex runs that may be a record or a key and what looks
+ * like a credential replaced. */
 export function oneLine(text: string): string {
-  const line = text
-    .slice(0, 64 * LONGEST)
-    .replace(/[0-9a-fA-F]{64,}/g, '[hex]')
-    .replace(/[\p{Cc}\s]+/gu, ' ')
-    .trim();
+  let line = text.slice(0, 64 * LONGEST).replace(/[0-9a-fA-F]{64,}/g, '[hex]');
+  for (const [pattern, instead] of SECRETS) line = line.replace(pattern, instead);
+  line = line.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
   return line.length > LONGEST ? `${line.slice(0, LONGEST - 1)}…` : line;
 }

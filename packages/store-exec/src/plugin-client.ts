@@ -68,7 +68,10 @@ export function createPluginClient(
     logger,
     random: parts.random,
     open: (signal) =>
-      openSession({ ...launching(), onEvent: watchers.event, watched: () => watchers.keyCount }, signal),
+      openSession(
+        { ...launching(), onEvent: watchers.event, watched: () => watchers.keyCount, mostInFlight: config.parallel },
+        signal,
+      ),
     began(session) {
       learn(session.description);
       const again = restarted;

@@ -11,7 +11,7 @@ import { MOST_IN_FLIGHT } from './session.js';
 
 /** Most keys of one getMany or setMany. */
 export const MOST_KEYS = 1000;
-/** Most processes at once in place of a getMany or setMany. */
+/** Most processes at once in place of a getMany or setMany, where the configuration does not say. */
 const MOST_PROCESSES = 8;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -101,7 +101,7 @@ export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { 
           }
         }
       } else {
-        await inTurns(keys, session ? MOST_IN_FLIGHT : MOST_PROCESSES, async (key) => {
+        await inTurns(keys, session ? MOST_IN_FLIGHT : (config.parallel ?? MOST_PROCESSES), async (key) => {
           try {
             const found = await single(key, all.signal);
             if (found !== undefined) into.set(key, found);

@@ -33,6 +33,8 @@ export interface SessionOptions extends Omit<LaunchOptions, 'input'> {
   readonly logger: Logger;
   /** Its events: what has a member "event". */
   onEvent(event: Message): void;
+  /** Most requests that are sent and not answered; default MOST_IN_FLIGHT. */
+  readonly mostInFlight?: number | undefined;
   /** How many keys it watches for us now. */
   watched(): number;
 }
@@ -75,7 +77,7 @@ async function startProcess(options: SessionOptions): Promise<Running> {
   const disown = ownGroup(child.pid);
   const { stdin } = child;
   if (!stdin) throw new StunmeshError('ERR_EXEC_SPAWN', 'got no pipe for its input', { retry: 'later' });
-  const sendQueue = createSendQueue(stdin, MOST_IN_FLIGHT);
+  const sendQueue = createSendQueue(stdin, options.mostInFlight ?? MOST_IN_FLIGHT);
   const pending = new Map<number, Pending>();
   const gone = new AbortController();
   let lastId = 0;

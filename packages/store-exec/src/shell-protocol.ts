@@ -1,6 +1,6 @@
 /** The shell protocol (PROTOCOL.md): assignments on stdin, meant for `. /dev/stdin`; the value as it is on stdout. */
 import type { Finished } from './child.js';
-import { failure } from './failure.js';
+import { checkValueText, failure } from './failure.js';
 import type { Protocol, Request } from './protocol.js';
 
 export const shellProtocol: Protocol = {
@@ -14,6 +14,6 @@ export const shellProtocol: Protocol = {
   parseAnswer(finished: Finished, request: Request): string | undefined {
     if (finished.exitCode !== 0) throw failure(finished, finished.stderr);
     const value = finished.stdout.trim();
-    return request.action === 'get' && value !== '' ? value : undefined;
+    return request.action === 'get' && value !== '' ? checkValueText(value) : undefined;
   },
 };

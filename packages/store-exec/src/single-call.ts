@@ -1,6 +1,7 @@
 /** One request of protocol 1 to one process: asked on stdin, answered on stdout, over. */
 import { type Clock, type Logger, StunmeshError } from '@stunmesh/core/api';
 import { runChild } from './child.js';
+import { whatInstead } from './exec-protocol.js';
 import { failure } from './failure.js';
 import { firstJsonObject } from './first-json.js';
 import type { LaunchOptions } from './launch.js';
@@ -38,8 +39,10 @@ export async function callOnce(
     throw failure(finished, '');
   }
   if (text === undefined) {
-    const what = stdout.trim() === '' ? 'nothing' : 'something that is no JSON object';
-    throw new StunmeshError('ERR_EXEC_OUTPUT', `printed ${what}; wanted an answer such as {"success":true} on stdout`);
+    throw new StunmeshError(
+      'ERR_EXEC_OUTPUT',
+      `printed ${whatInstead(stdout)}; wanted an answer such as {"success":true} on stdout`,
+    );
   }
   return expectSuccess(parseMessage(text), stderr);
 }

@@ -22,6 +22,7 @@ const MIB = 1024 * 1024;
 const file = (lab: Lab) => ({ type: 'builtin', name: 'file', path: lab.storeDir });
 const shell = (lab: Lab) => ({
   type: 'shell',
+  parallel: 8,
   command: join(REPOSITORY, 'test/fixtures/e2e/shell-store.sh'),
   args: [lab.storeDir],
 });

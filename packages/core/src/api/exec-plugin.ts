@@ -32,6 +32,12 @@ export const EXEC_PLUGIN_SCHEMA = {
       'x-name': 'VARIABLE',
       additionalProperties: { type: 'string', description: 'Variables to add to its environment.' },
     },
+    parallel: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 64,
+      description: 'How many calls may run at a time. Default: 1, with protocol 1: 8.',
+    },
     env_clear: { type: 'boolean', default: false, description: 'Start it with no environment but `env`.' },
   },
 } as const;

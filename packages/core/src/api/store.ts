@@ -21,6 +21,8 @@ export interface StoreTraits {
   readonly pollSchedule?: readonly { readonly untilMs: number; readonly everyMs: number }[];
   /** How long it keeps a value that is not written again, in milliseconds; absent: for ever. */
   readonly expiresAfterMs?: number;
+  /** How many calls it takes at a time, fixed for an instance; absent: eight. */
+  readonly maxCalls?: number;
 }
 
 export interface WatchListener {

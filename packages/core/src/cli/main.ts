@@ -41,7 +41,7 @@ function report(error: unknown): number {
   context.stderr(`${forTerminal(`stunmesh: ${message ?? String(error)} [${known ? code : 'ERR_INTERNAL'}]`)}\n`);
   const verbose = ['debug', 'trace'].includes((program.opts() as { logLevel?: string }).logLevel ?? '');
   if (verbose && stack !== undefined) context.stderr(`${stack}\n`);
-  return known && /^ERR_(CONFIG|PLUGIN|USAGE)/.test(code) ? 2 : 1;
+  return known && /^ERR_(CONFIG|PLUGIN|USAGE|EXEC)/.test(code) ? 2 : 1;
 }
 
 /** Broken between words where people read it; a line stays a line for programs. */

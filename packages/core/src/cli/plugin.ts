@@ -18,6 +18,7 @@ interface TestOptions {
   readonly timeout?: string;
   readonly maxSize?: string;
   readonly protocol?: string;
+  readonly parallel?: string;
   readonly format?: string;
 }
 
@@ -51,6 +52,7 @@ export function addPluginCommand(program: Command, context: PluginCommandContext
     .option('--config-dir <dir>', 'the folder of config.yaml or config.yml')
     .option('--shell', 'the program speaks the shell protocol')
     .option('--protocol <number>', 'the exec protocol that the program speaks: 0 or 1; default: 0')
+    .option('--parallel <number>', 'how many calls a program after -- gets at a time; default: 1, with protocol 1: 8')
     .option('--format <name>', 'of the report: tap or human; default: human on a terminal')
     .option('--timeout <duration>', 'how long a call may take; default: that of the configuration, or 10s')
     .option('--max-size <characters>', 'the largest value to try; default: what the store says, or 258 for a program')
@@ -116,7 +118,15 @@ async function fromProgram(words: readonly string[], options: TestOptions): Prom
   if (command === undefined) throw await usage('write a program after --, such as: stunmesh plugin test -- ./plugin');
   const type = options.shell === true ? 'shell' : 'exec';
   const protocol = await protocolOption(options.protocol, type);
-  const settings = { command, args, env: {}, env_clear: false, ...(protocol === undefined ? {} : { protocol }) };
+  const parallel = await parallelOption(options.parallel);
+  const settings = {
+    command,
+    args,
+    env: {},
+    env_clear: false,
+    ...(protocol === undefined ? {} : { protocol }),
+    ...(parallel === undefined ? {} : { parallel }),
+  };
   return { plugin: { name: command, type, timeoutMs: 10_000, settings } };
 }
 
@@ -128,6 +138,8 @@ async function fromConfig(
   const [name, ...more] = words;
   if (options.protocol !== undefined)
     throw await usage('--protocol is for a program after --; the configuration says it by "protocol: 1"');
+  if (options.parallel !== undefined)
+    throw await usage('--parallel is for a program after --; the configuration says it by "parallel: N"');
   if (name === undefined || more.length > 0 || options.shell === true)
     throw await usage('name one plugin of the configuration, or write a program and its arguments after --');
   const { loadConfig } = await import('../config/index.js');
@@ -164,6 +176,13 @@ async function protocolOption(text: string | undefined, type: 'exec' | 'shell'):
   if (text === undefined) return undefined;
   if (type === 'shell') throw await usage('--protocol is for exec plugins; the shell protocol has no versions');
   if (!/^[01]$/.test(text)) throw await usage(`--protocol ${text}: write 0 or 1`);
+  return Number(text);
+}
+
+async function parallelOption(text: string | undefined): Promise<number | undefined> {
+  if (text === undefined) return undefined;
+  if (!/^[1-9]\d?$/.test(text) || Number(text) > 64)
+    throw await usage(`--parallel ${text}: write a number from 1 to 64`);
   return Number(text);
 }
 

@@ -1,6 +1,6 @@
 /** Tries a store out by the published cases, as `stunmesh plugin test` does, and cleans up where the store can delete. */
 import { randomBytes } from 'node:crypto';
-import { type Clock, isStunmeshError, type Store } from '../api/index.js';
+import { type Clock, isStunmeshError, type Store, StunmeshError } from '../api/index.js';
 import {
   type ExecProbe,
   type ExecTraits,
@@ -48,11 +48,13 @@ export async function openExecProbe(
   return probe?.({ ...plugin.settings, type: plugin.type }, { clock });
 }
 
-/** Resolves with the number of failed cases. Rejects when the plugin cannot be opened: ERR_PLUGIN_NOT_FOUND, ERR_PLUGIN_INVALID, ERR_CONFIG_INVALID. */
+/** Resolves with the number of failed cases. Rejects when the plugin cannot be opened: ERR_PLUGIN_NOT_FOUND, ERR_PLUGIN_INVALID, ERR_CONFIG_INVALID,
+ * ERR_EXEC_SPAWN or ERR_EXEC_FAILED (its program, or what that needs, is missing). */
 export async function testPlugin(options: PluginTestOptions): Promise<number> {
   const { host, plugin, write } = options;
   const keys = Array.from({ length: KEYS }, () => randomBytes(20).toString('hex'));
   const store = await host.openStore(plugin);
+  await refuseMissing(store, plugin);
   const probe = await options.probe?.();
   try {
     const protocol = plugin.settings['protocol'] === 1 ? 1 : 0;
@@ -60,7 +62,9 @@ export async function testPlugin(options: PluginTestOptions): Promise<number> {
     const speaks = plugin.type === 'builtin' || protocol === 1;
     const most = options.maxValueBytes ?? (speaks ? store.traits.maxValueBytes : LARGEST_PLAIN_RECORD);
     const cases = [
-      ...(probe ? execCases({ probe, protocol, timeoutMs: plugin.timeoutMs, keys }) : []),
+      ...(probe
+        ? execCases({ probe, protocol, timeoutMs: plugin.timeoutMs, keys, parallel: store.traits.maxCalls ?? 8 })
+        : []),
       ...storeCases({
         open: async () => without(await host.openStore(plugin), program),
         traits: { ...store.traits, maxValueBytes: Math.min(most, store.traits.maxValueBytes) },
@@ -83,6 +87,22 @@ export async function testPlugin(options: PluginTestOptions): Promise<number> {
   } finally {
     await probe?.[Symbol.asyncDispose]();
     await store.close();
+  }
+}
+
+/** A program that cannot be started, or whose interpreter is missing, fails every case alike: once is enough. */
+async function refuseMissing(store: GuardedStore, plugin: PluginConfig): Promise<void> {
+  if (plugin.type === 'builtin') return;
+  try {
+    await store.get(randomBytes(20).toString('hex'), { signal: new AbortController().signal });
+  } catch (error) {
+    if (!isStunmeshError(error)) return;
+    const missing = [126, 127].includes(Number(error.details['exitCode']));
+    if (!missing && !(error.code === 'ERR_EXEC_SPAWN' && error.retry === 'never')) return;
+    await store.close();
+    const { code, message, retry } = error;
+    // The store and the key of this one call say nothing to a reader.
+    throw new StunmeshError(code, message.replace(/^store ".*?": get [0-9a-f]{40}: /, ''), { retry });
   }
 }
 

@@ -5,8 +5,8 @@ import { createCallQueue } from './call-queue.js';
 import { type Circuit, wasRefused } from './circuit.js';
 import { mapStoreError } from './error-mapping.js';
 
-/** Calls that run at once on one store. */
-export const MAX_CALLS = 8;
+/** Calls that run at once on one store, where its traits do not say. */
+const MAX_CALLS = 8;
 
 /** What happened on a store so far, for status. */
 export interface StoreCounters {
@@ -60,10 +60,12 @@ export function createCaller(options: {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly circuit: Circuit;
+  /** How many calls run at once. */
+  readonly maxCalls?: number | undefined;
   onEnd?(call: EndedCall): void;
 }): Caller {
-  const { label, timeoutMs, clock, circuit } = options;
-  const queue = createCallQueue(MAX_CALLS);
+  const { label, timeoutMs, clock, circuit, maxCalls = MAX_CALLS } = options;
+  const queue = createCallQueue(maxCalls);
   const shared = createSharedAbort();
   const underWay = new Set<AbortController>();
   const counters: Caller['counters'] = { gets: 0, sets: 0, failures: 0 };

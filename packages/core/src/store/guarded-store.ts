@@ -56,6 +56,7 @@ export function guardStore(options: GuardOptions): GuardedStore {
     timeoutMs: options.timeoutMs,
     clock,
     circuit,
+    maxCalls: options.traits.maxCalls,
     onEnd: (call) => options.onCall?.(call),
   });
   const watches = new Set<AsyncDisposable>();

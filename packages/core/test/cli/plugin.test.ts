@@ -138,6 +138,34 @@ test('a program that reports an absent key as a failure passes with a remark', a
   assert.match(stdout, /^ok 1 - an absent key .* # SKIP .*reported as a failure/m);
 });
 
+test('a program that is missing, or whose interpreter is, is one sentence and exit status 2', async (t) => {
+  const folder = await scratch(t);
+  const crlf = join(folder, 'crlf');
+  await writeFile(crlf, '#!/bin/sh\r\ncat\r\n', { mode: 0o755 });
+  const python4 = join(folder, 'python4');
+  await writeFile(python4, '#!/usr/bin/env python4\n', { mode: 0o755 });
+  for (const [program, words] of [
+    ['/no/such/program', /there is no such program/],
+    [crlf, /ends in a carriage return/],
+    [python4, /status 127.*python4.*not in PATH/],
+  ] as const)
+    for (const flags of [[], ['--shell'], ['--protocol', '1']]) {
+      const { status, stdout, stderr } = await run([...flags, '--', program]);
+      assert.deepEqual([status, stdout], [2, ''], stderr);
+      assert.match(stderr, words);
+      assert.equal(stderr.trimEnd().split('\n').length, 1, stderr);
+    }
+});
+
+test('a program that is called one at a time is not tried by eight, unless --parallel says so', async (t) => {
+  const folder = await scratch(t);
+  const program = join(EXAMPLES, 'folder-store-json.sh');
+  assert.match((await run(['--', program, folder])).stdout, /eight processes .* # SKIP .*parallel: N allows more/);
+  const { status, stdout } = await run(['--parallel', '8', '--', program, folder]);
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /^ok \d+ - a call: eight processes at once do not disturb each other$/m);
+});
+
 test('a hung program fails by the time limit that was asked for', async (t) => {
   const { status, stdout } = await run(['--timeout', '200ms', '--', await script(t, 'exec sleep 60')]);
   assert.equal(status, 1);
@@ -194,6 +222,8 @@ test('wrong usage is told in a sentence, with exit status 2', async () => {
     [['--protocol', '2', '--', 'true'], 'write 0 or 1'],
     [['--protocol', '1', '--shell', '--', 'true'], 'no versions'],
     [['a', '--protocol', '1'], 'the configuration says it'],
+    [['a', '--parallel', '8'], 'the configuration says it'],
+    [['--parallel', '0', '--', 'true'], 'from 1 to 64'],
     [['--format', 'xml', '--', 'true'], 'tap or human'],
     [['--nonsense'], 'unknown option'],
   ] as const) {

@@ -36,7 +36,7 @@ const MISTAKES: readonly (readonly [kind: string, text: string, ...lines: string
   [
     'unknown key of an exec plugin',
     plugin('type: exec, command: x, arguments: [a]'),
-    '1:39: plugins.x.arguments: unknown key; allowed here: type, protocol, command, args, env, env_clear, timeout, dedup',
+    '1:39: plugins.x.arguments: unknown key; allowed here: type, protocol, command, args, env, parallel, env_clear, timeout, dedup',
   ],
   [
     'duplicate key',

@@ -83,7 +83,7 @@ testCases([
     change: (p) => p.servers.set(SERVERS[1], '0.0.0.0:1'),
     named: ['stun', 'warning', /unusable address/],
     remedy: /use another server/,
-    code: 'ERR_STUN_DISAGREE',
+    code: 'ERR_STUN_REFUSED',
   },
   {
     what: 'two servers that contradict each other',

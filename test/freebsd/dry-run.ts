@@ -1,7 +1,7 @@
 /** Runs test/freebsd/run.sh with commands that only write down how they were called. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { REPOSITORY } from '../e2e/lab/index.js';
@@ -69,8 +69,16 @@ export async function dryRun({
     const made = join(folder, 'bundle');
     await mkdir(made);
     if (bundle) for (const name of ['stunmesh.js', 'stunmesh_capture.node']) await writeFile(join(made, name), '');
+    const standIns = await putService(folder, made);
     const { code, output } = await runScript([shell, SCRIPT, made], {
-      env: { PATH: `${bin}:/usr/bin:/bin`, STUB: folder, PATIENCE: '3', TMPDIR: join(folder, 'tmp'), ...env },
+      env: {
+        PATH: `${bin}:/usr/bin:/bin`,
+        STUB: folder,
+        PATIENCE: '3',
+        TMPDIR: join(folder, 'tmp'),
+        ...standIns,
+        ...env,
+      },
       ...(onOutput && { onOutput }),
     });
     const callsFile = join(folder, 'calls');
@@ -79,6 +87,19 @@ export async function dryRun({
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** The rc.d script in a bundle, and in `folder` what stands in for the system that it runs under; what the scenario has to be told of that. */
+export async function putService(folder: string, bundle: string): Promise<Readonly<Record<string, string>>> {
+  const script = 'service/freebsd/stunmesh';
+  await mkdir(join(bundle, 'service/freebsd'), { recursive: true });
+  await copyFile(join(REPOSITORY, 'packages/core', script), join(bundle, script));
+  const fixture = (name: string) => join(REPOSITORY, 'test/fixtures/freebsd', name);
+  const daemon = join(folder, 'daemon');
+  // By this Node: the one in PATH may be a stand-in itself.
+  await writeFile(daemon, `#!/bin/sh\nexec ${process.execPath} ${fixture('daemon.mjs')} "$@"\n`, { mode: 0o755 });
+  await symlink(fixture('pwait.sh'), join(folder, 'bin/pwait'));
+  return { RC_SUBR: fixture('rc.subr'), RC_CONF: '/dev/null', DAEMON: daemon };
 }
 
 function withoutNumbers(call: string): string {

@@ -17,8 +17,10 @@ arm64 | aarch64) arch=arm64 ;;
 esac
 BUNDLE=${1:-${BUNDLE:-$here/../../build/stunmesh-freebsd-$arch}}
 KEEP=${KEEP:-0}
-# Another capture module than the platform's own.
+# Another capture module than the platform's own; stand-ins for rc.subr(8) and daemon(8).
 CAPTURE=${CAPTURE:-}
+RC_SUBR=${RC_SUBR:-/etc/rc.subr}
+DAEMON=${DAEMON:-}
 # Generous: virtual machines are slow, and what is measured here is whether, not when.
 PATIENCE=${PATIENCE:-60}
 
@@ -26,6 +28,10 @@ PATIENCE=${PATIENCE:-60}
 . "$here/lib.sh"
 # shellcheck source=test/freebsd/network.sh
 . "$here/network.sh"
+# shellcheck source=test/freebsd/daemons.sh
+. "$here/daemons.sh"
+# shellcheck source=test/freebsd/service.sh
+. "$here/service.sh"
 
 mark="smt$$"
 pub="${mark}pub" nata="${mark}nata" natb="${mark}natb" hosta="${mark}hosta" hostb="${mark}hostb"
@@ -89,6 +95,7 @@ evidence() {
             "$runtime" "$BUNDLE/stunmesh.js" status --run-dir "$work/run-$each" 2>&1
             [ ! -f "$work/$each.log" ] || tail -n 40 "$work/$each.log"
         done
+        [ ! -f "$work/service.log" ] || { echo '== service' && tail -n 40 "$work/service.log"; }
         [ ! -f "$work/stun.log" ] || { echo '== STUN server' && tail -n 20 "$work/stun.log"; }
         echo '== kernel' && dmesg 2>/dev/null | tail -n 10
     } </dev/null | redact | sed 's/^/#   /'
@@ -102,6 +109,7 @@ cleanup() {
     [ "$cleaned" = no ] || return "$status"
     cleaned=yes
     [ -z "$current" ] || kill "$current" 2>/dev/null
+    [ -z "$work" ] || end_service
     for each in a b; do
         [ ! -f "$work/$each.pid" ] || ended "$each" || kill "$(cat "$work/$each.pid")" 2>/dev/null
     done
@@ -123,122 +131,6 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-
-# --- daemons ---------------------------------------------------------------------------------------------------------------
-
-# start_daemon a|b
-start_daemon() {
-    case $1 in
-    a) where=$hosta device=$wg_a far=$key_b target=10.99.0.2 ;;
-    *) where=$hostb device=$wg_b far=$key_a target=10.99.0.1 ;;
-    esac
-    cat >"$work/$1.yaml" <<YAML
-refresh_interval: 10m
-run_dir: $work/run-$1
-state_dir: $work/state-$1
-log: { level: debug }
-stun: { addresses: ["192.0.2.1:3478", "192.0.2.2:3478"] }
-plugins: { folder: { type: builtin, name: file, path: $work/store } }
-interfaces:
-  $device:
-    peers:
-      far: { public_key: "$far", plugin: folder, ping: { enabled: true, target: $target } }
-YAML
-    [ -z "$CAPTURE" ] || echo "capture: $CAPTURE" >>"$work/$1.yaml"
-    rm -f "$work/$1.status" "$work/$1.pid"
-    (
-        # shellcheck disable=SC2016 # for the inner shell
-        sh -c 'echo $$ >"$1"; shift; exec "$@"' sh "$work/$1.pid" \
-            jexec "$where" "$runtime" "$BUNDLE/stunmesh.js" -c "$work/$1.yaml" >>"$work/$1.log" 2>&1 </dev/null
-        echo $? >"$work/$1.status"
-    ) &
-}
-
-answers() {
-    [ ! -f "$work/$1.status" ] || { echo "the daemon ended with status $(cat "$work/$1.status")" && return 1; }
-    "$runtime" "$BUNDLE/stunmesh.js" status --run-dir "$work/run-$1"
-}
-
-ended() {
-    [ -f "$work/$1.status" ]
-}
-
-# stop_daemon a|b: by SIGTERM; well only with exit status 0.
-stop_daemon() {
-    [ -f "$work/$1.pid" ] || return 0
-    ended "$1" || kill "$(cat "$work/$1.pid")" || true
-    within 10 ended "$1" || { kill -KILL "$(cat "$work/$1.pid")"; within 10 ended "$1"; return 1; }
-    code=$(cat "$work/$1.status")
-    rm -f "$work/$1.pid"
-    say "daemon $1 ended with status $code"
-    [ "$code" = 0 ]
-}
-
-# How often daemon a has learned its public address.
-discoveries() {
-    "$runtime" "$BUNDLE/stunmesh.js" status --json --run-dir "$work/run-a" 2>/dev/null |
-        sed -n 's/.*"discoveries":\([0-9][0-9]*\).*/\1/p' | head -n 1
-}
-
-discovered_since() {
-    now=$(discoveries)
-    echo "discoveries: ${1:-none} before, ${now:-none} now"
-    [ "${now:-0}" -gt "${1:-0}" ]
-}
-
-unchanged() {
-    [ "$(cat "$work/$1.pid")" = "$2" ] && ! ended "$1"
-}
-
-ping_ab() {
-    jexec "$hosta" ping -n -c 1 -t 2 10.99.0.2
-}
-
-ping_ba() {
-    jexec "$hostb" ping -n -c 1 -t 2 10.99.0.1
-}
-
-# mapping_is one|several a|b: what the two STUN addresses see of one port.
-mapping_is() {
-    case $2 in
-    a) where=$hosta ;;
-    *) where=$hostb ;;
-    esac
-    seen=$(jexec "$where" "$runtime" "$here/mapping.mjs" 40000 192.0.2.1:3478 192.0.2.2:3478 2>&1) || { echo "$seen" && return 1; }
-    echo "$seen"
-    case $seen in
-    *"mapping: $1"*) return 0 ;;
-    *) return 1 ;;
-    esac
-}
-
-# connects TITLE NAT_A MAPPING_A NAT_B: fresh daemons and fresh peers behind these NATs.
-connects() {
-    say "== $1: NAT a has $2.conf, NAT b has $4.conf"
-    if ! shown set_nat a "$2" || ! shown set_nat b "$4"; then
-        not_ok "$1: pf takes the rules"
-        return 1
-    fi
-    check "$1: the NAT of host a gives one port $3 to two servers" mapping_is "$3" a
-    stop_daemon a >/dev/null 2>&1
-    stop_daemon b >/dev/null 2>&1
-    rm -rf "$work/store" "$work/state-a" "$work/state-b"
-    mkdir -m 700 "$work/store"
-    : >"$work/a.log"
-    : >"$work/b.log"
-    shown fresh_peer a && shown fresh_peer b || { not_ok "$1: fresh peers" && return 1; }
-    start_daemon a
-    start_daemon b
-    check "$1: both daemons answer" within "$PATIENCE" both_answer
-    check "$1: a ping goes through the tunnel" within "$PATIENCE" ping_ab
-    check "$1: and the other way" within "$PATIENCE" ping_ba
-    shown answers a
-    say "the store has $(find "$work/store" -type f | wc -l | tr -d ' ') files"
-}
-
-both_answer() {
-    answers a && answers b
-}
 
 # --- the scenario ----------------------------------------------------------------------------------------------------------
 
@@ -324,6 +216,8 @@ else
     skip 'endpoint-independent: a tunnel' "this pf does not have the word"
 fi
 
+try_service
+
 say '== pf on the WireGuard host itself rewrites the source port'
 set_nat a static-port >/dev/null 2>&1
 set_nat b forwarded >/dev/null 2>&1
@@ -341,7 +235,7 @@ fi
 check 'SIGTERM ends daemon a with status 0' stop_daemon a
 check 'SIGTERM ends daemon b with status 0' stop_daemon b
 no_secrets() {
-    ! grep -q -F -f "$work/a.key" -f "$work/b.key" "$work/a.log" "$work/b.log"
+    ! grep -q -F -f "$work/a.key" -f "$work/b.key" "$work/a.log" "$work/b.log" "$work/service.log" 2>/dev/null
 }
 check 'no private key is in the logs' no_secrets
 finish

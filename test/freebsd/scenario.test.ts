@@ -39,7 +39,7 @@ test('a whole run: every test passes, in an order that kernels allow, and nothin
     results.filter((line) => !line.startsWith('ok ')),
     [],
   );
-  assert.ok(results.length >= 30, `${results.length} tests`);
+  assert.ok(results.length >= 40, `${results.length} tests`);
   assert.deepEqual(run.left, []);
 
   const modules = place(run, /^host: kldload -n pf$/);

@@ -47,7 +47,8 @@ test('every setting that its head names is one that it reads, and none is taken 
     named.filter((name) => taken.includes(name ?? '')),
     [],
   );
-  const assigned = [...script.matchAll(/\b(stunmesh_\w+)=/g)].map((match) => match[1] ?? '');
+  const code = script.replaceAll(/^#.*$/gm, '');
+  const assigned = [...code.matchAll(/\b(stunmesh_\w+)=/g)].map((match) => match[1] ?? '');
   assert.deepEqual(
     assigned.filter((name) => taken.includes(name)),
     [],
@@ -71,7 +72,7 @@ for (const release of RELEASES) {
     const log = await service.logged(/runs/);
     assert.match(
       log,
-      /runs --config \S+\/config\.yaml --log-level debug umask 77 path \S*:\/usr\/local\/sbin:\/usr\/local\/bin$/m,
+      /runs --config \S+\/config\.yaml --log-level debug umask 77 jit 0 path \S*:\/usr\/local\/sbin:\/usr\/local\/bin$/m,
     );
     const mode = (name: string) => (statSync(service.path(name)).mode & 0o777).toString(8);
     assert.deepEqual(['var/run/stunmesh', 'var/db/stunmesh', 'log'].map(mode), ['700', '700', '600']);
@@ -158,6 +159,13 @@ test('a wrong or missing configuration starts nothing', async () => {
   assert.match(wrong.text, /failed precmd routine/);
   assert.equal(service.log, '');
   assert.notEqual((await service.call('checkconfig')).code, 0);
+});
+
+test('stunmesh_env is for variables of the daemon: it goes before what the script has set', async () => {
+  await using service = new Service(13, [...SETTINGS, 'stunmesh_env="BUN_JSC_useJIT=1 TZ=UTC"']);
+  assert.equal((await service.call('start')).code, 0);
+  assert.match(await service.logged(/runs/), /jit 1 path/);
+  assert.equal((await service.call('stop')).code, 0);
 });
 
 test('a single executable is named as the runtime, with no script', async () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { parseTap, runScript, SCRIPT } from '../../freebsd/dry-run.js';
+import { parseTap, putService, runScript, SCRIPT } from '../../freebsd/dry-run.js';
 import { must, REPOSITORY } from '../lab/index.js';
 import { skipReason } from '../lab/steps/lab-test.js';
 import { RUNTIMES, type Runtime, runtimePath } from '../packaging/steps/bundle-made.js';
@@ -28,6 +28,7 @@ async function runScenario(runtime: Runtime, capture: string, addon: string) {
     const program = pathToFileURL(join(REPOSITORY, 'packages/core/dist/cli/main.js')).href;
     await writeFile(join(bundle, 'stunmesh.js'), `import('${program}');\n`);
     await copyFile(addon, join(bundle, 'stunmesh_capture.node'));
+    const standIns = await putService(folder, bundle);
     const inside = 'echo $$ >"$STUB/host"; exec sh "$@"';
     const { code, output } = await runScript(['unshare', '-n', 'sh', '-c', inside, 'sh', SCRIPT, bundle], {
       env: {
@@ -36,6 +37,9 @@ async function runScenario(runtime: Runtime, capture: string, addon: string) {
         TMPDIR: join(folder, 'tmp'),
         JS: runtimePath(runtime),
         CAPTURE: capture,
+        // daemon(8) and rc.subr(8) of both.
+        RC_RELEASE: runtime === 'node' ? '13' : '15',
+        ...standIns,
       },
     });
     return { runtime, code, output, left: readdirSync(join(folder, 'tmp')) };
@@ -58,7 +62,8 @@ test('F10 test/freebsd/run.sh passes from its first line to its last, by node an
   for (const { runtime, code, output, left } of runs) {
     assert.equal(code, 0, `${runtime}: ${output}`);
     const results = parseTap(output);
-    assert.ok(results.length >= 30);
+    assert.ok(results.length >= 40, `${results.length}`);
+    assert.ok(results.includes('ok service: and its last line is in the log'));
     assert.deepEqual(
       results.filter((line) => !line.startsWith('ok ')),
       [],

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { must, REPOSITORY, run } from '../e2e/lab/index.js';
-import { FETCH_MS } from '../prebuilds/foreign-node.js';
+import { FETCH_MS } from '../e2e/packaging/steps/foreign-node.js';
 import { Service } from './service-stand-in.js';
 
 const onLinux = process.platform === 'linux' && process.arch === 'x64';

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { foreignNode } from '../../prebuilds/foreign-node.js';
 import {
   createKeyPair,
   type Daemon,
@@ -17,6 +16,7 @@ import {
   until,
 } from '../lab/index.js';
 import { labTest } from '../lab/steps/lab-test.js';
+import { foreignNode } from './steps/foreign-node.js';
 
 /** Known by wg(8) alone, so that the daemon has to start it. */
 const TOOL_DEVICE = 'wgtool0';

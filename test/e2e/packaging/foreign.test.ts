@@ -1,11 +1,11 @@
 /** Bundles for other processors, run by their Nodes under qemu's user mode: the prebuilt addons at work in real tunnels. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { FETCH_MS, foreignNode } from '../../prebuilds/foreign-node.js';
 import { type Daemon, type Host, must, REPOSITORY } from '../lab/index.js';
 import { labTest } from '../lab/steps/lab-test.js';
 import { expectTunnel } from '../lab/steps/pair.js';
 import { MadeBundle } from './steps/bundle-made.js';
+import { FETCH_MS, foreignNode } from './steps/foreign-node.js';
 
 /** qemu takes its time. */
 const CONNECT_MS = 60_000;

@@ -27,6 +27,8 @@ const BURST_SECONDS = 2;
 export function createRateLimit({ ratePerSecond, totalPerSecond, mostSources }: RateLimitOptions): RateLimit {
   // A Map keeps the order of insertion: the first key is the one not seen for longest.
   const buckets = new Map<string, Bucket>();
+  // One walk for good: all before it is deleted. A new one would step over every deleted place at each call, for a flood to make use of.
+  const oldest = buckets.keys();
   const total = totalPerSecond === undefined ? undefined : newBucket(totalPerSecond);
   return {
     get size() {
@@ -37,10 +39,7 @@ export function createRateLimit({ ratePerSecond, totalPerSecond, mostSources }: 
       const bucket = buckets.get(key) ?? newBucket(ratePerSecond);
       buckets.delete(key);
       buckets.set(key, bucket);
-      if (buckets.size > mostSources) {
-        const [oldest] = buckets.keys();
-        if (oldest !== undefined) buckets.delete(oldest);
-      }
+      if (buckets.size > mostSources) buckets.delete(oldest.next().value ?? key);
       return take(bucket, ratePerSecond, nowMs) && (!total || take(total, totalPerSecond ?? 0, nowMs));
     },
   };

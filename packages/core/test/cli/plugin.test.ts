@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { normaliseArguments } from '#src/cli/arguments.js';
+import { createProgram } from '#src/cli/program.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const EXAMPLES = fileURLToPath(new URL('../../../store-exec/examples/', import.meta.url));
@@ -190,11 +192,13 @@ test('a program of protocol 1 is tried as a process, in a session and as a store
   assert.match(stdout, /^# 8 random keys were used, and deleted again$/m);
   assert.deepEqual(await readdir(records), []);
 
-  const config = `plugins: { mine: { type: exec, protocol: 1, command: ${program}, args: [${records}] } }`;
+  // Each call is a process, and a shell starts at once.
+  const configuredProgram = join(EXAMPLES, 'folder-store-1.sh');
+  const config = `plugins: { mine: { type: exec, protocol: 1, command: ${configuredProgram}, args: [${records}] } }`;
   await writeFile(join(folder, 'config.yaml'), config);
   const configured = await run(['mine', '--config-dir', folder, '--format', 'human']);
   assert.equal(configured.status, 0, configured.stdout);
-  assert.match(configured.stdout, /^ {2}ok {4}a session: 50 requests/m);
+  assert.match(configured.stdout, /^ {2}ok {4}a call: what was set/m);
   assert.match(configured.stdout, /^\d+ held, 0 failed, \d+ do not apply$/m);
   assert.doesNotMatch(configured.stdout, /^#|TAP/m);
 });
@@ -212,6 +216,9 @@ test('a program of protocol 0 that is said to speak protocol 1 fails, with the r
 });
 
 test('wrong usage is told in a sentence, with exit status 2', async () => {
+  const once = await run(['--nonsense']);
+  assert.equal(once.status, 2, once.stderr);
+  assert.ok(once.stderr.includes('unknown option'), once.stderr);
   for (const [args, words] of [
     [[], 'name one plugin'],
     [['a', 'b'], 'name one plugin'],
@@ -225,10 +232,18 @@ test('wrong usage is told in a sentence, with exit status 2', async () => {
     [['a', '--parallel', '8'], 'the configuration says it'],
     [['--parallel', '0', '--', 'true'], 'from 1 to 64'],
     [['--format', 'xml', '--', 'true'], 'tap or human'],
-    [['--nonsense'], 'unknown option'],
-  ] as const) {
-    const { status, stderr } = await run(args);
-    assert.equal(status, 2, stderr);
-    assert.ok(stderr.includes(words), stderr);
-  }
+  ] as const)
+    await assert.rejects(parse(args), (error: { code?: string; message: string }) => {
+      assert.match(`${error.code}`, /^(ERR_USAGE|commander\.)/, error.message);
+      assert.ok(error.message.includes(words), error.message);
+      return true;
+    });
 });
+
+/** `stunmesh plugin test` in this process. */
+async function parse(args: readonly string[]): Promise<void> {
+  const nothing = () => undefined;
+  const context = { env: {}, cwd: '/', colour: false, outlivesOutput: false, stdout: nothing, stderr: nothing };
+  const program = createProgram({ ...context, flushed: async () => undefined });
+  await program.parseAsync(normaliseArguments(['plugin', 'test', ...args]), { from: 'user' });
+}

@@ -13,8 +13,8 @@ async function connectAll(h: Harness): Promise<void> {
 
 const readings = (h: Harness): number => h.wg.calls.filter(({ method }) => method === 'device').length;
 
-test('F13 F23 fifty peers that stay dead for ten minutes share their discoveries, and their readings become fewer', async () => {
-  const h = createHarness({ peers: 50, keepaliveSeconds: 25, watch: false });
+test('F13 F23 twenty peers that stay dead for ten minutes share their discoveries, and their readings become fewer', async () => {
+  const h = createHarness({ peers: 20, keepaliveSeconds: 25, watch: false });
   await connectAll(h);
   await h.live(30_000);
   for (const side of h.far) side.answersAt = undefined;
@@ -28,15 +28,15 @@ test('F13 F23 fifty peers that stay dead for ten minutes share their discoveries
   assert.equal(h.only('publish').length, 0);
   // Reads of one moment are one call where the store has getMany. A second apart at first, then 2 % of the time that the peer is away.
   const turns = new Set(h.only('get').map(({ at }) => at)).size;
-  const each = h.only('get').length / 50;
+  const each = h.only('get').length / h.far.length;
   assert.ok(each >= 60 && each <= 200, `${each} reads a peer`);
   assert.ok(turns <= 2 * each, `${turns} moments of reading, ${each} reads a peer`);
-  const late = h.only('get').filter(({ at }) => at > h.clock.now() - 60_000).length / 50;
+  const late = h.only('get').filter(({ at }) => at > h.clock.now() - 60_000).length / h.far.length;
   assert.ok(late <= 8, `${late} reads a peer in the last minute`);
 });
 
-test('F16 a thousand peers that are well cost one reading of the device a beat, and nothing else', async () => {
-  const h = createHarness({ peers: 1000, keepaliveSeconds: 25, refreshIntervalMs: 3_600_000, mappingCheckMs: 0 });
+test('F16 three hundred peers that are well cost one reading of the device a beat, and nothing else', async () => {
+  const h = createHarness({ peers: 300, keepaliveSeconds: 25, refreshIntervalMs: 3_600_000, mappingCheckMs: 0 });
   await connectAll(h);
   await h.live(30_000);
   h.forget();

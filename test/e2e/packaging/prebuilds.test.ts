@@ -5,11 +5,11 @@ import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { ROOT } from './architecture/source.js';
-import { must } from './e2e/lab/index.js';
-import { readElf } from './prebuilds/elf.js';
-import { FETCH_MS, foreignNode } from './prebuilds/foreign-node.js';
-import { readMachO } from './prebuilds/mach-o.js';
+import { ROOT } from '../../architecture/source.js';
+import { must } from '../lab/index.js';
+import { readElf } from './steps/elf.js';
+import { FETCH_MS, foreignNode } from './steps/foreign-node.js';
+import { readMachO } from './steps/mach-o.js';
 
 const skip = process.platform === 'linux' && process.arch === 'x64' ? false : 'prebuilds are made on Linux x64';
 
@@ -103,7 +103,7 @@ for (const arch of ['arm64', 'arm'] as const)
     timeout: FETCH_MS,
   }, async () => {
     const addon = join(ROOT, 'packages/capture-linux/prebuilds', `linux-${arch}`, 'stunmesh_capture.glibc.node');
-    const command = [...(await foreignNode(`linux-${arch}`)), join(ROOT, 'test/prebuilds/use-addon.mjs'), addon];
+    const command = [...(await foreignNode(`linux-${arch}`)), join(ROOT, 'test/fixtures/e2e/use-addon.mjs'), addon];
     assert.equal(await must(undefined, command, { timeoutMs: 60_000 }), `linux ${arch}\n`);
   });
 

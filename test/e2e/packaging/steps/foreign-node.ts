@@ -1,7 +1,7 @@
 /** Nodes that are not the one of the test: of other processors, under qemu, and the newest. */
 import { join } from 'node:path';
-import { ROOT } from '../architecture/source.js';
-import { must } from '../e2e/lab/index.js';
+import { ROOT } from '../../../architecture/source.js';
+import { must } from '../../lab/index.js';
 
 export const FETCH_MS = 300_000;
 

@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { packageNames, ROOT } from './architecture/source.js';
+import { packageNames, ROOT } from '../../architecture/source.js';
 
 interface Ended {
   readonly code: number;
@@ -125,7 +125,7 @@ test('installed from their tarballs in an empty folder, core, capture-linux and 
   const site = join(folder, 'site');
   await mkdir(site);
   await writeFile(join(site, 'package.json'), '{ "private": true }\n');
-  // Without prebuilds: its install script has to build the addon. With them, test/prebuilds.test.ts has it loaded.
+  // Without prebuilds: its install script has to build the addon. With them, prebuilds.test.ts has it loaded.
   const unpacked = join(folder, 'capture-linux');
   await mkdir(unpacked);
   await must('tar', ['-xzf', await tarball('capture-linux'), '-C', unpacked]);

@@ -15,6 +15,7 @@
 #define BIOCGSTATS 0x4008426fUL
 #define BIOCIMMEDIATE 0x80044270UL
 #define BIOCSDIRECTION 0x80044277UL
+#define BIOCSETFNR 0x80104282UL
 
 struct bpf_insn {
   uint16_t code;

@@ -53,14 +53,24 @@ static int bpf_set_immediate(const struct bpf_system *system, int fd) {
   return bpf_control(system, fd, BIOCIMMEDIATE, &on);
 }
 
-/* BIOCSETF: `bytes` are instructions of 8 bytes in the machine's byte order. */
-static int bpf_set_filter(const struct bpf_system *system, int fd, const uint8_t *bytes, size_t length) {
+/* `bytes` are instructions of 8 bytes in the machine's byte order. */
+static int bpf_load_filter(const struct bpf_system *system, int fd, unsigned long request, const uint8_t *bytes, size_t length) {
   static const size_t most = 512; /* BPF_MAXINSNS */
   struct bpf_insn instructions[512];
   if (length == 0 || length % sizeof instructions[0] != 0 || length / sizeof instructions[0] > most) return EINVAL;
   memcpy(instructions, bytes, length);
   struct bpf_program program = {.bf_len = (unsigned int)(length / sizeof instructions[0]), .bf_insns = instructions};
-  return bpf_control(system, fd, BIOCSETF, &program);
+  return bpf_control(system, fd, request, &program);
+}
+
+/* BIOCSETF: what was captured is thrown away. */
+static int bpf_set_filter(const struct bpf_system *system, int fd, const uint8_t *bytes, size_t length) {
+  return bpf_load_filter(system, fd, BIOCSETF, bytes, length);
+}
+
+/* BIOCSETFNR: what was captured stays. */
+static int bpf_replace_filter(const struct bpf_system *system, int fd, const uint8_t *bytes, size_t length) {
+  return bpf_load_filter(system, fd, BIOCSETFNR, bytes, length);
 }
 
 static int bpf_attach(const struct bpf_system *system, int fd, const char *name) {

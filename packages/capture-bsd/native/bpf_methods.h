@@ -46,15 +46,26 @@ static napi_value bpf_js_set_immediate(napi_env env, napi_callback_info info) {
   return s ? bpf_result(env, bpf_set_immediate(BPF_SYSTEM, s->fd), "BIOCIMMEDIATE") : NULL;
 }
 
-/* setBpfFilter(bpf, program: Uint8Array of struct bpf_insn). Errors: BIOCSETF */
-static napi_value bpf_js_set_filter(napi_env env, napi_callback_info info) {
+/* Both ways to set a filter differ in the request alone. */
+static napi_value bpf_with_filter(napi_env env, napi_callback_info info, const char *syscall,
+                                  int (*set)(const struct bpf_system *, int, const uint8_t *, size_t)) {
   napi_value v[2];
   uint8_t *bytes;
   size_t length;
   if (!sm_arguments(env, info, 2, v)) return NULL;
-  struct sm_socket *s = sm_unwrap(env, v[0], "BIOCSETF");
+  struct sm_socket *s = sm_unwrap(env, v[0], syscall);
   if (!s || !sm_bytes(env, v[1], &bytes, &length)) return NULL;
-  return bpf_result(env, bpf_set_filter(BPF_SYSTEM, s->fd, bytes, length), "BIOCSETF");
+  return bpf_result(env, set(BPF_SYSTEM, s->fd, bytes, length), syscall);
+}
+
+/* setBpfFilter(bpf, program: Uint8Array of struct bpf_insn). Errors: BIOCSETF */
+static napi_value bpf_js_set_filter(napi_env env, napi_callback_info info) {
+  return bpf_with_filter(env, info, "BIOCSETF", bpf_set_filter);
+}
+
+/* replaceBpfFilter(bpf, program: Uint8Array of struct bpf_insn). Errors: BIOCSETFNR */
+static napi_value bpf_js_replace_filter(napi_env env, napi_callback_info info) {
+  return bpf_with_filter(env, info, "BIOCSETFNR", bpf_replace_filter);
 }
 
 /* attachBpf(bpf, interfaceName). Errors: BIOCSETIF */
@@ -118,6 +129,7 @@ struct bpf_delivery {
 /* On the reader's thread. */
 static bool bpf_deliver(void *context, int error, const uint8_t *frame, size_t length, uint32_t wire_length) {
   struct sm_socket *s = context;
+  if (error == 0 && !sm_limit_takes(&s->limit, frame, length)) return true;
   struct bpf_delivery *d = malloc(sizeof *d + length);
   if (!d) return true;
   d->error = error;
@@ -184,6 +196,7 @@ static const struct sm_method bpf_methods[] = {
     {"setBpfBuffer", bpf_js_set_buffer},
     {"setBpfImmediate", bpf_js_set_immediate},
     {"setBpfFilter", bpf_js_set_filter},
+    {"replaceBpfFilter", bpf_js_replace_filter},
     {"attachBpf", bpf_js_attach},
     {"setBpfIncoming", bpf_js_set_incoming},
     {"bpfDataLink", bpf_js_data_link},

@@ -1,22 +1,25 @@
 /** A /dev/bpf set up for one interface, in the order that kernels accept, and its frames. */
-import { type BpfInstruction, DROP_ALL, encodeBpf } from '@stunmesh/core/net';
+import { BYTE_ORDER } from '@stunmesh/core/capture-kit';
+import { type BpfInstruction, DROP_ALL, encodeBpf, type limitRequests } from '@stunmesh/core/net';
 import type { FrameListener, Native } from './native.js';
 
 /** Room for some hundred STUN answers between two reads; the kernel makes it smaller if it has to. */
 const BUFFER_BYTES = 32_768;
-/** Classic BPF is read in the machine's own byte order; FreeBSD's and macOS's machines are all little-endian now. */
-const BYTE_ORDER = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 'LE' : 'BE';
 
 export interface BpfDeviceOptions {
   readonly interfaceName: string;
   /** The program for the interface's DLT_ number, which is known once the device is attached; what it throws is passed on. */
   filter(dataLink: number): readonly BpfInstruction[];
+  /** What the reader's thread lets through of requests. Default: all. */
+  limit?(dataLink: number): ReturnType<typeof limitRequests>;
   readonly onFrame: FrameListener;
 }
 
 export interface BpfDevice {
   /** The DLT_ number that the frames have. */
   readonly dataLink: number;
+  /** Another program, without losing what was captured. Errors: SystemError. */
+  refilter(program: readonly BpfInstruction[]): void;
   /** Reads on after an error other than ENXIO. */
   resume(): void;
   statistics(): { readonly received: number; readonly dropped: number };
@@ -30,7 +33,7 @@ export interface BpfDevice {
  * interface, so a filter that drops all goes first: nothing is kept before the direction is set, and the second BIOCSETF
  * empties the buffer (F4). Errors: SystemError as Native has them, and what `filter` throws; the device is closed then.
  */
-export function openBpfDevice(native: Native, { interfaceName, filter, onFrame }: BpfDeviceOptions): BpfDevice {
+export function openBpfDevice(native: Native, { interfaceName, filter, limit, onFrame }: BpfDeviceOptions): BpfDevice {
   const bpf = native.openBpf();
   try {
     native.setBpfBuffer(bpf, BUFFER_BYTES);
@@ -40,9 +43,14 @@ export function openBpfDevice(native: Native, { interfaceName, filter, onFrame }
     native.setBpfIncoming(bpf);
     const dataLink = native.bpfDataLink(bpf);
     native.setBpfFilter(bpf, encodeBpf(filter(dataLink), BYTE_ORDER));
+    if (limit) {
+      const { perSecond, type, offsets } = limit(dataLink);
+      native.limit(bpf, perSecond, type, offsets);
+    }
     native.startFrames(bpf, onFrame);
     return {
       dataLink,
+      refilter: (program) => native.replaceBpfFilter(bpf, encodeBpf(program, BYTE_ORDER)),
       resume: () => native.resume(bpf),
       statistics: () => native.bpfStatistics(bpf),
       close: () => native.close(bpf),

@@ -1,7 +1,7 @@
 /** Frames of an interface from /dev/bpf. */
-import { createStunFilter, PACKET_LAYOUTS, type StunMatch } from '@stunmesh/core/net';
+import { createStunFilter, limitRequests, PACKET_LAYOUTS, type StunMatch } from '@stunmesh/core/net';
 import { openBpfDevice } from './bpf-device.js';
-import { bpfError } from './errors.js';
+import { bpfError, errors } from './errors.js';
 import { type LinkType, linkTypeOf } from './frame.js';
 import type { FrameListener, FrameSource } from './frame-source.js';
 import type { Native } from './native.js';
@@ -25,6 +25,7 @@ export function openBpfSource(
   match: StunMatch,
   listener: FrameListener,
 ): FrameSource {
+  const what = `/dev/bpf on ${interfaceName}`;
   let open = true;
   let linkType: FilteredLinkType | undefined;
   const device = (() => {
@@ -35,6 +36,7 @@ export function openBpfSource(
           linkType = filteredLinkType(dataLink);
           return createStunFilter(PACKET_LAYOUTS[linkType], match);
         },
+        limit: (dataLink) => limitRequests(PACKET_LAYOUTS[filteredLinkType(dataLink)]),
         onFrame(error, frame) {
           if (!open) return;
           if (!error) {
@@ -55,6 +57,14 @@ export function openBpfSource(
     device.close();
   };
   return {
+    async refilter(next) {
+      if (!open || !linkType) return;
+      try {
+        device.refilter(createStunFilter(PACKET_LAYOUTS[linkType], next));
+      } catch (error) {
+        throw errors.openError(error, what);
+      }
+    },
     async [Symbol.asyncDispose]() {
       if (open) close();
     },

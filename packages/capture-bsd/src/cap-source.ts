@@ -30,9 +30,39 @@ export interface CapSourceOptions {
   readonly childPath?: string;
 }
 
-/** Starts the child and resolves when it captures. Errors: ERR_CAPTURE_ADDON (cap is not installed), ERR_CAPTURE_PERMISSION,
- * ERR_CAPTURE_OPEN, the signal's reason. */
-export function openCapSource(options: CapSourceOptions): Promise<FrameSource> {
+/** Resolves when it captures. libpcap's filter cannot be changed there, so another child takes over once it captures; a frame that both
+ * saw comes twice. Errors: ERR_CAPTURE_ADDON (cap is not installed), ERR_CAPTURE_PERMISSION, ERR_CAPTURE_OPEN, the signal's reason. */
+export async function openCapSource(options: CapSourceOptions): Promise<FrameSource> {
+  const over = new AbortController();
+  const listener: FrameListener = {
+    frame: (linkType, frame) => options.listener.frame(linkType, frame),
+    lost(reason) {
+      if (over.signal.aborted) return;
+      over.abort(reason);
+      options.listener.lost(reason);
+    },
+  };
+  let child = await startChild({ ...options, listener });
+  return {
+    async refilter(match) {
+      const next = await startChild({ ...options, listener, match, signal: over.signal });
+      child.end();
+      child = next;
+      if (over.signal.aborted) next.end();
+    },
+    async [Symbol.asyncDispose]() {
+      over.abort();
+      child.end();
+    },
+  };
+}
+
+interface CapChild {
+  end(): void;
+}
+
+/** Errors: as openCapSource. */
+function startChild(options: CapSourceOptions): Promise<CapChild> {
   const { interfaceName, match, listener, signal } = options;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
@@ -75,7 +105,7 @@ export function openCapSource(options: CapSourceOptions): Promise<FrameSource> {
             state = 'ready';
             signal.removeEventListener('abort', onAbort);
             resolve({
-              async [Symbol.asyncDispose]() {
+              end() {
                 if (state !== 'over') end();
               },
             });

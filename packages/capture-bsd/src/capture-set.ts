@@ -21,6 +21,8 @@ export interface CaptureSet extends AsyncDisposable {
   refresh(): Promise<void>;
   /** As refresh(), and those that wait after a death wait no longer. */
   networkChanged(): Promise<void>;
+  /** Those that are open now. */
+  sources(): readonly FrameSource[];
   /** Names of the interfaces that are captured on now. */
   names(): readonly string[];
   /** The last failure of each interface that could not be opened and is still wanted. */
@@ -110,6 +112,7 @@ export function createCaptureSet(options: CaptureSetOptions): CaptureSet {
   return {
     refresh: () => update(false),
     networkChanged: () => update(true),
+    sources: () => [...entries.values()].flatMap(({ state, source }) => (state === 'open' && source ? [source] : [])),
     names: () => [...entries].filter(([, { state }]) => state === 'open').map(([name]) => name),
     failures: () => failures,
     async [Symbol.asyncDispose]() {

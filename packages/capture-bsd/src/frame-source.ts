@@ -3,7 +3,10 @@ import type { StunMatch } from '@stunmesh/core/net';
 import type { LinkType } from './frame.js';
 
 /** Ends with its disposal, or by itself, which its listener hears of. */
-export type FrameSource = AsyncDisposable;
+export interface FrameSource extends AsyncDisposable {
+  /** Hands over the frames of this match from now on; none of those that both let through is lost. Errors: as OpenFrameSource. */
+  refilter(match: StunMatch): Promise<void>;
+}
 
 export interface FrameListener {
   frame(linkType: LinkType, frame: Uint8Array): void;

@@ -6,12 +6,11 @@ import { openEchoSocket } from './echo-socket.js';
 import type { OpenFrameSource } from './frame-source.js';
 import { listInterfaces } from './interfaces.js';
 import { loadNative, type Native } from './native.js';
-import { createNetworkNews } from './network-news.js';
 import { routeTo } from './route.js';
+import { createRouteMonitor } from './route-monitor.js';
 import { createSharedSources } from './shared-sources.js';
-import type { StunEarsParts } from './stun-ears.js';
+import type { StunReceiverParts } from './stun-receiver.js';
 import { openStunSocket } from './stun-socket.js';
-import { watchNetwork } from './watch.js';
 
 export interface CaptureBsdOptions {
   /** stunmesh_capture_bsd.node, where a bundle keeps it. */
@@ -27,12 +26,12 @@ export interface CaptureBsdOptions {
 /** The module; its addon is loaded at the first use. */
 export function createCapture(options: CaptureBsdOptions = {}): CaptureModule {
   const { reader = process.platform === 'linux' ? 'cap' : 'bpf' } = options;
-  let loaded: StunEarsParts | undefined;
-  const parts = (): StunEarsParts => {
+  let loaded: StunReceiverParts | undefined;
+  const parts = (): StunReceiverParts => {
     if (!loaded) {
       const native = loadNative(options.addonPath, options.addonRemedy);
       const openSource = createSharedSources(createOpener(native, reader, options.capChildPath));
-      loaded = { native, news: createNetworkNews(native), openSource, sourcesAreDear: reader === 'cap' };
+      loaded = { native, monitor: createRouteMonitor(native), openSource, oneProcessPerSource: reader === 'cap' };
     }
     return loaded;
   };
@@ -41,8 +40,9 @@ export function createCapture(options: CaptureBsdOptions = {}): CaptureModule {
     apiVersion: 1,
     name: 'bsd',
     platforms: ['freebsd', 'darwin', 'linux'],
+    capturesBeforeFirewall: true,
     openStunSocket: async (o) => openStunSocket(parts(), o),
-    openEchoSocket: async (o) => openEchoSocket(parts().native, parts().news, o),
+    openEchoSocket: async (o) => openEchoSocket(parts().native, parts().monitor, o),
     listInterfaces: async () =>
       listInterfaces(parts().native).map(({ name, index, up, loopback, addresses }) => ({
         name,
@@ -52,7 +52,7 @@ export function createCapture(options: CaptureBsdOptions = {}): CaptureModule {
         addresses,
       })),
     routeTo: async (o) => routeTo(parts().native, o),
-    watchNetwork: async (o) => watchNetwork(parts().news, o),
+    watchNetwork: async (o) => parts().monitor.watch(o),
   };
 }
 

@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { type NetInterface, StunmeshError } from '@stunmesh/core/api';
+import { decodeSockaddr } from '@stunmesh/core/capture-kit';
 import { formatAddress, parseAddress } from '@stunmesh/core/net';
 import type { Native } from './native.js';
-import { decodeSockaddr } from './sockaddr.js';
 
 /** FreeBSD's group of if_wg's interfaces, whatever they are called. */
 const WIREGUARD_GROUP = 'wg';

@@ -1,10 +1,10 @@
 /** Which way a packet would leave: a UDP socket that is connected and sends nothing knows. */
 import { hasCode, type Route } from '@stunmesh/core/api';
+import { decodeSockaddr, encodeSockaddr, int32, isSystemError, type NativeSocket } from '@stunmesh/core/capture-kit';
 import { isLinkLocal, parseAddress } from '@stunmesh/core/net';
 import { routingTableError } from './errors.js';
 import { listInterfaces } from './interfaces.js';
-import { isSystemError, type Native } from './native.js';
-import { decodeSockaddr, encodeSockaddr, int32 } from './sockaddr.js';
+import type { Native } from './native.js';
 
 /** What routing looks at beside the destination. */
 export interface RoutingKey {
@@ -15,11 +15,7 @@ export interface RoutingKey {
 }
 
 /** Gives a socket WireGuard's mark and routing table, where the system has such things. Errors: SystemError; ERR_CAPTURE_OPEN for a table that there is not. */
-export function applyRoutingKey(
-  native: Native,
-  socket: ReturnType<Native['open']>,
-  { firewallMark, fib }: RoutingKey,
-): void {
+export function applyRoutingKey(native: Native, socket: NativeSocket, { firewallMark, fib }: RoutingKey): void {
   const { constants: c } = native;
   const mark = c.SO_MARK || c.SO_USER_COOKIE;
   if (firewallMark !== 0 && mark !== 0) native.setOption(socket, c.SOL_SOCKET, mark, int32(firewallMark));

@@ -1,22 +1,21 @@
 /** STUN from WireGuard's port on a BSD: a raw socket sends, and every underlay interface is captured for the answers. */
-import { type Endpoint, StunmeshError, type StunSocket, type StunSocketOptions } from '@stunmesh/core/api';
-import { encodeUdp, formatEndpoint, readPrefix, udpChecksum } from '@stunmesh/core/net';
-import { closedError, lostError, openError, sendError } from './errors.js';
-import type { Native, NativeSocket } from './native.js';
+import type { Endpoint, StunSocket, StunSocketOptions } from '@stunmesh/core/api';
+import { closedError, createUdpSender, lostError, type NativeSocket, openRawUdp } from '@stunmesh/core/capture-kit';
+import { errors } from './errors.js';
+import type { Native } from './native.js';
 import { applyRoutingKey, sourceFor } from './route.js';
-import { encodeSockaddr, int32 } from './sockaddr.js';
-import { createStunEars, type StunEars, type StunEarsParts } from './stun-ears.js';
+import { createStunReceiver, type StunReceiver, type StunReceiverParts } from './stun-receiver.js';
 
-/** Where the checksum stands in the UDP header (RFC 3542 section 3.1). */
-const CHECKSUM_OFFSET = 6;
+/** Questions that are remembered. */
+const MOST_ASKED = 256;
 
 /** Errors: ERR_CAPTURE_PERMISSION, ERR_CAPTURE_OPEN, ERR_CAPTURE_ADDON, ERR_CAPTURE_INTERFACE, the signal's reason. */
-export async function openStunSocket(parts: StunEarsParts, options: StunSocketOptions): Promise<StunSocket> {
+export async function openStunSocket(parts: StunReceiverParts, options: StunSocketOptions): Promise<StunSocket> {
   const { native } = parts;
   const { family, localPort, signal } = options;
   signal.throwIfAborted();
   const what = `the IPv${family} STUN socket of port ${localPort}`;
-  let ears: StunEars | undefined;
+  let receiver: StunReceiver | undefined;
   let socket: NativeSocket | undefined;
   let open = true;
   let closing: Promise<void> | undefined;
@@ -25,18 +24,17 @@ export async function openStunSocket(parts: StunEarsParts, options: StunSocketOp
     signal.removeEventListener('abort', onAbort);
     closing ??= (async () => {
       if (socket) native.close(socket);
-      await ears?.[Symbol.asyncDispose]();
+      await receiver?.[Symbol.asyncDispose]();
     })();
     return closing;
   };
   const onAbort = () => void close();
   const asked = new Set<string>();
-  const prefixes = options.transactionPrefix && { prefixes: [readPrefix(options.transactionPrefix)] };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     socket = openRaw(native, options);
     if (!options.sendOnly) {
-      ears = createStunEars(parts, options, {
+      receiver = createStunReceiver(parts, options, {
         isAnswer: (message, from) => asked.has(questionOf(message, from)),
         onFault(error) {
           if (!open) return;
@@ -44,36 +42,37 @@ export async function openStunSocket(parts: StunEarsParts, options: StunSocketOp
           options.onFault(lostError(what, error));
         },
       });
-      await ears.listen({ localPort, ...prefixes });
+      await receiver.listen();
     }
     signal.throwIfAborted();
   } catch (error) {
     await close();
-    throw openError(error, what);
+    throw errors.openError(error, what);
   }
 
-  const opened = socket;
+  const send = createUdpSender({
+    native,
+    socket,
+    family,
+    localPort,
+    what,
+    isOpen: () => open,
+    sourceFor: ({ address }) => sourceFor(native, address, options),
+    sendError: (error, to) => errors.sendError(error, to),
+  });
   return {
-    async send(message, to) {
-      if (!open) throw closedError(what);
-      if (to.family !== family)
-        throw new StunmeshError('ERR_CAPTURE_SEND', `${formatEndpoint(to)} is not for ${what}: another family`);
-      try {
-        const datagram = encodeUdp({ sourcePort: localPort, destinationPort: to.port, checksum: 0, payload: message });
-        // The checksum covers the source address, which the kernel chooses: ask it, each time afresh (F6, F6b).
-        if (family === 4)
-          new DataView(datagram.buffer).setUint16(
-            6,
-            udpChecksum(datagram, sourceFor(native, to.address, options), to.address),
-          );
-        native.send(opened, datagram, encodeSockaddr(native, to.address, 0, scopeOf(native, to)));
-      } catch (error) {
-        throw sendError(error, formatEndpoint(to));
-      }
+    async send(message, to, how) {
+      send(message, to, how);
       // The same question again: its answer may have come, to a port that this host's own firewall made up.
       const question = questionOf(message, to);
-      if (asked.has(question)) ears?.listen({ sourcePort: to.port, ...prefixes }).catch(() => {});
+      if (asked.has(question)) receiver?.listenFrom(to.port).catch(() => {});
       else asked.add(question);
+      const [oldest] = asked;
+      if (asked.size > MOST_ASKED && oldest !== undefined) asked.delete(oldest);
+    },
+    async passRequests(requests) {
+      if (!open) throw closedError(what);
+      await receiver?.passRequests(requests);
     },
     [Symbol.asyncDispose]: close,
   };
@@ -85,23 +84,12 @@ function questionOf(message: Uint8Array, { address, port }: Endpoint): string {
 }
 
 function openRaw(native: Native, options: StunSocketOptions): NativeSocket {
-  const { constants: c } = native;
-  // Without IP_HDRINCL: the kernel writes the IP header, and its length and offset are right on every system.
-  const socket = native.open(options.family === 4 ? c.AF_INET : c.AF_INET6, c.SOCK_RAW, c.IPPROTO_UDP);
+  const socket = openRawUdp(native, options.family);
   try {
     applyRoutingKey(native, socket, options);
-    if (options.family === 6) native.setOption(socket, c.IPPROTO_IPV6, c.IPV6_CHECKSUM, int32(CHECKSUM_OFFSET));
     return socket;
   } catch (error) {
     native.close(socket);
     throw error;
   }
-}
-
-/** The interface index of a zone; 0: the address has none. */
-function scopeOf(native: Native, { address, zone }: Endpoint): number {
-  if (zone === undefined) return 0;
-  const index = native.interfaceIndex(zone);
-  if (index !== 0) return index;
-  throw new StunmeshError('ERR_CAPTURE_UNREACHABLE', `there is no interface ${zone} to send to ${address} by`);
 }

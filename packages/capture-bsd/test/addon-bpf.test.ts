@@ -6,10 +6,11 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { afterEach, before, test } from 'node:test';
+import type { SystemError } from '@stunmesh/core/capture-kit';
 import { assembleBpf, bpf, createStunFilter, encodeUdp, PACKET_LAYOUTS } from '@stunmesh/core/net';
 import { type BpfDevice, openBpfDevice } from '#src/bpf-device.js';
 import { linkTypeOf, parseFrame } from '#src/frame.js';
-import { loadNative, type Native, type SystemError } from '#src/native.js';
+import { loadNative, type Native } from '#src/native.js';
 import { cannotCapture, emulatedAddon, inOwnNamespace, run, tunProgram } from './addon-lab.js';
 
 const skip = cannotCapture ?? (existsSync('/dev/net/tun') ? false : 'needs /dev/net/tun');

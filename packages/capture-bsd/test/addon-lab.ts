@@ -59,7 +59,7 @@ export function sanitizedAddon(): string {
 
 /** What the C libraries of both systems have in another form than Linux's, and what FreeBSD's alone has. */
 const RENAMED =
-  `bind close connect fcntl freeifaddrs getifaddrs getsockname getsockopt ioctl open pipe poll pthread_sigmask read recvmsg
+  `bind clock_gettime close connect fcntl freeifaddrs getifaddrs getsockname getsockopt ioctl open pipe poll pthread_sigmask read recvmsg
   sendto setsockopt sigfillset socket strerror write`.split(/\s+/);
 const FREEBSD_RENAMED = ['attr_destroy', 'attr_init', 'attr_setstacksize', 'create'].map((name) => `pthread_${name}`);
 

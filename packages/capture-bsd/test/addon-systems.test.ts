@@ -1,12 +1,12 @@
 /** The addon with FreeBSD's and macOS's numbers and structures, over an emulation of their C libraries (native/test/bsd.c). */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { decodeSockaddr, encodeSockaddr, int32, isSystemError } from '@stunmesh/core/capture-kit';
 import { openEchoSocket } from '#src/echo-socket.js';
 import { listInterfaces } from '#src/interfaces.js';
-import { isSystemError, loadNative, type Native } from '#src/native.js';
-import { createNetworkNews } from '#src/network-news.js';
+import { loadNative, type Native } from '#src/native.js';
 import { applyRoutingKey, routeTo } from '#src/route.js';
-import { decodeSockaddr, encodeSockaddr, int32 } from '#src/sockaddr.js';
+import { createRouteMonitor } from '#src/route-monitor.js';
 import { cannotCapture, foreignAddon, inOwnNamespace, run } from './addon-lab.js';
 
 const options = { skip: cannotCapture ?? false, timeout: 60_000 };
@@ -104,7 +104,7 @@ if (inOwnNamespace(import.meta.url)) {
       test(`F30 an IPv${family} echo of ${system} leaves by its device or not at all`, options, async () => {
         const native = nativeOf(system);
         const faults: unknown[] = [];
-        await using echo = openEchoSocket(native, createNetworkNews(native), {
+        await using echo = openEchoSocket(native, createRouteMonitor(native), {
           family,
           device: 'wg7',
           onPacket: () => {},
@@ -124,7 +124,7 @@ if (inOwnNamespace(import.meta.url)) {
       const native = nativeOf(system);
       const heard: string[] = [];
       let wake = () => {};
-      const stop = createNetworkNews(native).listen({
+      const stop = createRouteMonitor(native).listen({
         event: (event) => {
           heard.push(`${event.kind} ${event.interface ?? ''}`.trim());
           wake();

@@ -7,7 +7,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { hasCode } from '@stunmesh/core/api';
-import { isSystemError, loadNative, type NativeSocket } from '#src/native.js';
+import { isSystemError, type NativeSocket } from '@stunmesh/core/capture-kit';
+import { loadNative } from '#src/native.js';
 import { cannotBuild } from './addon-lab.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

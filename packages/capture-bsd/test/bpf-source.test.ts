@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode } from '@stunmesh/core/api';
+import type { SystemError } from '@stunmesh/core/capture-kit';
 import { createStunFilter, encodeBpf, PACKET_LAYOUTS } from '@stunmesh/core/net';
 import { openBpfSource, UnknownLinkTypeError } from '#src/bpf-source.js';
 import { createOpener } from '#src/index.js';
-import type { SystemError } from '#src/native.js';
 import { createFakeNative, systemError } from './fake-native.js';
 
 const NOTHING = [new Uint8Array(), 0] as const;

@@ -5,7 +5,7 @@ import { hasCode, type StunmeshError } from '@stunmesh/core/api';
 import { encodeEcho } from '@stunmesh/core/net';
 import { openEchoSocket } from '#src/echo-socket.js';
 import type { Native } from '#src/native.js';
-import { createNetworkNews } from '#src/network-news.js';
+import { createRouteMonitor } from '#src/route-monitor.js';
 import { createFakeNative, FREEBSD, MACOS } from './fake-native.js';
 import { ip4, join } from './frames.js';
 
@@ -22,7 +22,7 @@ function start(family: 4 | 6, constants: Native['constants']) {
   native.source = family === 4 ? '10.99.0.1' : 'fd99::1';
   const heard: string[] = [];
   const faults: StunmeshError[] = [];
-  const socket = openEchoSocket(native, createNetworkNews(native), {
+  const socket = openEchoSocket(native, createRouteMonitor(native), {
     family,
     device: 'wg0',
     onPacket: (icmp, from) => heard.push(`${icmp[0]} ${icmp.length} ${from}`),

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode, type StunMessageEvent, StunmeshError, type StunSocketOptions } from '@stunmesh/core/api';
+import { decodeSockaddr } from '@stunmesh/core/capture-kit';
 import { internetChecksum, parseAddress, parseUdp, pseudoHeaderSum } from '@stunmesh/core/net';
 import { settle } from '@stunmesh/core/testing';
 import { openBpfSource } from '#src/bpf-source.js';
 import type { Native } from '#src/native.js';
-import { createNetworkNews } from '#src/network-news.js';
+import { createRouteMonitor } from '#src/route-monitor.js';
 import { createSharedSources } from '#src/shared-sources.js';
-import { decodeSockaddr } from '#src/sockaddr.js';
 import { openStunSocket } from '#src/stun-socket.js';
 import { createFakeNative, type FakeInterface, FREEBSD, IFT, systemError } from './fake-native.js';
 import { ethernet, ip4, ip6, PORT, stun, udp } from './frames.js';
@@ -31,9 +31,9 @@ async function start(more: Partial<StunSocketOptions> = {}, constants: Native['c
   const socket = await openStunSocket(
     {
       native,
-      news: createNetworkNews(native),
+      monitor: createRouteMonitor(native),
       openSource: createSharedSources(async (...args) => openBpfSource(native, args[0], args[1], args[2])),
-      sourcesAreDear: false,
+      oneProcessPerSource: false,
     },
     {
       family: 4,
@@ -193,9 +193,9 @@ test('a socket that only sends opens no device, and one without any device that 
   const opening = openStunSocket(
     {
       native: poor,
-      news: createNetworkNews(poor),
+      monitor: createRouteMonitor(poor),
       openSource: async (...args) => openBpfSource(poor, args[0], args[1], args[2]),
-      sourcesAreDear: false,
+      oneProcessPerSource: false,
     },
     {
       family: 4,
@@ -244,12 +244,12 @@ test('one interface that cannot be captured on is a notice where others can', as
   await using _socket = await openStunSocket(
     {
       native,
-      news: createNetworkNews(native),
+      monitor: createRouteMonitor(native),
       async openSource(name, match, listener) {
         if (name === 'em1') throw new StunmeshError('ERR_CAPTURE_OPEN', 'em1 is not listened to');
         return openBpfSource(native, name, match, listener);
       },
-      sourcesAreDear: false,
+      oneProcessPerSource: false,
     },
     {
       family: 4,

@@ -20,6 +20,7 @@ const BOTH = {
   AF_INET: 2,
   AF_ROUTE: 0x11,
   AF_LINK: 0x12,
+  SOCK_STREAM: 1,
   SOCK_DGRAM: 2,
   SOCK_RAW: 3,
   SOL_SOCKET: 0xffff,
@@ -72,6 +73,7 @@ const BOTH = {
   'sizeof(struct cmsghdr)': 12,
   'sizeof(struct ifaddrs)': 56,
   'sizeof(struct timeval)': 16,
+  'sizeof(struct timespec)': 16,
   'offsetof(struct sockaddr_in6, sin6_scope_id)': 24,
   'offsetof(struct sockaddr_dl, sdl_type)': 4,
   'offsetof(struct msghdr, msg_control)': 32,
@@ -84,6 +86,8 @@ const SYSTEMS = {
     values: {
       ...BOTH,
       BIOCSDIRECTION: 0x80044277,
+      BIOCSETFNR: 0x80104282,
+      CLOCK_MONOTONIC: 4,
       SIOCGIFGROUP: 0xc0286988,
       AF_INET6: 0x1c,
       SO_SETFIB: 0x1014,
@@ -112,6 +116,8 @@ const SYSTEMS = {
     values: {
       ...BOTH,
       BIOCSSEESENT: 0x80044277,
+      BIOCSETFNR: 0x8010427e,
+      CLOCK_MONOTONIC: 6,
       AF_INET6: 0x1e,
       O_CLOEXEC: 0x1000000,
       IP_BOUND_IF: 0x19,
@@ -150,6 +156,7 @@ const HEADERS = [
   'sys/ioctl.h',
   'sys/socket.h',
   'sys/time.h',
+  'time.h',
 ];
 
 const compiler = spawnSync('cc', ['-print-file-name=include'], { encoding: 'utf8' });

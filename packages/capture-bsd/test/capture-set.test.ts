@@ -20,6 +20,7 @@ function start({ withClock = true } = {}) {
       if (refused.has(name)) throw new Error(`${name} is refused`);
       open.set(name, lost);
       return {
+        async refilter() {},
         async [Symbol.asyncDispose]() {
           open.delete(name);
         },
@@ -159,7 +160,7 @@ test('a source that is lost before its opening is told is opened again', async (
     async open(name, lost) {
       opened.push(name);
       if (opened.length === 1) lost(new Error('it died'));
-      return { async [Symbol.asyncDispose]() {} };
+      return { async refilter() {}, async [Symbol.asyncDispose]() {} };
     },
   });
   await set.refresh();

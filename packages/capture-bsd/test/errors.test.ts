@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isStunmeshError } from '@stunmesh/core/api';
-import { bpfError, openError } from '#src/errors.js';
+import { bpfError, errors } from '#src/errors.js';
 import { routeTo, sourceFor } from '#src/route.js';
 import { createFakeNative, FREEBSD, MACOS, systemError } from './fake-native.js';
 
@@ -24,9 +24,9 @@ test('F39 a jail whose devfs hides bpf is told the line for its ruleset', () => 
 
 test('F39 what root alone may open is told without the port that it was for', () => {
   const what = 'the IPv4 STUN socket of port 1';
-  assert.match(told(openError(systemError('EPERM', 'socket'), what)), /the IPv4 STUN socket needs root/);
+  assert.match(told(errors.openError(systemError('EPERM', 'socket'), what)), /the IPv4 STUN socket needs root/);
   assert.match(
-    told(openError(systemError('EMFILE', 'socket'), what)),
+    told(errors.openError(systemError('EMFILE', 'socket'), what)),
     /the IPv4 STUN socket of port 1 cannot be opened/,
   );
 });

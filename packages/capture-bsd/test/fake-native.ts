@@ -1,14 +1,7 @@
 /** System calls of a FreeBSD or macOS that is played by the test: sockets that remember, scripted interfaces, packets on demand. */
-import type {
-  FrameListener,
-  Native,
-  NativeBpf,
-  NativeInterface,
-  NativeSocket,
-  PacketListener,
-  SystemError,
-} from '#src/native.js';
-import { encodeSockaddr } from '#src/sockaddr.js';
+import type { NativeSocket, PacketListener, SystemError } from '@stunmesh/core/capture-kit';
+import { encodeSockaddr } from '@stunmesh/core/capture-kit';
+import type { FrameListener, Native, NativeBpf, NativeInterface } from '#src/native.js';
 
 export const FREEBSD: Native['constants'] = {
   AF_INET: 2,
@@ -17,6 +10,7 @@ export const FREEBSD: Native['constants'] = {
   PF_ROUTE: 17,
   SOCK_RAW: 3,
   SOCK_DGRAM: 2,
+  SOCK_STREAM: 1,
   SOL_SOCKET: 0xffff,
   SO_RCVBUF: 0x1002,
   SO_SETFIB: 0x1014,
@@ -70,6 +64,7 @@ export interface FakeSocket {
   readonly calls: string[];
   interfaceName?: string;
   filter?: Uint8Array;
+  limit?: readonly [perSecond: number, value: number, offsets: Uint8Array];
   open: boolean;
   resumed: number;
   onPacket?: PacketListener;
@@ -141,6 +136,10 @@ export function createFakeNative(constants: Native['constants'] = FREEBSD): Fake
       of(socket).sent.push({ packet, to });
     },
     drain: () => 0,
+    limit(socket, ...limit) {
+      of(socket).limit = limit;
+    },
+    release: () => 0,
     receive: () => undefined,
     start(socket, _size, listener) {
       of(socket).onPacket = listener;
@@ -175,6 +174,10 @@ export function createFakeNative(constants: Native['constants'] = FREEBSD): Fake
     setBpfImmediate: (bpf) => on(bpf, 'setBpfImmediate'),
     setBpfFilter(bpf, program) {
       on(bpf, 'setBpfFilter');
+      of(bpf).filter = program;
+    },
+    replaceBpfFilter(bpf, program) {
+      on(bpf, 'replaceBpfFilter');
       of(bpf).filter = program;
     },
     attachBpf(bpf, name) {

@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { encodeSockaddr } from '@stunmesh/core/capture-kit';
 import { createStunFilter, PACKET_LAYOUTS } from '@stunmesh/core/net';
 import { type BpfDevice, openBpfDevice } from '#src/bpf-device.js';
 import { loadNative } from '#src/native.js';
-import { encodeSockaddr } from '#src/sockaddr.js';
 import { emulatedAddon } from './addon-lab.js';
 
 const PORT = 51820;

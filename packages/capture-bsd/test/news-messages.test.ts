@@ -90,13 +90,13 @@ test('F27 rtnetlink(7): links with their state, addresses, routes and rules', ()
   const bytes = Buffer.concat([
     netlink(16, linkBody(3, 0x11043)),
     netlink(17, linkBody(3, 0x11043)),
-    netlink(20, linkBody(4, 0).subarray(0, 9)),
+    netlink(20, Uint8Array.of(2, 24, 0, 0, 4, 0, 0, 0, 8, 0, 1, 0, 192, 0, 2, 1)),
     netlink(25, new Uint8Array(12)),
     netlink(32, new Uint8Array(12)),
     netlink(16, linkBody(3, 0, 7)),
     netlink(28, linkBody(3, 0)),
   ]);
-  assert.deepEqual(parseNetlinkMessages(bytes, 'LE'), [
+  assert.deepEqual(parseNetlinkMessages(bytes), [
     { kind: 'link', index: 3, state: linkState(0x11043) },
     { kind: 'link', index: 3 },
     { kind: 'address', index: 4 },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode } from '@stunmesh/core/api';
+import type { StunMatch } from '@stunmesh/core/net';
 import { settle } from '@stunmesh/core/testing';
 import type { FrameListener } from '#src/frame-source.js';
 import { createSharedSources } from '#src/shared-sources.js';
@@ -10,6 +11,8 @@ const ONE = { localPort: 1 };
 
 function start() {
   const opened: string[] = [];
+  const refiltered: StunMatch[] = [];
+  let refuse = false;
   const listeners: FrameListener[] = [];
   const signals: AbortSignal[] = [];
   let closed = 0;
@@ -20,6 +23,10 @@ function start() {
     signals.push(signal);
     await gate;
     return {
+      async refilter(next) {
+        refiltered.push(next);
+        if (refuse) throw new Error('no filter');
+      },
       async [Symbol.asyncDispose]() {
         closed += 1;
       },
@@ -35,6 +42,10 @@ function start() {
     opened,
     listeners,
     signals,
+    refiltered,
+    refuse: () => {
+      refuse = true;
+    },
     heard,
     listen,
     closed: () => closed,
@@ -114,4 +125,35 @@ test('the opening ends when nobody waits for it any more, and what comes up all 
   assert.ok(closed() >= 1);
   await (await third)[Symbol.asyncDispose]();
   await assert.rejects(open('em0', ONE, listen('d'), one.signal), /enough/);
+});
+
+test('sockets with different prefixes and requests share a source, whose filter lets through what any of them wants', async () => {
+  const { open, opened, refiltered, listen } = start();
+  const [a, b] = await Promise.all([
+    open('em0', { localPort: 1, prefixes: [10] }, listen('a'), never),
+    open('em0', { localPort: 1, prefixes: [20] }, listen('b'), never),
+  ]);
+  assert.equal(opened.length, 1);
+  assert.deepEqual(refiltered, [{ localPort: 1, prefixes: [10, 20] }]);
+  await a.refilter({ localPort: 1, prefixes: [10], requests: { tags: [7] }, ports: { first: 5, last: 6 } });
+  await b.refilter({ localPort: 1, prefixes: [20], requests: { tags: [7, 8] }, ports: { first: 3, last: 5 } });
+  assert.deepEqual(refiltered.slice(1), [
+    { localPort: 1, prefixes: [10, 20], requests: { tags: [7] }, ports: { first: 5, last: 6 } },
+    { localPort: 1, prefixes: [10, 20], requests: { tags: [7, 8] }, ports: { first: 3, last: 6 } },
+  ]);
+  await b.refilter({ localPort: 1, prefixes: [20], requests: { tags: [7, 8] }, ports: { first: 3, last: 5 } });
+  assert.equal(refiltered.length, 3, 'nothing changed');
+  await open('em0', ONE, listen('c'), never);
+  assert.equal(refiltered.at(-1)?.prefixes, undefined, 'one that takes any answer');
+});
+
+test('a filter that is refused is told to whom it was for, and the source goes on with the one before', async () => {
+  const { open, listen, refuse, listeners, heard, closed } = start();
+  const a = await open('em0', ONE, listen('a'), never);
+  refuse();
+  await assert.rejects(a.refilter({ localPort: 1, requests: { tags: [7] } }), /no filter/);
+  await assert.rejects(open('em0', { localPort: 1, requests: { tags: [8] } }, listen('b'), never), /no filter/);
+  listeners[0]?.frame('RAW', new Uint8Array());
+  assert.deepEqual(heard, ['a RAW']);
+  assert.equal(closed(), 0);
 });

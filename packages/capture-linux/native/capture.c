@@ -30,19 +30,10 @@ static napi_value attach_filter(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* release(socket): number, the descriptor, which belongs to the caller from now on. Errors: EBUSY with a reader running */
-static napi_value release_descriptor(napi_env env, napi_callback_info info) {
-  napi_value v[1], result;
-  if (!sm_arguments(env, info, 1, v)) return NULL;
-  struct sm_socket *s = sm_unwrap(env, v[0], "release");
-  if (!s) return NULL;
-  if (s->queue) return sm_throw(env, EBUSY, "release");
-  SM_CALL(env, napi_create_int32(env, s->fd, &result));
-  s->fd = -1;
-  return result;
-}
+static const struct sm_method linux_methods[] = {{"attachFilter", attach_filter}};
 
-static const struct sm_method linux_methods[] = {{"attachFilter", attach_filter}, {"release", release_descriptor}};
+/* A sockaddr begins with its family here. */
+#define SOCKADDR_HAS_LENGTH 0
 
 #define NUMBER(name) {#name, name}
 static const struct sm_constant linux_constants[] = {
@@ -50,7 +41,7 @@ static const struct sm_constant linux_constants[] = {
     NUMBER(SOL_SOCKET), NUMBER(SO_MARK), NUMBER(SO_BINDTODEVICE), NUMBER(SO_RCVBUF),
     NUMBER(IPPROTO_IP), NUMBER(IPPROTO_ICMP), NUMBER(IPPROTO_UDP), NUMBER(IPPROTO_IPV6), NUMBER(IPPROTO_ICMPV6),
     NUMBER(IP_PKTINFO), NUMBER(IP_TTL), NUMBER(IPV6_RECVPKTINFO), NUMBER(IPV6_UNICAST_HOPS), NUMBER(IPV6_CHECKSUM),
-    NUMBER(SOL_RAW), NUMBER(ICMP_FILTER), NUMBER(ICMP6_FILTER), NUMBER(NETLINK_ROUTE),
+    NUMBER(SOL_RAW), NUMBER(ICMP_FILTER), NUMBER(ICMP6_FILTER), NUMBER(NETLINK_ROUTE), NUMBER(SOCKADDR_HAS_LENGTH),
 };
 
 NAPI_MODULE_INIT() {

@@ -1,6 +1,7 @@
 /** Tells whoever holds a socket on a device when that device is gone: a bound raw socket itself never hears of it. */
+
+import { GROUPS, MESSAGE, parseLink } from '@stunmesh/core/capture-kit';
 import type { Native } from './native.js';
-import { GROUPS, MESSAGE, parseLink } from './netlink.js';
 import { listenNetlink } from './netlink-socket.js';
 
 /** One netlink socket for everybody who must know when a device is gone; it is open while somebody asks. */

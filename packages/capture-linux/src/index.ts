@@ -1,9 +1,10 @@
 /** The capture module for Linux: raw sockets beside WireGuard's own, ICMP echoes bound to a device, news by netlink. */
 import type { CaptureModule } from '@stunmesh/core/api';
+import { connectTcp, int32, openDatagramSocket, openDatagrams, type SocketSystem } from '@stunmesh/core/capture-kit';
 import { createDeviceWatch, type DeviceWatch } from './device-watch.js';
 import { openEchoSocket } from './echo-socket.js';
+import { errors } from './errors.js';
 import { listInterfaces } from './interfaces.js';
-import { connectTcp, openDatagramSocket } from './marked-socket.js';
 import { loadNative, type Native } from './native.js';
 import { routeTo } from './route.js';
 import { openStunSocket } from './stun-socket.js';
@@ -26,6 +27,18 @@ export function createCapture(options: CaptureLinuxOptions = {}): CaptureModule 
     }
     return loaded;
   };
+  /** Other traffic with the mark of WireGuard's packets. */
+  const marked = (firewallMark: number): SocketSystem => {
+    const { native } = parts();
+    const { constants: c } = native;
+    return {
+      native,
+      errors,
+      prepare(socket) {
+        if (firewallMark !== 0) native.setOption(socket, c.SOL_SOCKET, c.SO_MARK, int32(firewallMark));
+      },
+    };
+  };
   return {
     kind: 'capture',
     apiVersion: 1,
@@ -35,8 +48,9 @@ export function createCapture(options: CaptureLinuxOptions = {}): CaptureModule 
     openEchoSocket: async (o) => openEchoSocket(parts().native, parts().devices, o),
     listInterfaces: async () => listInterfaces(parts().native),
     routeTo: async (o) => routeTo(parts().native, o),
-    connectTcp: async (o) => connectTcp(parts().native, o),
-    openDatagramSocket: async (o) => openDatagramSocket(parts().native, o),
+    connectTcp: async (o) => connectTcp(marked(o.firewallMark), o),
+    openDatagramSocket: async (o) => openDatagramSocket(marked(o.firewallMark), o),
+    openDatagrams: async (o) => openDatagrams(marked(o.firewallMark), o),
     watchNetwork: async (o) => watchNetwork(parts().native, o),
   };
 }

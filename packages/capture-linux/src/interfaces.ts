@@ -1,6 +1,5 @@
 /** The network interfaces of this namespace, also those that are down. */
 import type { NetInterface } from '@stunmesh/core/api';
-import type { Native } from './native.js';
 import {
   addressDumpRequest,
   linkDumpRequest,
@@ -11,7 +10,8 @@ import {
   netlinkError,
   parseAddressMessage,
   parseLink,
-} from './netlink.js';
+} from '@stunmesh/core/capture-kit';
+import type { Native } from './native.js';
 import { askNetlink } from './netlink-socket.js';
 
 /** Errors: ERR_CAPTURE_ADDON, ERR_CAPTURE_OPEN. */

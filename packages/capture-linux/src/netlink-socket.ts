@@ -1,8 +1,17 @@
 /** Sockets of netlink(7): a question with its answer, and news until closed. */
-import { openError } from './errors.js';
-import { isSystemError, type Native, type NativeSocket, type PacketListener, type SystemError } from './native.js';
-import { MESSAGE, type NetlinkMessage, parseNetlink } from './netlink.js';
-import { encodeNetlinkAddress, int32 } from './sockaddr.js';
+import {
+  drainOverrun,
+  encodeNetlinkAddress,
+  int32,
+  MESSAGE,
+  type NativeSocket,
+  type NetlinkMessage,
+  type PacketListener,
+  parseNetlink,
+  type SystemError,
+} from '@stunmesh/core/capture-kit';
+import { errors } from './errors.js';
+import type { Native } from './native.js';
 
 const BUFFER_BYTES = 65_536;
 const RECEIVE_BUFFER_BYTES = 1 << 20;
@@ -17,7 +26,7 @@ function openNetlink(native: Native, groups: number): NativeSocket {
     return socket;
   } catch (error) {
     if (socket) native.close(socket);
-    throw openError(error, 'a netlink socket');
+    throw errors.openError(error, 'a netlink socket');
   }
 }
 
@@ -36,7 +45,7 @@ export function askNetlink(native: Native, request: Uint8Array): readonly Netlin
       }
     }
   } catch (error) {
-    throw openError(error, 'a netlink request');
+    throw errors.openError(error, 'a netlink request');
   } finally {
     native.close(socket);
   }
@@ -60,7 +69,7 @@ export function listenNetlink(native: Native, groups: number, on: NewsListener):
   const onPacket: PacketListener = (error, packet, from) => {
     if (!open) return;
     if (error?.code === 'ENOBUFS') {
-      empty(native, socket);
+      drainOverrun(native, socket);
       native.resume(socket);
       on.overrun();
     } else if (error) {
@@ -72,21 +81,9 @@ export function listenNetlink(native: Native, groups: number, on: NewsListener):
     native.start(socket, BUFFER_BYTES, onPacket);
   } catch (error) {
     close();
-    throw openError(error, 'a netlink socket');
+    throw errors.openError(error, 'a netlink socket');
   }
   return { close };
-}
-
-/** An overrun socket drops all that comes, silently, until it has been read empty: what lies in it means nothing any more. */
-function empty(native: Native, socket: NativeSocket): void {
-  for (;;) {
-    try {
-      native.drain(socket);
-      return;
-    } catch (error) {
-      if (!isSystemError(error) || error.code !== 'ENOBUFS') return;
-    }
-  }
 }
 
 /** Any process may send to a netlink socket; the kernel's port is 0. */

@@ -1,10 +1,9 @@
 /** Which way a packet would leave. */
 import type { Endpoint, Route } from '@stunmesh/core/api';
+import { decodeSockaddr, encodeSockaddr, int32, MESSAGE, parseRoute, routeRequest } from '@stunmesh/core/capture-kit';
 import { parseAddress } from '@stunmesh/core/net';
 import type { Native } from './native.js';
-import { MESSAGE, parseRoute, routeRequest } from './netlink.js';
 import { askNetlink } from './netlink-socket.js';
-import { decodeSockaddr, encodeSockaddr, int32 } from './sockaddr.js';
 
 /** The IPv4 source address that the kernel chooses for a packet with this mark: a UDP socket connected to the destination tells (nothing is sent). Errors: SystemError. */
 export function sourceFor(native: Native, to: Endpoint, firewallMark: number): string {
@@ -12,8 +11,8 @@ export function sourceFor(native: Native, to: Endpoint, firewallMark: number): s
   const socket = native.open(c.AF_INET, c.SOCK_DGRAM, 0);
   try {
     if (firewallMark !== 0) native.setOption(socket, c.SOL_SOCKET, c.SO_MARK, int32(firewallMark));
-    native.connect(socket, encodeSockaddr(to.address, to.port));
-    const local = decodeSockaddr(native.localAddress(socket));
+    native.connect(socket, encodeSockaddr(native, to.address, to.port));
+    const local = decodeSockaddr(native, native.localAddress(socket));
     if (!local) throw new Error(`no local address towards ${to.address}`);
     return local.address;
   } finally {

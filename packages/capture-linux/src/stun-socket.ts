@@ -1,25 +1,33 @@
-/** The raw UDP socket beside WireGuard's own: sends from its port, sees STUN responses to it. */
-import { type Endpoint, type Family, StunmeshError, type StunSocket, type StunSocketOptions } from '@stunmesh/core/api';
+/** The raw UDP socket beside WireGuard's own: sends from its port, sees STUN messages to it. */
+import type { Endpoint, Family, StunSocket, StunSocketOptions } from '@stunmesh/core/api';
+import {
+  BYTE_ORDER,
+  closedError,
+  createUdpSender,
+  decodeSockaddr,
+  int32,
+  lostError,
+  type NativeSocket,
+  openRawUdp,
+  type PacketListener,
+} from '@stunmesh/core/capture-kit';
 import {
   createStunFilter,
+  createStunMatch,
   createStunTest,
   DROP_ALL,
   encodeBpf,
-  encodeUdp,
   formatAddress,
-  formatEndpoint,
   isLinkLocal,
+  limitRequests,
   PACKET_LAYOUTS,
   parseIpv4,
   parseUdp,
-  readPrefix,
   type StunMatch,
-  udpChecksum,
 } from '@stunmesh/core/net';
-import { closedError, lostError, openError, sendError } from './errors.js';
-import type { Native, NativeSocket, PacketListener } from './native.js';
+import { errors } from './errors.js';
+import type { Native } from './native.js';
 import { sourceFor } from './route.js';
-import { BYTE_ORDER, decodeSockaddr, encodeSockaddr, int32 } from './sockaddr.js';
 
 const UDP = 17;
 /** The largest IP packet. */
@@ -32,8 +40,8 @@ export function openStunSocket(native: Native, options: StunSocketOptions): Stun
   const what = `the IPv${family} STUN socket of port ${localPort}`;
   let open = true;
   let socket: NativeSocket | undefined;
-  const match = matchOf(options);
-  const test = createStunTest(match);
+  const match = createStunMatch(options, options.requests);
+  let test = createStunTest(match);
   const close = () => {
     open = false;
     signal.removeEventListener('abort', close);
@@ -59,22 +67,32 @@ export function openStunSocket(native: Native, options: StunSocketOptions): Stun
     native.start(socket, BUFFER_BYTES, onPacket);
   } catch (error) {
     close();
-    throw openError(error, what);
+    throw errors.openError(error, what);
   }
   signal.addEventListener('abort', close, { once: true });
 
+  const opened = socket;
+  const send = createUdpSender({
+    native,
+    socket: opened,
+    family,
+    localPort,
+    what,
+    isOpen: () => open,
+    sourceFor: (to) => sourceFor(native, to, options.firewallMark),
+    sendError: (error, to) => errors.sendError(error, to),
+  });
   return {
-    async send(message, to) {
-      if (!open || !socket) throw closedError(what);
-      if (to.family !== family)
-        throw new StunmeshError('ERR_CAPTURE_SEND', `${formatEndpoint(to)} is not for ${what}: another family`);
+    send: async (message, to, how) => send(message, to, how),
+    async passRequests(requests) {
+      if (!open) throw closedError(what);
+      const next = createStunMatch(options, requests);
       try {
-        const datagram = encodeUdp({ sourcePort: localPort, destinationPort: to.port, checksum: 0, payload: message });
-        if (family === 4) fillChecksum(datagram, sourceFor(native, to, options.firewallMark), to.address);
-        native.send(socket, datagram, encodeSockaddr(to.address, 0, scopeOf(native, to)));
+        attach(native, opened, family, next);
       } catch (error) {
-        throw sendError(error, formatEndpoint(to));
+        throw errors.openError(error, what);
       }
+      test = createStunTest(next);
     },
     async [Symbol.asyncDispose]() {
       if (open) close();
@@ -82,43 +100,30 @@ export function openStunSocket(native: Native, options: StunSocketOptions): Stun
   };
 }
 
-function matchOf({ localPort, transactionPrefix }: StunSocketOptions): StunMatch {
-  return { localPort, ...(transactionPrefix && { prefixes: [readPrefix(transactionPrefix)] }) };
+const layoutOf = (family: Family) => PACKET_LAYOUTS[family === 4 ? 'linux-raw4' : 'linux-raw6'];
+
+function attach(native: Native, socket: NativeSocket, family: Family, match: StunMatch): void {
+  native.attachFilter(socket, encodeBpf(createStunFilter(layoutOf(family), match), BYTE_ORDER));
 }
 
 function openRaw(native: Native, { family, firewallMark }: StunSocketOptions, match: StunMatch): NativeSocket {
   const { constants: c } = native;
-  const socket = native.open(family === 4 ? c.AF_INET : c.AF_INET6, c.SOCK_RAW, c.IPPROTO_UDP);
+  const socket = openRawUdp(native, family);
   try {
     // The socket hears every UDP packet from its birth on: close the door, empty the room, then open it to STUN (F4).
     native.attachFilter(socket, encodeBpf(DROP_ALL, BYTE_ORDER));
     native.drain(socket);
     if (firewallMark !== 0) native.setOption(socket, c.SOL_SOCKET, c.SO_MARK, int32(firewallMark));
     if (family === 4) native.setOption(socket, c.IPPROTO_IP, c.IP_PKTINFO, int32(1));
-    else {
-      native.setOption(socket, c.IPPROTO_IPV6, c.IPV6_RECVPKTINFO, int32(1));
-      native.setOption(socket, c.IPPROTO_IPV6, c.IPV6_CHECKSUM, int32(6));
-    }
-    const layout = PACKET_LAYOUTS[family === 4 ? 'linux-raw4' : 'linux-raw6'];
-    native.attachFilter(socket, encodeBpf(createStunFilter(layout, match), BYTE_ORDER));
+    else native.setOption(socket, c.IPPROTO_IPV6, c.IPV6_RECVPKTINFO, int32(1));
+    const { perSecond, type, offsets } = limitRequests(layoutOf(family));
+    native.limit(socket, perSecond, type, offsets);
+    attach(native, socket, family, match);
     return socket;
   } catch (error) {
     native.close(socket);
     throw error;
   }
-}
-
-/** The interface index of a zone; 0: the address has none. */
-function scopeOf(native: Native, { address, zone }: Endpoint): number {
-  if (zone === undefined) return 0;
-  const index = native.interfaceIndex(zone);
-  if (index !== 0) return index;
-  throw new StunmeshError('ERR_CAPTURE_UNREACHABLE', `there is no interface ${zone} to send to ${address} by`);
-}
-
-/** The IPv4 checksum covers the source address, which the kernel chooses by route and mark: ask it, each time afresh (F6, F6b). */
-function fillChecksum(datagram: Uint8Array, source: string, destination: string): void {
-  new DataView(datagram.buffer).setUint16(6, udpChecksum(datagram, source, destination));
 }
 
 interface Arrived {
@@ -142,7 +147,7 @@ function readIpv4(packet: Uint8Array): Arrived | undefined {
 
 function readIpv6(native: Native, packet: Uint8Array, from: Uint8Array, to: Uint8Array): Arrived | undefined {
   const udp = parseUdp(packet);
-  const source = decodeSockaddr(from);
+  const source = decodeSockaddr(native, from);
   if (!udp || !source) return undefined;
   const zone = isLinkLocal(source.address) ? native.interfaceName(source.scope) : '';
   return {

@@ -1,17 +1,17 @@
 /** News of the network, as it comes from the kernel. */
 import type { NetworkEvent, StunmeshError } from '@stunmesh/core/api';
-import { lostError } from './errors.js';
-import { listLinkStates } from './interfaces.js';
-import type { Native } from './native.js';
 import {
   GROUPS,
   linkState,
+  lostError,
   MESSAGE,
   type NetlinkMessage,
   parseAddressMessage,
   parseLink,
   parseRoute,
-} from './netlink.js';
+} from '@stunmesh/core/capture-kit';
+import { listLinkStates } from './interfaces.js';
+import type { Native } from './native.js';
 import { listenNetlink } from './netlink-socket.js';
 
 /** Errors: ERR_CAPTURE_ADDON, ERR_CAPTURE_OPEN. */

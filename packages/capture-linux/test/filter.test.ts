@@ -2,12 +2,11 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import type { NetworkEvent, StunMessageEvent } from '@stunmesh/core/api';
+import { encodeSockaddr, linkDumpRequest, MESSAGE } from '@stunmesh/core/capture-kit';
 import { createInbox, type Inbox } from '@stunmesh/core/conformance';
 import { createDeviceWatch } from '#src/device-watch.js';
 import { openEchoSocket } from '#src/echo-socket.js';
 import { loadNative, type Native } from '#src/native.js';
-import { linkDumpRequest, MESSAGE } from '#src/netlink.js';
-import { encodeSockaddr } from '#src/sockaddr.js';
 import { openStunSocket } from '#src/stun-socket.js';
 import { watchNetwork } from '#src/watch.js';
 import { cannotRun, inNamespace, run } from './namespace.js';
@@ -25,7 +24,7 @@ if (inNamespace(import.meta.url)) {
   const sendNow = (native: Native, message: Uint8Array, port = PORT) => {
     const { AF_INET, SOCK_DGRAM } = native.constants;
     const socket = native.open(AF_INET, SOCK_DGRAM, 0);
-    native.send(socket, message, encodeSockaddr('127.0.0.1', port));
+    native.send(socket, message, encodeSockaddr(native, '127.0.0.1', port));
     native.close(socket);
   };
 
@@ -85,7 +84,7 @@ if (inNamespace(import.meta.url)) {
     const sender = native.open(AF_INET, SOCK_DGRAM, 0);
     // IP_OPTIONS of ip(7): eleven times "no operation", and the end of the list.
     native.setOption(sender, IPPROTO_IP, 4, Uint8Array.of(...new Array<number>(11).fill(1), 0));
-    native.send(sender, response(5), encodeSockaddr('127.0.0.1', PORT));
+    native.send(sender, response(5), encodeSockaddr(native, '127.0.0.1', PORT));
     native.close(sender);
     assert.deepEqual((await inbox.at(0, 'the response')).message, response(5));
   });
@@ -98,7 +97,7 @@ if (inNamespace(import.meta.url)) {
     const reply = (sequence: number) => Uint8Array.of(0, 0, 0xff, 0xfe - sequence, 0, 1, 0, sequence);
     const sendReply = (sequence: number) => {
       const socket = real.open(AF_INET, SOCK_RAW, IPPROTO_ICMP);
-      real.send(socket, reply(sequence), encodeSockaddr('127.0.0.1', 0));
+      real.send(socket, reply(sequence), encodeSockaddr(real, '127.0.0.1', 0));
       real.close(socket);
     };
     const native: Native = {

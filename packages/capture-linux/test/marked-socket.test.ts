@@ -6,9 +6,9 @@ import { fstatSync, openSync, readdirSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { test } from 'node:test';
 import { hasCode, type StunmeshError } from '@stunmesh/core/api';
+import { connectTcp as connectOver, type SystemCalls } from '@stunmesh/core/capture-kit';
+import { errors } from '#src/errors.js';
 import capture from '#src/index.js';
-import { connectTcp as connectOver } from '#src/marked-socket.js';
-import type { Native } from '#src/native.js';
 import { cannotRun, inNamespace, nft, run } from './namespace.js';
 
 const options = { skip: cannotRun ?? false, timeout: 120_000 };
@@ -151,9 +151,9 @@ if (inNamespace(import.meta.url)) {
 
   test('a descriptor that Node does not take over is closed', async () => {
     const fd = openSync('/dev/null', 'r');
-    const native = { constants: {}, open: () => ({}), release: () => fd } as unknown as Native;
+    const native = { constants: {}, open: () => ({}), release: () => fd } as unknown as SystemCalls;
     const to = { family: 4, address: '127.0.0.1', port: 1 } as const;
-    await assert.rejects(connectOver(native, { to, firewallMark: 0, signal: never }), (error: unknown) =>
+    await assert.rejects(connectOver({ native, errors, prepare() {} }, { to, signal: never }), (error: unknown) =>
       hasCode(error, 'ERR_CAPTURE_OPEN'),
     );
     assert.throws(() => fstatSync(fd), { code: 'EBADF' });

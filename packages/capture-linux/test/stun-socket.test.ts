@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { type Endpoint, hasCode, type StunMessageEvent } from '@stunmesh/core/api';
+import { BYTE_ORDER } from '@stunmesh/core/capture-kit';
 import { createInbox } from '@stunmesh/core/conformance';
 import { createStunFilter, DROP_ALL, encodeBpf, PACKET_LAYOUTS, parseIpv4, parseUdp } from '@stunmesh/core/net';
 import { loadNative } from '#src/native.js';
-import { BYTE_ORDER } from '#src/sockaddr.js';
 import { inNamespace, nft, run } from './namespace.js';
 import { ANYWHERE, four, options, PORT, response, six, useStunLab } from './stun-lab.js';
 

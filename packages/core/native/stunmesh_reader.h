@@ -58,7 +58,7 @@ static void *sm_read_loop(void *data) {
     struct sm_origin origin;
     ssize_t length = s->receive(s->fd, s->buffer, s->buffer_size, &origin);
     if (length >= 0) {
-      if (!sm_deliver(s, 0, &origin, (size_t)length)) return NULL;
+      if (sm_limit_takes(&s->limit, s->buffer, (size_t)length) && !sm_deliver(s, 0, &origin, (size_t)length)) return NULL;
       continue;
     }
     int error = errno;
@@ -221,6 +221,28 @@ static napi_value sm_start(napi_env env, napi_callback_info info) {
   if (!s) return NULL;
   SM_CALL(env, napi_get_value_uint32(env, v[1], &size));
   return sm_start_reader(env, v[0], s, size, v[2], sm_read_loop, sm_on_delivery);
+}
+
+/* limit(socket, perSecond, value, offsets: Uint8Array): packets with this 16-bit value at one of the offsets. Errors: EBUSY with a reader running, EINVAL */
+static napi_value sm_set_limit(napi_env env, napi_callback_info info) {
+  napi_value v[4];
+  uint32_t per_second, value;
+  uint8_t *offsets;
+  size_t count;
+  if (!sm_arguments(env, info, 4, v)) return NULL;
+  struct sm_socket *s = sm_unwrap(env, v[0], "limit");
+  if (!s) return NULL;
+  SM_CALL(env, napi_get_value_uint32(env, v[1], &per_second));
+  SM_CALL(env, napi_get_value_uint32(env, v[2], &value));
+  if (!sm_bytes(env, v[3], &offsets, &count)) return NULL;
+  if (s->queue) return sm_throw(env, EBUSY, "limit");
+  if (count > SM_LIMIT_OFFSETS || value > 0xffff) return sm_throw(env, EINVAL, "limit");
+  memset(&s->limit, 0, sizeof s->limit);
+  s->limit.per_second = per_second;
+  s->limit.value = (uint16_t)value;
+  s->limit.count = (uint32_t)count;
+  if (count > 0) memcpy(s->limit.offsets, offsets, count);
+  return NULL;
 }
 
 /* resume(socket): reads on after an error. */

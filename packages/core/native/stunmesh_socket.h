@@ -3,6 +3,7 @@
 #define STUNMESH_SOCKET_H
 
 #include "stunmesh_error.h"
+#include "stunmesh_limit.h"
 
 #include <fcntl.h>
 #include <net/if.h>
@@ -41,6 +42,7 @@ struct sm_socket {
   napi_ref self;                  /* keeps the JavaScript object while the reader runs */
   pthread_t thread;
   atomic_int stop;
+  struct sm_limit limit; /* set before the thread is there, its own afterwards */
   int wake_read, wake_write;
   uint8_t *buffer;
   size_t buffer_size;
@@ -330,6 +332,18 @@ static napi_value sm_receive_now(napi_env env, napi_callback_info info) {
   napi_value result = length < 0 ? NULL : sm_copy(env, buffer, (size_t)length);
   free(buffer);
   if (length < 0 && error != EAGAIN && error != EWOULDBLOCK) return sm_throw(env, error, "recvmsg");
+  return result;
+}
+
+/* release(socket): number, the descriptor, which belongs to the caller from now on. Errors: EBUSY with a reader running */
+static napi_value sm_release_descriptor(napi_env env, napi_callback_info info) {
+  napi_value v[1], result;
+  if (!sm_arguments(env, info, 1, v)) return NULL;
+  struct sm_socket *s = sm_unwrap(env, v[0], "release");
+  if (!s) return NULL;
+  if (s->queue) return sm_throw(env, EBUSY, "release");
+  SM_CALL(env, napi_create_int32(env, s->fd, &result));
+  s->fd = -1;
   return result;
 }
 

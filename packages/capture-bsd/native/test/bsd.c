@@ -67,6 +67,15 @@ ssize_t bsd_write(int fd, const void *bytes, size_t length) {
   return bsd_result(write(fd, bytes, length));
 }
 
+int bsd_clock_gettime(int clock, struct timespec *now) {
+#ifdef AS_MACOS
+  if (clock != 6) return bsd_refuse(EINVAL);
+#else
+  if (clock != 4) return bsd_refuse(EINVAL);
+#endif
+  return (int)bsd_result(clock_gettime(CLOCK_MONOTONIC, now));
+}
+
 int bsd_close(int fd) {
   return (int)bsd_result(close(fd));
 }

@@ -23,6 +23,13 @@
 #define ARPHRD_ETHER_ 1
 #define ARPHRD_LOOPBACK_ 772
 
+/* BIOCSETFNR */
+#ifdef AS_MACOS
+#define SETFNR 0x8010427eUL
+#else
+#define SETFNR 0x80104282UL
+#endif
+
 enum { DLT_NULL_ = 0, DLT_EN10MB_ = 1, DLT_PPP_ = 9, DLT_RAW_ = 12, DLT_LOOP_ = 108 };
 
 /* How records are laid out: 64-bit FreeBSD's way or macOS's. The header's size counts for its alignment alone. */
@@ -130,12 +137,13 @@ static int emulated_control(int fd, unsigned long request, void *argument) {
   case BIOCIMMEDIATE:
     e->immediate = *number != 0;
     return 0;
-  case BIOCSETF: {
+  case BIOCSETF:
+  case SETFNR: {
     const struct bpf_program *program = argument;
     if (program->bf_len == 0 || program->bf_len > 512) return emulated_fail(EINVAL);
     memcpy(e->program, program->bf_insns, program->bf_len * sizeof e->program[0]);
     e->instructions = program->bf_len;
-    if (e->index != 0) emulated_drain(fd);
+    if (request == BIOCSETF && e->index != 0) emulated_drain(fd);
     return 0;
   }
   case BIOCSETIF:

@@ -41,7 +41,7 @@ static int scripted_open(const char *path, int flags) {
 /* ioctl: what FreeBSD's kernel does with the requests that the addon makes. */
 static struct {
   unsigned int size;
-  int immediate, filters, attached, direction_set, interrupts;
+  int immediate, filters, flushes, attached, direction_set, interrupts;
   unsigned int direction, link_type, instructions;
   struct bpf_insn first, last;
   int up;
@@ -87,6 +87,9 @@ static int scripted_control(int fd, unsigned long request, void *argument) {
     device.immediate = (int)*number;
     return 0;
   case BIOCSETF:
+    device.flushes += 1;
+    return scripted_set_filter(argument);
+  case BIOCSETFNR:
     return scripted_set_filter(argument);
   case BIOCSETIF:
     return scripted_attach(argument);

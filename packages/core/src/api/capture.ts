@@ -5,10 +5,30 @@ import type { Clock } from './clock.js';
 import type { Endpoint, Family } from './endpoint.js';
 import type { StunmeshError } from './errors.js';
 
+export interface StunSendOptions {
+  /** How many routers it may pass, 1 to 255. Default: the system's. */
+  readonly ttl?: number;
+  /** Another port of ours that it leaves from. Default: the socket's. */
+  readonly sourcePort?: number;
+}
+
+/** Which messages a STUN socket hands over besides answers to its own port. */
+export interface StunRequests {
+  /** The first four bytes, big-endian, of the tags in the binding requests that are handed over: those of 72 bytes that begin with
+   * USERNAME, the tag, at byte 24. The kernel tests up to 360; with more it passes every request of that form, at most 2,000 a
+   * second, and the tag is tested behind it. Empty: no request is handed over. */
+  readonly tags: readonly number[];
+  /** Ports of ours that are heard too, besides the socket's own: requests, and answers with its transaction prefix. */
+  readonly ports?: { readonly first: number; readonly last: number };
+}
+
 export interface StunSocket extends AsyncDisposable {
   /** Sends `message` as a UDP datagram from WireGuard's listen port; any bytes (F18 punches send one zero byte).
    * Errors: ERR_CAPTURE_BLOCKED (EPERM, EACCES), ERR_CAPTURE_UNREACHABLE, ERR_CAPTURE_SEND. */
-  send(message: Uint8Array, to: Endpoint): Promise<void>;
+  send(message: Uint8Array, to: Endpoint, options?: StunSendOptions): Promise<void>;
+  /** From now on these requests are handed over, instead of those of the options or of the last call; what has arrived is not lost.
+   * Errors: ERR_CLOSED, those of openStunSocket; what was handed over before still is then. */
+  passRequests?(requests: StunRequests | undefined): Promise<void>;
 }
 
 export interface EchoSocket extends AsyncDisposable {
@@ -40,6 +60,8 @@ export interface StunSocketOptions {
   /** Four bytes that the transaction id of every request begins with: a response with another id is not handed over, and is
    * dropped by the kernel, so that forged ones cost nothing. Absent: any response is. */
   readonly transactionPrefix?: Uint8Array;
+  /** Absent: no request is handed over. */
+  readonly requests?: StunRequests;
   /** Where a capture listens by interface: on those with these names. With `defaultRouteOnly`: on the union of both. */
   readonly interfaces?: readonly string[];
   /** Likewise: on those that the default routes leave by. */
@@ -75,8 +97,24 @@ export interface DatagramSocket extends AsyncDisposable {
 export interface DatagramSocketOptions {
   readonly to: Endpoint;
   readonly firewallMark: number;
+  readonly fib?: number;
   onMessage(message: Uint8Array): void;
   /** A message did not arrive (nobody listens there, no route), or the socket is of no use any more. */
+  onFault(error: StunmeshError): void;
+}
+
+/** A UDP socket of its own port that speaks with many addresses. */
+export interface Datagrams extends AsyncDisposable {
+  /** Errors: as StunSocket.send. */
+  send(message: Uint8Array, to: Endpoint): Promise<void>;
+}
+
+export interface DatagramsOptions {
+  readonly family: Family;
+  readonly firewallMark: number;
+  readonly fib?: number;
+  onMessage(message: Uint8Array, from: Endpoint): void;
+  /** As DatagramSocketOptions.onFault. */
   onFault(error: StunmeshError): void;
 }
 
@@ -104,6 +142,8 @@ export interface CaptureModule {
   readonly apiVersion: 1;
   readonly name: string;
   readonly platforms: readonly NodeJS.Platform[];
+  /** Its sockets see packets before this host's own firewall does: what arrives need not reach WireGuard. Default: false. */
+  readonly capturesBeforeFirewall?: boolean;
   /** Errors: ERR_CAPTURE_ADDON, ERR_CAPTURE_PERMISSION, ERR_CAPTURE_OPEN, ERR_CAPTURE_INTERFACE, the signal's reason. */
   openStunSocket(options: StunSocketOptions): Promise<StunSocket>;
   /** Errors: as openStunSocket. */
@@ -121,10 +161,13 @@ export interface CaptureModule {
   connectTcp?(options: {
     readonly to: Endpoint;
     readonly firewallMark: number;
+    readonly fib?: number;
     readonly signal: AbortSignal;
   }): Promise<Socket>;
   /** A UDP socket whose packets carry this mark. Errors: as openStunSocket. */
   openDatagramSocket?(options: DatagramSocketOptions): Promise<DatagramSocket>;
+  /** As openDatagramSocket, but not connected. */
+  openDatagrams?(options: DatagramsOptions): Promise<Datagrams>;
   /** Reports changed links, addresses and routes until disposed; not debounced. */
   watchNetwork(options: {
     onChange(event: NetworkEvent): void;

@@ -48,6 +48,15 @@ export function stunMessage(type: number, tag: number): Uint8Array {
   return Uint8Array.of(type >> 8, type & 0xff, 0, 0, ...COOKIE, ...new Array<number>(12).fill(tag));
 }
 
+/** A check's request: 72 bytes, with this tag in its USERNAME; `fill` tells requests apart. */
+export function checkRequest(tag: number, fill: number): Uint8Array {
+  const bytes = new Uint8Array(72).fill(fill);
+  bytes.set([0x00, 0x01, 0x00, 0x34, ...COOKIE]);
+  bytes.set([0x00, 0x06, 0x00, 0x08], 20);
+  new DataView(bytes.buffer).setUint32(24, tag);
+  return bytes;
+}
+
 export async function rejects(promise: Promise<unknown>, code: ErrorCode): Promise<void> {
   await assert.rejects(
     promise,

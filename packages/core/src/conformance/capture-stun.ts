@@ -6,6 +6,7 @@ import {
   type CaptureCases,
   type CaptureHarness,
   COOKIE,
+  checkRequest,
   openStun as open,
   rejects,
   stunMessage,
@@ -76,6 +77,61 @@ export function stunCases(harness: CaptureHarness): CaptureCases {
       await harness.sendFromFar(good, localPort);
       await stun.inbox.at(1, 'the response once more');
       assert.equal(other.inbox.items.length, 0, 'each socket has a prefix of its own');
+      return undefined;
+    },
+
+    'requests that are asked for arrive, by their tags, until others are asked for': async () => {
+      await using stun = await openStun({ requests: { tags: [0xcafe0001] } });
+      const { passRequests } = stun.socket;
+      if (!passRequests) return { skipped: 'the socket has no passRequests' };
+      const sendAll = async (fill: number) => {
+        for (const tag of [0xcafe0001, 0xcafe0002, 0xcafe0003])
+          await harness.sendFromFar(checkRequest(tag, fill), localPort);
+        await harness.sendFromFar(stunMessage(0x0001, fill), localPort);
+        await harness.sendFromFar(stunMessage(0x0101, fill), localPort);
+      };
+      const heard = async (index: number) => {
+        const { message } = await stun.inbox.at(index, `message ${index}`);
+        return message.length === 72 ? `request ${message[27]} ${message[8]}` : `answer ${message[8]}`;
+      };
+      await sendAll(1);
+      assert.deepEqual([await heard(0), await heard(1)], ['request 1 1', 'answer 1']);
+      assert.equal(formatEndpoint((await stun.inbox.at(0, 'a request')).from), formatEndpoint(far));
+      await passRequests({ tags: [0xcafe0002, 0xcafe0003] });
+      await sendAll(2);
+      assert.deepEqual([await heard(2), await heard(3), await heard(4)], ['request 2 2', 'request 3 2', 'answer 2']);
+      // More than a program tests one by one.
+      await passRequests({ tags: [...Array.from({ length: 400 }, (_, i) => i), 0xcafe0003] });
+      await sendAll(3);
+      assert.deepEqual([await heard(5), await heard(6)], ['request 3 3', 'answer 3']);
+      await passRequests(undefined);
+      await sendAll(4);
+      assert.equal(await heard(7), 'answer 4');
+      await stun.socket[Symbol.asyncDispose]();
+      await rejects(passRequests({ tags: [1] }), 'ERR_CLOSED');
+      return undefined;
+    },
+
+    'ports that are asked for are heard too': async () => {
+      const port = localPort + 1;
+      await using stun = await openStun({ requests: { tags: [7], ports: { first: port, last: port } } });
+      if (!stun.socket.passRequests) return { skipped: 'the socket has no passRequests' };
+      await harness.sendFromFar(checkRequest(7, 1), port);
+      await harness.sendFromFar(stunMessage(0x0101, 2), port);
+      assert.equal((await stun.inbox.at(0, 'a request')).to.port, port);
+      assert.equal((await stun.inbox.at(1, 'an answer')).to.port, port);
+      return undefined;
+    },
+
+    'a message leaves from another port, and with another TTL, where that is asked for': async () => {
+      await using stun = await openStun();
+      await stun.socket.send(Uint8Array.of(1), far, { sourcePort: 40_123 });
+      assert.equal((await harness.received()).from.port, 40_123);
+      await stun.socket.send(Uint8Array.of(2), far, { ttl: 1 });
+      await stun.socket.send(Uint8Array.of(3), far);
+      assert.deepEqual([(await harness.received()).message[0], (await harness.received()).message[0]], [2, 3]);
+      await rejects(stun.socket.send(Uint8Array.of(4), far, { ttl: 0 }), 'ERR_CAPTURE_SEND');
+      await rejects(stun.socket.send(Uint8Array.of(4), far, { sourcePort: 65_536 }), 'ERR_CAPTURE_SEND');
       return undefined;
     },
 

@@ -4,6 +4,7 @@ import type { PacketLayout, ProtocolField } from './packet-layout.js';
 import {
   CHECK,
   MAGIC_COOKIE,
+  MOST_REQUESTS_A_SECOND,
   MOST_TAGS,
   REQUEST_TYPE,
   RESPONSE_TYPES,
@@ -36,6 +37,20 @@ export function createStunFilter(layout: PacketLayout, match: StunMatch): readon
       ? testRequest(base, match.requests, layout)
       : []),
   ]);
+}
+
+/** What the reader of such packets lets through of requests: their type at the places where the program accepts it. */
+export function limitRequests(layout: PacketLayout): {
+  readonly perSecond: number;
+  readonly type: number;
+  readonly offsets: Uint8Array;
+} {
+  const headers = layout.start === 'udp' ? [0] : plainHeaders(layout).map((bytes) => layout.ipOffset + bytes);
+  return {
+    perSecond: MOST_REQUESTS_A_SECOND,
+    type: REQUEST_TYPE,
+    offsets: Uint8Array.from(headers, (bytes) => bytes + AT.payload),
+  };
 }
 
 /** Leaves the length of the headers between the layout's IP offset and UDP in X, and what is no unfragmented UDP at drop. */
@@ -129,7 +144,7 @@ function testRequest(base: number, { tags }: RequestMatch, layout: PacketLayout)
   return [
     bpf.label('request'),
     // The reader's limit of requests looks for their type at these places alone.
-    ...(layout.start === 'udp' ? [] : onlyPlainHeaders(layout.etherTypeOffset !== undefined)),
+    ...(layout.start === 'udp' ? [] : onlyPlainHeaders(layout)),
     bpf.loadIndexed('half', base + AT.length),
     bpf.ifEqual(AT.payload + CHECK.bytes, { no: 'no request' }),
     bpf.loadIndexed('half', payload + 2),
@@ -144,9 +159,14 @@ function testRequest(base: number, { tags }: RequestMatch, layout: PacketLayout)
   ];
 }
 
-function onlyPlainHeaders(taggedToo: boolean): BpfLine[] {
+/** Lengths of the headers between the layout's IP offset and UDP, without IP options; the tag of a VLAN counts to them. */
+function plainHeaders({ etherTypeOffset }: Extract<PacketLayout, { start: 'ip' }>): readonly number[] {
   const plain = [HEADER_BYTES.four, HEADER_BYTES.six];
-  const lengths = taggedToo ? [...plain, ...plain.map((bytes) => bytes + TAG_BYTES)] : plain;
+  return etherTypeOffset === undefined ? plain : [...plain, ...plain.map((bytes) => bytes + TAG_BYTES)];
+}
+
+function onlyPlainHeaders(layout: Extract<PacketLayout, { start: 'ip' }>): BpfLine[] {
+  const lengths = plainHeaders(layout);
   const last = lengths.length - 1;
   return [
     bpf.copyIndex(),

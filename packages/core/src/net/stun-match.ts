@@ -1,4 +1,5 @@
 /** Which STUN messages a capture hands over: what the BPF programs test, said as data, and the same test for user code (F3, F4). */
+import type { StunRequests } from '../api/index.js';
 
 /** RFC 8489 section 5. */
 export const MAGIC_COOKIE = 0x2112a442;
@@ -10,13 +11,14 @@ export const REQUEST_TYPE = 0x0001;
 export const CHECK = { bytes: 72, bodyBytes: 52, username: 0x0006_0008, usernameAt: 20, tagAt: 24 } as const;
 /** So many tags a program tests (60 peers with six each): it has to fit the 512 instructions of the BSDs. With more it tests type and length alone. */
 export const MOST_TAGS = 360;
+/** What a reader hands over of requests. */
+export const MOST_REQUESTS_A_SECOND = 2000;
+/** So many prefixes a program tests. */
+export const MOST_PREFIXES = 16;
 export const TRANSACTION_PREFIX_BYTES = 4;
 
-/** Requests that are handed over. */
-export interface RequestMatch {
-  /** The tag's first word is one of these; none: no request is handed over. */
-  readonly tags: readonly number[];
-}
+/** Requests that are handed over: the tag's first word is one of these; none: no request is. */
+export type RequestMatch = Pick<StunRequests, 'tags'>;
 
 export interface PortRange {
   readonly first: number;
@@ -36,6 +38,39 @@ export type StunMatch = (
   /** A response's transaction id begins with one of these words; absent: with any. */
   readonly prefixes?: readonly number[];
 };
+
+/** What a STUN socket with these options wants. Errors: RangeError for a prefix of other than four bytes. */
+export function createStunMatch(
+  { localPort, transactionPrefix }: { readonly localPort: number; readonly transactionPrefix?: Uint8Array },
+  requests: StunRequests | undefined,
+): StunMatch {
+  return {
+    localPort,
+    ...(transactionPrefix && { prefixes: [readPrefix(transactionPrefix)] }),
+    ...(requests && { requests: { tags: requests.tags }, ...(requests.ports && { ports: requests.ports }) }),
+  };
+}
+
+/** One match for what any of several for the same port wants; more prefixes than a program tests count as any. undefined: of none. */
+export function joinMatches(matches: readonly StunMatch[]): StunMatch | undefined {
+  const [first] = matches;
+  if (!first) return undefined;
+  const prefixes = new Set(matches.flatMap((match) => match.prefixes ?? []));
+  const bound = prefixes.size <= MOST_PREFIXES && matches.every((match) => match.prefixes !== undefined);
+  const joined = bound ? { prefixes: [...prefixes] } : {};
+  if ('sourcePort' in first) return { sourcePort: first.sourcePort, ...joined };
+  const wanted = matches.flatMap((match) => ('localPort' in match ? [match] : []));
+  const tags = [...new Set(wanted.flatMap(({ requests }) => requests?.tags ?? []))];
+  const ranges = wanted.flatMap(({ ports }) => ports ?? []);
+  return {
+    localPort: first.localPort,
+    ...(tags.length > 0 && { requests: { tags } }),
+    ...(ranges.length > 0 && {
+      ports: { first: Math.min(...ranges.map((r) => r.first)), last: Math.max(...ranges.map((r) => r.last)) },
+    }),
+    ...joined,
+  };
+}
 
 /** The first word of transaction ids. Errors: RangeError for other than four bytes. */
 export function readPrefix(bytes: Uint8Array): number {

@@ -10,9 +10,11 @@ import {
   type NetworkEvent,
   type Route,
   StunmeshError,
+  type StunRequests,
+  type StunSendOptions,
   type StunSocketOptions,
 } from '../api/index.js';
-import { isStunResponse, readPrefix } from '../net/stun-match.js';
+import { createStunMatch, createStunTest } from '../net/stun-match.js';
 import { createFakeRoutes, type RoutedPackets } from './fake-routes.js';
 
 export type { RoutedPackets } from './fake-routes.js';
@@ -23,6 +25,8 @@ export interface SentMessage {
   readonly localPort: number;
   readonly firewallMark: number;
   readonly fib?: number;
+  /** As they were asked for. */
+  readonly options?: StunSendOptions;
 }
 
 export interface SentEcho {
@@ -45,7 +49,7 @@ export interface FakeCapture extends CaptureModule {
   onEcho: (sent: SentEcho) => void;
   /** Calls of this kind fail with the error until it is set to undefined. */
   fail(what: 'openStunSocket' | 'openEchoSocket' | 'send' | 'echo', error: StunmeshError | undefined): void;
-  /** A datagram arrives; every open socket of that port, family and transaction prefix gets it, if it is a STUN response. Says how many did. */
+  /** A datagram arrives; every open socket that a capture module's filter would hand it to gets it. Says how many did. */
   deliver(
     message: Uint8Array,
     from: Endpoint,
@@ -90,6 +94,7 @@ const DEFAULT_INTERFACES: readonly NetInterface[] = [
 
 export function createFakeCapture(): FakeCapture {
   const stunSockets = new Set<StunSocketOptions>();
+  const passed = new Map<StunSocketOptions, StunRequests | undefined>();
   const echoSockets = new Set<EchoSocketOptions>();
   const watchers = new Set<{ onChange(event: NetworkEvent): void }>();
   const failures = new Map<string, StunmeshError>();
@@ -139,23 +144,34 @@ export function createFakeCapture(): FakeCapture {
       check('openStunSocket');
       const { localPort, firewallMark, fib, family, signal } = options;
       stunSockets.add(options);
-      const close = () => stunSockets.delete(options);
+      passed.set(options, options.requests);
+      const close = () => {
+        stunSockets.delete(options);
+        passed.delete(options);
+      };
       signal.addEventListener('abort', close, { once: true });
       return {
-        async send(message, to) {
+        async send(message, to, how) {
+          const { ttl = 1, sourcePort = localPort } = how ?? {};
           if (!stunSockets.has(options)) throw closed('STUN');
+          if (ttl < 1 || ttl > 255 || sourcePort < 1 || sourcePort > 65_535) throw captureError('ERR_CAPTURE_SEND');
           if (to.family !== family) throw wrongFamily(to.address, family);
           check('send');
           checkRoute(to.address, { firewallMark, ...(fib === undefined ? {} : { fib }) });
           const sent = {
             message: Uint8Array.from(message),
             to,
-            localPort,
+            localPort: sourcePort,
             firewallMark,
             ...(fib !== undefined && { fib }),
+            ...(how && { options: how }),
           };
           fake.onSend(sent);
           fake.sent.push(sent);
+        },
+        async passRequests(requests) {
+          if (!stunSockets.has(options)) throw closed('STUN');
+          passed.set(options, requests);
         },
         async [Symbol.asyncDispose]() {
           signal.removeEventListener('abort', close);
@@ -215,13 +231,11 @@ export function createFakeCapture(): FakeCapture {
 
     deliver(message, from, { localPort, address, interface: via }) {
       const to = { family: from.family, address: address ?? (from.family === 4 ? '0.0.0.0' : '::'), port: localPort };
-      if (!isStunResponse(message)) return 0;
       const takers = [...stunSockets].filter(
         (s) =>
-          s.localPort === localPort &&
           s.family === from.family &&
           (via === undefined || s.excludeDevice !== via) &&
-          isStunResponse(message, s.transactionPrefix && [readPrefix(s.transactionPrefix)]),
+          createStunTest(createStunMatch(s, passed.get(s)))(message, from.port, localPort),
       );
       for (const taker of takers)
         taker.onMessage({ message: Uint8Array.from(message), from, to, ...(via !== undefined && { interface: via }) });

@@ -44,7 +44,7 @@ export interface UnderlayParts {
 /** What of a STUN socket is not the device's own. */
 export type UnderlaySocketOptions = Pick<
   StunSocketOptions,
-  'family' | 'transactionPrefix' | 'sendOnly' | 'signal' | 'onMessage' | 'onFault'
+  'family' | 'transactionPrefix' | 'requests' | 'sendOnly' | 'signal' | 'onMessage' | 'onFault'
 >;
 
 export interface Underlay {
@@ -108,8 +108,8 @@ function bind(parts: UnderlayParts, interfaces: Underlay['interfaces'], device: 
     get tellsRoutes() {
       return capture.routeTo !== undefined;
     },
-    // The BSD capture reads in front of pf; raw sockets of Linux stand behind nftables, where WireGuard's own stands.
-    beforeFirewall: capture.name === 'bsd',
+    // WireGuard's own socket stands behind it.
+    beforeFirewall: capture.capturesBeforeFirewall === true,
     async openStunSocket(options) {
       const { listenPort, realName, firewallMark } = present();
       const { listenInterfaces, listenDefaultRoute } = device.config;

@@ -152,7 +152,7 @@ test('F19 a server whose way leads into the tunnel is not asked, and neither is 
 test('where packets are read in front of the firewall a host without NAT is not called open', async () => {
   const nat: FakeNatOptions = { mapping: 'none', filtering: 'endpoint-independent' };
   assert.equal((await find({ nat })).filtering, 'endpoint-independent');
-  assert.equal((await find({ nat, capture: { name: 'bsd' } })).filtering, 'unknown');
+  assert.equal((await find({ nat, capture: { capturesBeforeFirewall: true } })).filtering, 'unknown');
 });
 
 test('a socket that cannot be opened is the error of all of it', async () => {

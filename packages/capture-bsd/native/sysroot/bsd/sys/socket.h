@@ -43,6 +43,7 @@ struct cmsghdr {
   ((char *)(c) + CMSG_ROUND_((c)->cmsg_len) + CMSG_ROUND_(sizeof(struct cmsghdr)) > (char *)(m)->msg_control + (m)->msg_controllen \
        ? (struct cmsghdr *)0 \
        : (struct cmsghdr *)(void *)((char *)(c) + CMSG_ROUND_((c)->cmsg_len)))
+#define SOCK_STREAM 1
 #define SOCK_DGRAM 2
 #define SOCK_RAW 3
 #define SOL_SOCKET 0xffff

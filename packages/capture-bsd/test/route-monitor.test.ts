@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode, type NetworkEvent } from '@stunmesh/core/api';
-import { createNetworkNews } from '#src/network-news.js';
-import { watchNetwork } from '#src/watch.js';
+import { createRouteMonitor } from '#src/route-monitor.js';
 import { createFakeNative, FREEBSD, systemError } from './fake-native.js';
 import { join } from './frames.js';
 
@@ -15,17 +14,17 @@ const ADDRESS = join([16, 0, 5, 0xc, 0, 0, 0, 0, 0, 0, 0, 0, 1], new Array<numbe
 function start(constants = FREEBSD) {
   const native = createFakeNative(constants);
   native.setInterfaces([{ name: 'em0' }]);
-  const news = createNetworkNews(native);
+  const monitor = createRouteMonitor(native);
   const hear = (packet: Uint8Array) => native.openOnes()[0]?.onPacket?.(undefined, packet, none, none, 0);
   const fail = (code: string) => native.openOnes()[0]?.onPacket?.(systemError(code, 'recvmsg'), none, none, none, 0);
-  return { native, news, hear, fail };
+  return { native, monitor, hear, fail };
 }
 
 test('F27 one route socket serves all who listen, and is open while somebody does', () => {
-  const { native, news, hear } = start();
+  const { native, monitor, hear } = start();
   const heard: [string, NetworkEvent][] = [];
   const listen = (who: string) =>
-    news.listen({ event: (event) => heard.push([who, event]), fault: (error) => assert.fail(error) });
+    monitor.listen({ event: (event) => heard.push([who, event]), fault: (error) => assert.fail(error) });
   const [a, b] = [listen('a'), listen('b')];
   assert.equal(native.openOnes().length, 1);
   assert.deepEqual(native.openOnes()[0]?.kind, [FREEBSD.AF_ROUTE, FREEBSD.SOCK_RAW, 0]);
@@ -44,10 +43,10 @@ test('F27 one route socket serves all who listen, and is open while somebody doe
   assert.equal(native.openOnes().length, 1);
 });
 
-test('F27 a link that says again what it said before is no news', () => {
-  const { news, hear } = start();
+test('F27 a link that says again what it said before is no monitor', () => {
+  const { monitor, hear } = start();
   let links = 0;
-  news.listen({
+  monitor.listen({
     event: () => {
       links += 1;
     },
@@ -58,9 +57,9 @@ test('F27 a link that says again what it said before is no news', () => {
 });
 
 test('F27 when messages were lost everything may have changed, and reading goes on', () => {
-  const { native, news, fail, hear } = start();
+  const { native, monitor, fail, hear } = start();
   const kinds: string[] = [];
-  news.listen({ event: ({ kind }) => kinds.push(kind), fault: (error) => assert.fail(error) });
+  monitor.listen({ event: ({ kind }) => kinds.push(kind), fault: (error) => assert.fail(error) });
   fail('ENOBUFS');
   assert.deepEqual(kinds, ['link', 'address', 'route']);
   assert.equal(native.openOnes()[0]?.resumed, 1);
@@ -69,20 +68,20 @@ test('F27 when messages were lost everything may have changed, and reading goes 
 });
 
 test('a socket that fails is said once to everybody, and a new listener gets a new one', async () => {
-  const { native, news, fail } = start();
+  const { native, monitor, fail } = start();
   const faults: unknown[] = [];
-  await using _watch = watchNetwork(news, { onChange() {}, onFault: (error) => faults.push(error) });
-  const stop = news.listen({ event() {}, fault: (error) => faults.push(error.code) });
+  await using _watch = monitor.watch({ onChange() {}, onFault: (error) => faults.push(error) });
+  const stop = monitor.listen({ event() {}, fault: (error) => faults.push(error.code) });
   fail('EIO');
   assert.ok(hasCode(faults[0], 'ERR_CAPTURE_LOST'));
   assert.deepEqual(faults.slice(1), ['EIO']);
   assert.deepEqual(native.openOnes(), []);
   stop();
-  news.listen({ event() {}, fault() {} });
+  monitor.listen({ event() {}, fault() {} });
   assert.equal(native.openOnes().length, 1);
   native.failures.set('open', systemError('EMFILE', 'socket'));
   assert.throws(
-    () => createNetworkNews(native).listen({ event() {}, fault() {} }),
+    () => createRouteMonitor(native).listen({ event() {}, fault() {} }),
     (error) => hasCode(error, 'ERR_CAPTURE_OPEN'),
   );
 });

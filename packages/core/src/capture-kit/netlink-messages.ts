@@ -1,6 +1,6 @@
 /** Messages of rtnetlink(7) as bytes and values; pure. */
-import { type Family, StunmeshError } from '@stunmesh/core/api';
-import { formatAddress } from '@stunmesh/core/net';
+import { type Family, StunmeshError } from '../api/index.js';
+import { formatAddress } from '../net/index.js';
 import { LITTLE } from './sockaddr.js';
 
 const HEADER_BYTES = 16;
@@ -30,8 +30,21 @@ const IFF_UP = 0x1;
 const IFF_LOOPBACK = 0x8;
 const IFF_RUNNING = 0x40;
 const IFF_LOWER_UP = 0x10000;
+/** What tells whether a link moves packets: not IFF_PROMISC, which every capture by libpcap changes. */
+export const LINK_STATE_FLAGS = IFF_UP | IFF_RUNNING | IFF_LOWER_UP;
 const AF_UNSPEC = 0;
 const AF: Readonly<Record<Family, number>> = { 4: 2, 6: 10 };
+
+const AF_NETLINK = 16;
+
+/** A sockaddr_nl: the kernel (port 0), or our own end with its multicast groups. */
+export function encodeNetlinkAddress(groups = 0): Uint8Array {
+  const result = new Uint8Array(12);
+  const view = viewOf(result);
+  view.setUint16(0, AF_NETLINK, LITTLE);
+  view.setUint32(8, groups, LITTLE);
+  return result;
+}
 
 /** One message, header off. */
 export interface NetlinkMessage {
@@ -60,7 +73,7 @@ export function netlinkErrno(body: Uint8Array): number {
 /** A change of a link; undefined for messages about bridge ports and the like, which have the same type. */
 export function parseLink(
   body: Uint8Array,
-): { index: number; name?: string; up: boolean; loopback: boolean } | undefined {
+): { index: number; name?: string; flags: number; up: boolean; loopback: boolean } | undefined {
   if (body.length < 16 || body[0] !== AF_UNSPEC) return undefined;
   const view = viewOf(body);
   const flags = view.getUint32(8, LITTLE);
@@ -68,6 +81,7 @@ export function parseLink(
   return {
     index: view.getInt32(4, LITTLE),
     ...(name !== undefined && { name }),
+    flags,
     up: (flags & IFF_UP) !== 0,
     loopback: (flags & IFF_LOOPBACK) !== 0,
   };
@@ -77,9 +91,8 @@ export function parseLink(
 export function linkState(body: Uint8Array): string | undefined {
   const link = parseLink(body);
   if (!link) return undefined;
-  const flags = viewOf(body).getUint32(8, LITTLE) & (IFF_UP | IFF_RUNNING | IFF_LOWER_UP);
   const changes = attributes(body, 16).get(IFLA_CARRIER_CHANGES);
-  return `${link.name ?? ''} ${flags} ${changes === undefined ? '' : Buffer.from(changes).toString('hex')}`;
+  return `${link.name ?? ''} ${link.flags & LINK_STATE_FLAGS} ${changes === undefined ? '' : Buffer.from(changes).toString('hex')}`;
 }
 
 const IFLA_IFNAME = 3;

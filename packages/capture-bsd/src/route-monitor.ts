@@ -1,27 +1,29 @@
 /** Changes of links, addresses and routes as the kernel tells them, by one socket for all who listen. */
-import type { NetworkEvent } from '@stunmesh/core/api';
-import { openError } from './errors.js';
-import { isSystemError, type Native, type NativeSocket, type SystemError } from './native.js';
+import type { NetworkEvent, StunmeshError } from '@stunmesh/core/api';
+import { drainOverrun, int32, lostError, type NativeSocket, type SystemError } from '@stunmesh/core/capture-kit';
+import { errors } from './errors.js';
+import type { Native } from './native.js';
 import { linkState, NETLINK, parseNetlinkMessages } from './netlink-messages.js';
 import { parseRouteMessages, type RouteMessage } from './route-messages.js';
-import { int32 } from './sockaddr.js';
 
 const BUFFER_BYTES = 65_536;
 const RECEIVE_BUFFER_BYTES = 1 << 18;
 
-export interface NewsListener {
+export interface RouteListener {
   event(event: NetworkEvent): void;
   /** Nothing more will be told. */
   fault(error: SystemError): void;
 }
 
-export interface NetworkNews {
+export interface RouteMonitor {
   /** Returns how to stop; the socket is open while somebody listens. Errors: ERR_CAPTURE_OPEN. */
-  listen(listener: NewsListener): () => void;
+  listen(listener: RouteListener): () => void;
+  /** The same for a capture module's users, until disposed. Errors: ERR_CAPTURE_OPEN. */
+  watch(on: { onChange(event: NetworkEvent): void; onFault(error: StunmeshError): void }): AsyncDisposable;
 }
 
-export function createNetworkNews(native: Native): NetworkNews {
-  const listeners = new Set<NewsListener>();
+export function createRouteMonitor(native: Native): RouteMonitor {
+  const listeners = new Set<RouteListener>();
   const links = new Map<number, string>();
   const byNetlink = native.constants.AF_ROUTE === 0;
   const [parse, openSocket] = byNetlink ? [parseNetlinkMessages, openNetlink] : [parseRouteMessages, openRoute];
@@ -49,7 +51,7 @@ export function createNetworkNews(native: Native): NetworkNews {
   const onPacket = (error: SystemError | undefined, packet: Uint8Array) => {
     if (!socket) return;
     if (error?.code === 'ENOBUFS') {
-      empty(native, socket);
+      drainOverrun(native, socket);
       native.resume(socket);
       links.clear();
       for (const kind of ['link', 'address', 'route'] as const) tell({ kind });
@@ -70,16 +72,28 @@ export function createNetworkNews(native: Native): NetworkNews {
       socket = fresh;
     } catch (error) {
       if (fresh) native.close(fresh);
-      throw openError(error, 'the socket for news of the network');
+      throw errors.openError(error, 'the socket for news of the network');
     }
   };
 
+  const listen = (listener: RouteListener): (() => void) => {
+    if (!socket) open();
+    listeners.add(listener);
+    return () => {
+      if (listeners.delete(listener) && listeners.size === 0) close();
+    };
+  };
   return {
-    listen(listener) {
-      if (!socket) open();
-      listeners.add(listener);
-      return () => {
-        if (listeners.delete(listener) && listeners.size === 0) close();
+    listen,
+    watch(on) {
+      const unsubscribe = listen({
+        event: (event) => on.onChange(event),
+        fault: (error) => on.onFault(lostError('the watch over the network', error)),
+      });
+      return {
+        async [Symbol.asyncDispose]() {
+          unsubscribe();
+        },
       };
     },
   };
@@ -100,17 +114,5 @@ function openNetlink(native: Native): NativeSocket {
   } catch (error) {
     native.close(socket);
     throw error;
-  }
-}
-
-/** An overrun netlink socket drops all that comes, silently, until it has been read empty. */
-function empty(native: Native, socket: NativeSocket): void {
-  for (;;) {
-    try {
-      native.drain(socket);
-      return;
-    } catch (error) {
-      if (!isSystemError(error) || error.code !== 'ENOBUFS') return;
-    }
   }
 }

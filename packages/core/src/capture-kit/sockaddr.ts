@@ -1,14 +1,20 @@
 /** Socket addresses as C structures, those of the BSDs (a length first) and Linux's, and integers as options take them. */
 import { endianness } from 'node:os';
-import type { Endpoint, Family } from '@stunmesh/core/api';
-import { formatAddress, parseAddress } from '@stunmesh/core/net';
-import type { Native } from './native.js';
+import type { Endpoint, Family } from '../api/index.js';
+import { formatAddress, parseAddress } from '../net/index.js';
+import type { SystemCalls } from './system-calls.js';
 
-const LITTLE = endianness() === 'LE';
+/** Of this machine. */
+export const BYTE_ORDER = endianness();
+export const LITTLE = BYTE_ORDER === 'LE';
+/** The numbers of the system whose addresses they are. */
+interface Numbers {
+  readonly constants: Pick<SystemCalls['constants'], 'AF_INET' | 'AF_INET6' | 'SOCKADDR_HAS_LENGTH'>;
+}
 const BYTES: Readonly<Record<Family, number>> = { 4: 16, 6: 28 };
 
 /** A sockaddr_in or sockaddr_in6; `scope` is an interface index, for link-local addresses. Errors: RangeError for text that is no address. */
-export function encodeSockaddr({ constants: c }: Pick<Native, 'constants'>, address: string, port: number, scope = 0) {
+export function encodeSockaddr({ constants: c }: Numbers, address: string, port: number, scope = 0) {
   const bytes = parseAddress(address);
   if (!bytes) throw new RangeError(`${address} is not an IP address`);
   const family = bytes.length === 4 ? 4 : 6;
@@ -27,7 +33,7 @@ export function encodeSockaddr({ constants: c }: Pick<Native, 'constants'>, addr
 
 /** The address and port in a sockaddr_in or sockaddr_in6, with the interface index of a link-local one; undefined for other families. */
 export function decodeSockaddr(
-  { constants: c }: Pick<Native, 'constants'>,
+  { constants: c }: Numbers,
   bytes: Uint8Array,
 ): (Endpoint & { readonly scope: number }) | undefined {
   if (bytes.length < 2) return undefined;

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeSockaddr, encodeSockaddr } from '#src/sockaddr.js';
-import { FREEBSD, MACOS } from './fake-native.js';
+import { decodeSockaddr, encodeSockaddr } from '#src/capture-kit/sockaddr.js';
 
-const LINUX = { ...FREEBSD, AF_INET6: 10, AF_ROUTE: 0, SOCKADDR_HAS_LENGTH: 0 };
+const FREEBSD = { AF_INET: 2, AF_INET6: 28, SOCKADDR_HAS_LENGTH: 1 };
+const MACOS = { ...FREEBSD, AF_INET6: 30 };
+const LINUX = { ...FREEBSD, AF_INET6: 10, SOCKADDR_HAS_LENGTH: 0 };
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
 test('on the BSDs a sockaddr begins with its length and the family in a byte each', () => {

@@ -2,19 +2,21 @@
 import type { Endpoint } from '../api/index.js';
 import { portsAfter, portsOfBlock, type RandomInt, randomPorts, sourcePorts } from './port-order.js';
 import type { SearchLedger } from './search-ledger.js';
-import type { Ports, SearchPlan } from './search-plan.js';
+import type { SearchPlan } from './search-plan.js';
+import { PROBE_TO_MS, probesOf, type SearchHit, type SearchSend, Series } from './search-series.js';
 import { slotFrom } from './slots.js';
 
-const PROBE_FROM_MS = 3_000;
-const PROBE_TO_MS = 50_000;
-const PROBE_EVERY_MS = 20;
-/** The peer's clock may be 3 s ahead of ours: openers are out by then. */
-const OPEN_EVERY_MS = 10;
-const REFRESH_MS = 20_000;
-const SERIES_MS = 60_000;
-const ROUNDS = SERIES_MS / REFRESH_MS;
 /** A series that cannot begin within it leaves its slot out. */
 const LATEST_MS = 2_000;
+
+export interface SearchParts {
+  readonly ledger: SearchLedger;
+  readonly random: RandomInt;
+  /** Whether a port of ours may be used (port-order.ts). */
+  isFree(port: number): boolean;
+  /** 12 bytes: the socket's prefix, then random ones. */
+  createId(): Uint8Array;
+}
 
 /** A pair that may be searched for: unconnected, wanted by hard_nat, with a plan. */
 export interface SearchPair {
@@ -24,15 +26,6 @@ export interface SearchPair {
   readonly plan: SearchPlan;
   /** Both hosts' addresses without ports. */
   readonly addresses: string;
-}
-
-export interface SearchSend {
-  readonly pair: string;
-  readonly to: Endpoint;
-  /** Absent: WireGuard's own port. */
-  readonly sourcePort?: number;
-  /** Dies behind our own NAT (openers), or reaches the peer (probes). */
-  readonly low: boolean;
 }
 
 export interface SearchProgress {
@@ -53,33 +46,16 @@ export interface SearchStep {
   readonly wakeAt: number;
 }
 
-interface Series {
-  readonly pair: SearchPair;
-  readonly number: number;
-  readonly startAt: number;
-  readonly ports: readonly number[];
-  readonly probes: Iterator<number> | undefined;
-  readonly of: number;
-  /** Openers of the present round that are out, and when the round began. */
-  opened: number;
-  roundAt: number;
-  nextAt: number;
-  sent: number;
-}
-
 export class HardNatSearch {
-  readonly #ledger: SearchLedger;
-  readonly #random: RandomInt;
-  readonly #isFree: (port: number) => boolean;
+  readonly #parts: SearchParts;
   #pairs: readonly SearchPair[] = [];
-  #series: Series | undefined;
+  #series: { readonly pair: SearchPair; readonly run: Series } | undefined;
+  /** The one before: an answer may come when it is over. */
+  #last: Series | undefined;
   #save = false;
 
-  /** `isFree`: whether a port of ours may be used (port-order.ts). */
-  constructor(ledger: SearchLedger, random: RandomInt, isFree: (port: number) => boolean) {
-    this.#ledger = ledger;
-    this.#random = random;
-    this.#isFree = isFree;
+  constructor(parts: SearchParts) {
+    this.#parts = parts;
   }
 
   /** All pairs that may be searched for now. One that is left out is stopped at once: it is connected by anything, switched off, its
@@ -91,21 +67,30 @@ export class HardNatSearch {
     if (running && (still?.addresses !== running.addresses || still.plan.role !== running.plan.role)) this.#end();
   }
 
-  /** The running series met the peer. */
-  hit(): void {
-    if (this.#series) this.#ledger.hit(this.#series.pair.name);
+  /** A valid check of the pair's peer came on a port of ours that is not WireGuard's. */
+  onRequest(wall: number, pair: string, from: Endpoint, localPort: number): void {
+    if (this.#series?.pair.name === pair) this.#series.run.onRequest(wall, from, localPort);
+  }
+
+  /** An answer with the peer's integrity came: where it is the answer to a probe, the series is over, and the pair's count too. */
+  onAnswer(transactionId: Uint8Array, from: Endpoint): SearchHit | undefined {
+    const hit = (this.#series?.run ?? this.#last)?.onAnswer(transactionId, from);
+    if (!hit) return undefined;
+    this.#parts.ledger.hit(hit.pair);
     this.#end();
+    this.#last = undefined;
+    return hit;
   }
 
   /** How long a pair waits, milliseconds since 1970; for status. */
   pausedUntil({ name, addresses }: SearchPair): number {
-    return this.#ledger.pairFreeAt(name, addresses) * 1_000;
+    return this.#parts.ledger.pairFreeAt(name, addresses) * 1_000;
   }
 
   next(wall: number): SearchStep {
-    if (this.#series && (wall >= this.#series.startAt + SERIES_MS || wall < this.#series.startAt)) this.#end();
+    if (this.#series?.run.isOver(wall)) this.#end();
     if (!this.#series) this.#begin(wall);
-    const sends = this.#series ? this.#send(this.#series, wall) : [];
+    const sends = this.#series?.run.next(wall) ?? [];
     const save = this.#save;
     this.#save = false;
     const { running } = this;
@@ -114,19 +99,19 @@ export class HardNatSearch {
 
   get running(): SearchProgress | undefined {
     if (!this.#series) return undefined;
-    const { pair, number, sent, of, ports } = this.#series;
-    return { pair: pair.name, series: number, sent, of, sourcePorts: ports };
+    const { options, sent, of } = this.#series.run;
+    return { pair: options.pair, series: options.number, sent, of, sourcePorts: options.ports };
   }
 
   #begin(wall: number): void {
     const startOf = ({ seed, plan }: SearchPair) => slotFrom(wall - LATEST_MS, seed, plan.periodSeconds);
     const waiting = this.#pairs
       .filter((pair) => startOf(pair) <= wall && this.#isFreeAt(pair, startOf(pair)))
-      .sort((a, b) => this.#ledger.lastAt(a.name) - this.#ledger.lastAt(b.name));
+      .sort((a, b) => this.#parts.ledger.lastAt(a.name) - this.#parts.ledger.lastAt(b.name));
     for (const pair of waiting) {
       const ports = this.#portsOf(pair, wall / 1_000);
       // What older series sent runs out while this one goes on.
-      const fits = this.#ledger.hasRoom((startOf(pair) + PROBE_TO_MS) / 1_000, probesOf(pair.plan));
+      const fits = this.#parts.ledger.hasRoom((startOf(pair) + PROBE_TO_MS) / 1_000, probesOf(pair.plan));
       if (!ports || !fits) continue;
       this.#start(pair, startOf(pair), ports);
       break;
@@ -136,98 +121,55 @@ export class HardNatSearch {
   #start(pair: SearchPair, startAt: number, ports: readonly number[]): void {
     const { name, addresses, plan } = pair;
     const probes = probesOf(plan);
-    this.#ledger.begin(startAt / 1_000, name, addresses, { probes, ...(ports.length > 0 ? { ports } : {}) });
-    this.#series = {
-      pair,
-      number: this.#ledger.seriesOf(name, addresses),
+    this.#parts.ledger.begin(startAt / 1_000, name, addresses, { probes, ...(ports.length > 0 ? { ports } : {}) });
+    const run = new Series({
+      pair: name,
+      plan,
       startAt,
+      number: this.#parts.ledger.seriesOf(name, addresses),
       ports,
-      probes: plan.role === 'probe' ? this.#order(plan.ports, plan.probes) : undefined,
-      of: plan.role === 'probe' ? probes : Math.max(1, ports.length),
-      opened: 0,
-      roundAt: startAt,
-      nextAt: plan.role === 'probe' ? startAt + PROBE_FROM_MS : startAt,
-      sent: 0,
-    };
+      order: this.#order(plan),
+      allow: (wall) => this.#parts.ledger.probe(wall / 1_000),
+      createId: () => this.#parts.createId(),
+    });
+    this.#series = { pair, run };
+    this.#last = undefined;
     this.#save = true;
   }
 
   #isFreeAt({ name, addresses }: SearchPair, startAt: number): boolean {
-    const isNew = this.#ledger.lastAt(name) * 1_000 < startAt;
-    return isNew && this.#ledger.pairFreeAt(name, addresses) * 1_000 <= startAt;
+    const isNew = this.#parts.ledger.lastAt(name) * 1_000 < startAt;
+    return isNew && this.#parts.ledger.pairFreeAt(name, addresses) * 1_000 <= startAt;
   }
 
   /** None: WireGuard's own port is enough. */
   #portsOf({ name, addresses, plan }: SearchPair, now: number): readonly number[] | undefined {
     if (plan.role === 'probe' || plan.mappings === 1) return [];
-    const draw = (count: number) => sourcePorts(count, this.#random, this.#isFree);
-    return this.#ledger.portsFor(now, name, addresses, plan.mappings, draw);
+    const draw = (count: number) => sourcePorts(count, this.#parts.random, (port) => this.#parts.isFree(port));
+    return this.#parts.ledger.portsFor(now, name, addresses, plan.mappings, draw);
   }
 
-  #order(ports: Ports, probes: number): Iterator<number> {
+  #order(plan: SearchPlan): Iterator<number> {
+    const { random } = this.#parts;
+    if (plan.role !== 'probe') return [].values();
+    const { ports, probes } = plan;
     if (ports.kind === 'after') return portsAfter(ports.last, ports.delta, probes);
-    return ports.kind === 'block' ? portsOfBlock(ports.last, ports.size, this.#random) : randomPorts(this.#random);
-  }
-
-  #send(series: Series, wall: number): SearchSend[] {
-    const sends: SearchSend[] = [];
-    while (series.nextAt <= wall) {
-      const send = series.probes ? this.#probe(series, wall) : this.#open(series, wall);
-      if (send) sends.push(send);
-    }
-    return sends;
-  }
-
-  #probe(series: Series, wall: number): SearchSend | undefined {
-    const { pair, startAt, probes } = series;
-    // What was missed is not made up for: never more than 50 a second.
-    series.nextAt = Math.max(series.nextAt, wall - PROBE_EVERY_MS) + PROBE_EVERY_MS;
-    const isOver = wall > startAt + PROBE_TO_MS || series.sent >= series.of;
-    if (!isOver && !this.#ledger.probe(wall / 1_000)) return undefined;
-    const port = isOver ? undefined : probes?.next().value;
-    if (port === undefined || pair.plan.role !== 'probe') {
-      series.nextAt = Number.POSITIVE_INFINITY;
-      return undefined;
-    }
-    series.sent += 1;
-    return { pair: pair.name, to: { family: 4, address: pair.plan.address, port }, low: false };
-  }
-
-  #open(series: Series, wall: number): SearchSend | undefined {
-    const { pair, ports } = series;
-    if (pair.plan.role === 'probe') return undefined;
-    const sourcePort = ports[series.opened];
-    series.opened += 1;
-    series.sent = Math.max(series.sent, series.opened);
-    series.nextAt += pair.plan.role === 'both' ? PROBE_EVERY_MS : OPEN_EVERY_MS;
-    if (series.opened >= series.of) {
-      series.roundAt += REFRESH_MS;
-      series.opened = 0;
-      series.nextAt = series.roundAt < series.startAt + SERIES_MS ? series.roundAt : Number.POSITIVE_INFINITY;
-    }
-    const full = pair.plan.role === 'both';
-    if (full && !this.#ledger.probe(wall / 1_000)) return undefined;
-    return { pair: pair.name, to: pair.plan.target, ...(sourcePort === undefined ? {} : { sourcePort }), low: !full };
+    return ports.kind === 'block' ? portsOfBlock(ports.last, ports.size, random) : randomPorts(random);
   }
 
   #end(): void {
-    if (this.#series) this.#ledger.end();
+    if (this.#series) this.#parts.ledger.end();
+    this.#last = this.#series?.run;
     this.#series = undefined;
     this.#save = true;
   }
 
   #wakeAt(wall: number): number {
-    if (this.#series) return Math.min(this.#series.nextAt, this.#series.startAt + SERIES_MS);
+    if (this.#series) return this.#series.run.wakeAt;
     const starts = this.#pairs.map((pair) => {
-      const free = this.#ledger.pairFreeAt(pair.name, pair.addresses) * 1_000;
+      const free = this.#parts.ledger.pairFreeAt(pair.name, pair.addresses) * 1_000;
       return slotFrom(Math.max(wall + 1, free), pair.seed, pair.plan.periodSeconds);
     });
     return Math.min(...starts, Number.POSITIVE_INFINITY);
   }
-}
-
-/** Full packets of one series: openers that die behind our own NAT cost the mapping alone. */
-function probesOf(plan: SearchPlan): number {
-  if (plan.role === 'probe') return plan.probes;
-  return plan.role === 'both' ? ROUNDS * plan.mappings : 0;
 }

@@ -12,3 +12,13 @@ export function createRandom(seed: number): RandomInt {
     return Math.floor((state / 2 ** 32) * count);
   };
 }
+
+let ids = 0;
+
+/** Transaction ids that are all different. */
+export function createId(): Uint8Array {
+  const id = new Uint8Array(12);
+  ids += 1;
+  new DataView(id.buffer).setUint32(8, ids);
+  return id;
+}

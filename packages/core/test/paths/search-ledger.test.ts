@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HardNatSearch, type SearchPair } from '#src/paths/search.js';
 import { type LedgerState, SearchLedger } from '#src/paths/search-ledger.js';
-import { createRandom } from './random.js';
+import { createId, createRandom } from './random.js';
 
 const NOW = 1_796_112_000;
 const take = (ledger: SearchLedger, from: number, seconds: number) => {
@@ -87,7 +87,7 @@ test('F60 fifty hard peers in 24 hours, with restarts: never over budget, and ev
   }));
   let ledger = new SearchLedger(NOW);
   const create = () => {
-    const search = new HardNatSearch(ledger, createRandom(9), () => true);
+    const search = new HardNatSearch({ ledger, random: createRandom(9), isFree: () => true, createId });
     search.update(pairs);
     return search;
   };

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HardNatSearch, type SearchPair, type SearchSend } from '#src/paths/search.js';
+import { HardNatSearch, type SearchPair } from '#src/paths/search.js';
 import { SearchLedger } from '#src/paths/search-ledger.js';
 import type { SearchPlan } from '#src/paths/search-plan.js';
+import type { SearchSend } from '#src/paths/search-series.js';
 import { slotFrom } from '#src/paths/slots.js';
-import { createRandom } from './random.js';
+import { createId, createRandom } from './random.js';
 
 const WALL = 1_796_112_000_000;
 const E = { family: 4, address: '203.0.113.12', port: 51_820 } as const;
@@ -27,7 +28,7 @@ const probe = (
 });
 const pair = (plan: SearchPlan, name = 'p', seed = 0): SearchPair => ({ name, seed, plan, addresses: 'a b' });
 const create = (seed = 1, ledger = new SearchLedger(WALL / 1_000)) =>
-  new HardNatSearch(ledger, createRandom(seed), () => true);
+  new HardNatSearch({ ledger, random: createRandom(seed), isFree: () => true, createId });
 
 /** All that a search sends from `from` to `to`, with the times after WALL in milliseconds. */
 function sendsOf(search: HardNatSearch, from: number, to: number): (SearchSend & { at: number })[] {
@@ -144,8 +145,10 @@ test('F62 a pair that is connected, switched off or moved is stopped at once, an
   assert.deepEqual(sendsOf(moved, 10_000, 290_000), []);
   const hit = create();
   hit.update([p]);
-  sendsOf(hit, -100, 10_000);
-  hit.hit();
+  const sent = sendsOf(hit, -100, 10_000);
+  const met = sent.at(-1) ?? assert.fail('nothing was sent');
+  assert.equal(hit.onAnswer(met.transactionId, { ...met.to, port: 9 }), undefined, 'F46');
+  assert.deepEqual(hit.onAnswer(met.transactionId, met.to), { pair: 'p', endpoint: met.to });
   hit.update([]);
   assert.equal(hit.running, undefined);
   assert.deepEqual(sendsOf(hit, 10_000, 100_000), []);
@@ -163,4 +166,34 @@ test('F62 whoever comes too late for a slot, or whose clock jumps back, leaves i
   jumped.next(WALL - 90_000);
   assert.equal(jumped.running, undefined);
   assert.equal(slotFrom(WALL - 90_000, 0, 300), WALL);
+});
+
+test('F46 H asks in return from the port that was found, and its answer tells the way; other ports and strangers count for nothing', () => {
+  const search = create();
+  search.update([pair(open(4))]);
+  const openers = sendsOf(search, -100, 1_000);
+  const found = openers[2]?.sourcePort ?? assert.fail('no opener');
+  search.onRequest(WALL + 5_000, 'q', E, found);
+  search.onRequest(WALL + 5_000, 'p', E, 1);
+  assert.deepEqual(search.next(WALL + 5_000).sends, []);
+  search.onRequest(WALL + 5_000, 'p', E, found);
+  const [asked] = search.next(WALL + 5_000).sends;
+  assert.deepEqual([asked?.sourcePort, asked?.low, asked?.to], [found, false, E]);
+  assert.equal(search.next(WALL + 5_050).wakeAt, WALL + 5_100, 'again where no answer comes');
+  assert.deepEqual(search.onAnswer(asked?.transactionId ?? new Uint8Array(), E), {
+    pair: 'p',
+    endpoint: E,
+    sourcePort: found,
+  });
+  assert.equal(search.running, undefined);
+});
+
+test('an answer that comes after the end of its series still counts', () => {
+  const search = create();
+  search.update([pair(probe({ kind: 'block', last: 40_000, size: 256 }, 128))]);
+  const [first] = sendsOf(search, -100, 61_000);
+  assert.ok(first);
+  assert.equal(search.running, undefined);
+  assert.deepEqual(search.onAnswer(first.transactionId, first.to)?.endpoint, first.to);
+  assert.equal(search.onAnswer(first.transactionId, first.to), undefined, 'once');
 });

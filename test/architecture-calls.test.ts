@@ -23,3 +23,16 @@ test('one caller of capture for each device: its underlay', () => {
     'underlay/underlay.ts asks the capture',
   );
 });
+
+test('a controller is bound to its device: none takes a device as an argument', () => {
+  const controllers = core.filter(({ path }) => path.includes('/src/controllers/'));
+  none(
+    places(controllers, /(?<!readonly device): DeviceEntry\b(?!\[)/, 'bare'),
+    'device-session.ts hands each controller its device once',
+  );
+});
+
+test('one writer of the phase of a peer: peers/phase.ts', () => {
+  const others = core.filter(({ path }) => !/\/src\/peers\/phase\.ts$/.test(path));
+  none(places(others, /\.phase\s*=(?!=)/, 'bare'), 'controllers ask peers/phase.ts to set or settle it');
+});

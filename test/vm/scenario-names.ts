@@ -1,7 +1,7 @@
 /** The scenarios on kernel devices, in the order in which they run, with what each shows. */
 export const SCENARIOS = {
   byHand: 'two kernel WireGuard devices shake hands through two port-restricted NATs when told the endpoints',
-  health: 'what kernel devices show of a peer is read as life, as knocking, or as neither',
+  health: 'what kernel devices show of a peer is read as life, as an inbound initiation, or as neither',
   daemons: 'two daemons find them by themselves: file store, our own STUN server, ping through the tunnel',
   capture: 'the STUN probe leaves from the port that the kernel module holds, and its answer comes back',
   vrf: 'an echo socket bound to a WireGuard device inside a VRF sends and hears',

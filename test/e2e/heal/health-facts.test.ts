@@ -4,7 +4,7 @@ import { labTest } from '../lab/steps/lab-test.js';
 import { healthFacts } from './steps/health-facts.js';
 
 labTest(
-  'F16 what wireguard-go shows of a peer is read as life, as knocking, or as neither',
+  'F16 what wireguard-go shows of a peer is read as life, as an inbound initiation, or as neither',
   { sides: { a: {}, b: {} } },
   async (lab) => {
     const [a, b] = [lab.host('a'), lab.host('b')];

@@ -71,7 +71,6 @@ async function collect(context: CliContext, options: DoctorOptions) {
     { createLogger },
     { createSystem },
     { readSnapshot },
-    { acceptRecord },
   ] = await Promise.all([
     import('../config/index.js'),
     import('../daemon/components.js'),
@@ -79,7 +78,6 @@ async function collect(context: CliContext, options: DoctorOptions) {
     import('../telemetry/logger.js'),
     import('../doctor/system.js'),
     import('../control/client.js'),
-    import('../record/policy.js'),
   ]);
   const clock = createSystemClock();
   const logger = createLogger({ level: 'silent', format: 'console', colour: false, write: () => undefined });
@@ -107,7 +105,6 @@ async function collect(context: CliContext, options: DoctorOptions) {
       underlay: composition.underlay,
       openStore: host.openStore,
       readSnapshot,
-      acceptRecord,
       ...(options.device === undefined ? {} : { device: options.device }),
       storeWrite: options.storeWrite,
       signal: stop.signal,

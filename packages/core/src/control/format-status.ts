@@ -1,5 +1,5 @@
 /** A snapshot as a table for people, 80 columns where addresses allow. */
-import { wrap } from '../runtime/terminal-text.js';
+import { formatAge, wrap } from '../runtime/terminal-text.js';
 import type { DeviceSnapshot, PeerSnapshot, Snapshot, StoreSnapshot } from './snapshot.js';
 
 const HEADINGS = ['PEER', 'PHASE', 'ENDPOINT', 'HANDSHAKE', 'RTT', 'RECORD'];
@@ -94,12 +94,4 @@ function remarks(peer: PeerSnapshot): readonly string[] {
   else if (peer.present && (peer.phase !== 'connecting' || peer.phaseForMs >= ADVISE_AFTER_MS) && ADVICE[peer.phase])
     lines.push(`! ${ADVICE[peer.phase]}`);
   return lines;
-}
-
-/** "12 s", "5 min", "3 h", "4 d": one unit is enough for a look. */
-function formatAge(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`;
-  return seconds < 172_800 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
 }

@@ -2,7 +2,9 @@
 
 import type { NatSummary } from '../nat/behaviour-types.js';
 import { formatEndpoint } from '../net/index.js';
-import type { DeviceEntry, Fault, PeerEntry } from '../peers/peer-table.js';
+import { localCandidate } from '../paths/candidate.js';
+import { type Fault, peerFault, readFault, writeFault } from '../peers/faults.js';
+import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
 import { saneClock } from '../record/freshness.js';
 import type { GuardedStore } from '../store/guarded-store.js';
 
@@ -46,6 +48,9 @@ export interface PeerSnapshot {
   readonly renewals: number;
   readonly reads: number;
   readonly lastError?: Fault;
+  /** Why its record could not be read or used last, and ours not be written (F73). */
+  readonly readFault?: Fault;
+  readonly writeFault?: Fault;
 }
 
 export interface DeviceSnapshot {
@@ -125,8 +130,8 @@ export function createSnapshot(input: SnapshotInput): Snapshot {
 
 function deviceSnapshot(device: DeviceEntry, now: number): DeviceSnapshot {
   const { facts } = device;
-  const four = device.mappings.get(4)?.endpoint;
-  const six = device.mappings.get(6)?.endpoint;
+  const four = localCandidate(device.candidates, 'reflexive', 4)?.endpoint;
+  const six = localCandidate(device.candidates, 'reflexive', 6)?.endpoint;
   return {
     name: device.name,
     state: facts ? 'up' : 'missing',
@@ -145,21 +150,22 @@ function deviceSnapshot(device: DeviceEntry, now: number): DeviceSnapshot {
 }
 
 function peerSnapshot(peer: PeerEntry, now: number): PeerSnapshot {
-  const { wg } = peer;
+  const { observed } = peer;
   const remote = [...peer.remote.values()].sort((a, b) => (b.record.t ?? 0) - (a.record.t ?? 0))[0];
-  const lastError = peer.fault ?? peer.pingFault;
+  const lastError = peerFault(peer) ?? peer.pingFault;
+  const [reading, writing] = [readFault(peer), writeFault(peer)];
   const [published] = [...peer.published].sort(([, a], [, b]) => b.wallAt - a.wallAt);
   return {
     name: peer.name,
     publicKey: peer.publicKey,
     phase: peer.phase,
     phaseForMs: Math.round(now - peer.phaseSince),
-    present: wg !== undefined,
-    ...(wg?.endpoint ? { endpoint: formatEndpoint(wg.endpoint) } : {}),
-    ...(wg?.latestHandshakeAt === undefined ? {} : { latestHandshakeAt: wg.latestHandshakeAt }),
-    rxBytes: wg?.rxBytes ?? 0,
-    txBytes: wg?.txBytes ?? 0,
-    keepaliveSeconds: wg?.keepaliveSeconds ?? 0,
+    present: observed !== undefined,
+    ...(observed?.endpoint ? { endpoint: formatEndpoint(observed.endpoint) } : {}),
+    ...(observed?.latestHandshakeAt === undefined ? {} : { latestHandshakeAt: observed.latestHandshakeAt }),
+    rxBytes: observed?.rxBytes ?? 0,
+    txBytes: observed?.txBytes ?? 0,
+    keepaliveSeconds: observed?.keepaliveSeconds ?? 0,
     ...(peer.rttMs === undefined ? {} : { rttMs: peer.rttMs }),
     probes: peer.probes,
     ...(remote
@@ -188,6 +194,8 @@ function peerSnapshot(peer: PeerEntry, now: number): PeerSnapshot {
     renewals: peer.renewals,
     reads: peer.reads,
     ...(lastError ? { lastError } : {}),
+    ...(reading ? { readFault: reading } : {}),
+    ...(writing ? { writeFault: writing } : {}),
   };
 }
 

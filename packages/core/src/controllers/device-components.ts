@@ -1,47 +1,20 @@
-/** What controllers are handed: interfaces only, so that every one runs against doubles under a fake clock. */
-import type { Clock, Endpoint, Family, Logger, PublicKey, Store, StoreTraits, WireGuardControl } from '../api/index.js';
+/** What the controllers of one device are made of: interfaces only, so that every one runs against doubles under a fake clock. Each
+ * controller names what it uses of it. */
+import type { Clock, Family, Logger, WireGuardControl } from '../api/index.js';
 import type { NatBehaviour } from '../nat/behaviour-types.js';
-import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
+import type { Faults } from '../peers/faults.js';
+import type { DeviceEntry, EventSink } from '../peers/peer-table.js';
+import type { Phases } from '../peers/phase.js';
+import type { GuardedStore } from '../store/guarded-store.js';
 import type { Agent } from '../stun/agent.js';
+import type { Discovery } from '../stun/discover.js';
 import type { WitnessVerdict } from '../stun/witnesses.js';
 import type { Underlay } from '../underlay/underlay.js';
+import type { EndpointWriter } from '../wireguard/writes.js';
 
-/** A store instance as the host opened it. */
-export interface NamedStore extends Store {
-  readonly name: string;
-  readonly traits: StoreTraits;
-  /** down: it is asked once in a while only; `retryAt` in milliseconds since 1970. */
-  readonly health?: { readonly state: 'up' | 'down'; readonly retryAt?: number };
-  /** The network changed: a store that is down is asked at the next call. */
-  wake?(): void;
-}
-
-export interface EndpointWriter {
-  /** Resolves once WireGuard was written to; writes that come close together share one call (F24). */
-  set(device: string, peer: PublicKey, endpoint: Endpoint, signal: AbortSignal): Promise<void>;
-}
-
-/** One reflexive address. */
-export interface Reflexive {
-  readonly endpoint: Endpoint;
-  readonly mapped: Endpoint;
-  readonly server: string;
-  readonly rttMs: number;
-  readonly natted: boolean;
-  /** What other servers say, some seconds later; absent or undefined: nobody else is heard. Never rejects. */
-  readonly witnesses?: Promise<WitnessVerdict | undefined>;
-}
-
-/** Asks the STUN servers from the device's port. Errors: ERR_STUN_*, ERR_CAPTURE_*. */
-export type Discover = (device: DeviceEntry, family: Family, signal: AbortSignal) => Promise<Reflexive>;
-
-/** News for `status` and the log; `data` holds plain JSON without secrets. */
-export type EventSink = (
-  event: string,
-  device: DeviceEntry,
-  peer: PeerEntry | undefined,
-  data: Readonly<Record<string, unknown>>,
-) => void;
+/** A store instance as controllers use it. */
+export type NamedStore = Pick<GuardedStore, 'name' | 'traits' | 'get' | 'set'> &
+  Partial<Pick<GuardedStore, 'watch' | 'health' | 'wake'>>;
 
 export interface Settings {
   readonly refreshIntervalMs: number;
@@ -57,26 +30,43 @@ export interface Settings {
   readonly renew: boolean;
 }
 
-export interface Controllers {
+/** One reflexive address. */
+export interface DiscoveredAddress extends Pick<Discovery, 'endpoint' | 'mapped' | 'server' | 'rttMs' | 'natted'> {
+  /** What other servers say, some seconds later; absent or undefined: nobody else is heard. Never rejects. */
+  readonly witnesses?: Promise<WitnessVerdict | undefined>;
+}
+
+/** Handed in from outside. */
+export interface DeviceSurroundings {
+  readonly device: DeviceEntry;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly control: WireGuardControl;
-  readonly writer: EndpointWriter;
+  readonly writer: Pick<EndpointWriter, 'set'>;
   /** The device's way out, the only one to the network. */
   readonly underlay: Underlay;
   /** STUN from WireGuard's port, by the underlay. */
   readonly agent: Agent;
   readonly stores: ReadonlyMap<string, NamedStore>;
-  readonly discover: Discover;
+  /** Asks the STUN servers from the device's port. Errors: ERR_STUN_*, ERR_CAPTURE_*. */
+  discover(family: Family, signal: AbortSignal): Promise<DiscoveredAddress>;
+  /** The address of the STUN server that answered last, for looking at the way there. */
+  serverAddress(family: Family): string | undefined;
   /** How the NATs before the device behave; absent: it is never found out. Errors: as discover. */
-  examineNat?(device: DeviceEntry, family: Family, signal: AbortSignal): Promise<NatBehaviour>;
+  examineNat?(family: Family, signal: AbortSignal): Promise<NatBehaviour>;
   readonly emit: EventSink;
   /** Aborts when the daemon stops. */
   readonly signal: AbortSignal;
   /** Addresses of a name. Errors: ERR_RESOLVE. */
   resolve(host: string, family: Family, signal: AbortSignal): Promise<readonly string[]>;
-  /** The address of the STUN server that answered last, for looking at the way there. */
-  serverAddress(device: DeviceEntry, family: Family): string | undefined;
   /** As configured now; a reload replaces them. */
   settings(): Settings;
+  /** State that outlives the process changed. */
+  stateChanged(): void;
+}
+
+/** And what is built once for the device. */
+export interface DeviceComponents extends DeviceSurroundings {
+  readonly phases: Phases;
+  readonly faults: Faults;
 }

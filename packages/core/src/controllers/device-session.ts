@@ -1,21 +1,33 @@
 /** Wires the controllers of one device together: what each finds out sets the others in motion. */
 
-import { type DeviceEntry, isUnsettled, type PeerEntry } from '../peers/peer-table.js';
-import { createBootstrap, setPhase } from './bootstrap/device-observer.js';
-import type { Controllers } from './device-components.js';
-import { createConnector } from './establish/attempt.js';
+import { MOST_RENEWALS } from '../peers/attempt-series.js';
+import { createFaults } from '../peers/faults.js';
+import { isUnsettled, type PeerEntry } from '../peers/peer-table.js';
+import { createPhases } from '../peers/phase.js';
+import { createDeviceObserver, type DeviceChange } from './bootstrap/device-observer.js';
+import { createPeerObserver } from './bootstrap/peer-observer.js';
+import type { DeviceComponents, DeviceSurroundings } from './device-components.js';
+import { createAttempts } from './establish/attempt.js';
+import { createChoosing } from './establish/choosing.js';
 import { createEstablish } from './establish/establish.js';
+import { createHandshakeTrigger } from './establish/handshake-trigger.js';
+import { createPunch } from './establish/punch.js';
+import { createReading } from './establish/reading.js';
 import { watchRecords } from './establish/record-watch.js';
 import { createEchoes } from './ping-monitor/echoes.js';
 import { createPingMonitors } from './ping-monitor/monitors.js';
 import { createProbe } from './ping-monitor/probe.js';
-import { createPublish, wakeStores } from './publish/publish.js';
-import { createNatWatch } from './refresh/nat-schedule.js';
+import { createDiscoverySchedule } from './publish/discovery-schedule.js';
+import { createGather } from './publish/gather.js';
+import { createOwnRecord } from './publish/own-record.js';
+import { createPublish } from './publish/publish.js';
+import { createWriting } from './publish/writing.js';
+import { createNatSchedule } from './refresh/nat-schedule.js';
 import { openNetworkMonitor } from './refresh/network-monitor.js';
 import { createRefresh } from './refresh/refresh.js';
 
-export interface Engine {
-  /** Runs until the signal in `c` aborts and all work has ended. Never rejects. */
+export interface DeviceSession {
+  /** Runs until the signal aborts and all work has ended. Never rejects. */
   run(): Promise<void>;
   /** Publishes and reads everyone. */
   refresh(): Promise<void>;
@@ -25,128 +37,163 @@ export interface Engine {
   retimed(): void;
 }
 
-export function createEngine(c: Controllers, device: DeviceEntry, stateChanged: () => void): Engine {
-  const echoes = createEchoes(c.underlay, c.clock);
-  let watching: Promise<AsyncDisposable> | undefined;
+export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSession {
+  const { device, clock, logger, emit, stateChanged } = surroundings;
+  const phases = createPhases(surroundings);
+  const components: DeviceComponents = { ...surroundings, phases, faults: createFaults(surroundings) };
+  const echoes = createEchoes(surroundings.underlay, clock);
 
-  const rewatch = (): void => {
-    const before = watching;
-    watching = (async () => {
-      await (await before)?.[Symbol.asyncDispose]();
-      return watchRecords(c, device, (peer) => {
-        // What is more than that the next look finds (F77).
-        if (peer.budget.take('read', c.clock.now()) > 0) void establish.read(device, peer);
-      });
-    })();
+  /** All that follows from a reading of the device, or from an answered echo, follows here. */
+  const react = (change: DeviceChange): void => {
+    if (change.kind === 'device') {
+      device.generation += 1;
+      rewatch();
+      void rhythm.refresh();
+      return;
+    }
+    const { peer } = change;
+    if (change.kind === 'inbound') {
+      // It begins a handshake every five seconds, also where a store allows no reading so often (F23).
+      if (clock.now() >= peer.nextReadAt) void reading.read(peer, 'due');
+      if (isUnsettled(peer)) void choosing.connect(peer);
+      else void probe.probe(peer);
+      return;
+    }
+    if (peer.phase === 'connected') stateChanged();
+    if (!isUnsettled(peer) || peer.phase === 'suspect') return;
+    void reading.read(peer);
+    choosing.restartAttempts(peer);
+  };
+  const onChanges = (changes: readonly DeviceChange[]): void => {
+    for (const change of changes) react(change);
   };
 
-  /** Discovery at once (a store is called only where it finds a change), one read, and a new series of attempts. */
-  const failed = (_: DeviceEntry, peer: PeerEntry): void => {
-    device.retryStep = 0;
-    peer.renewalsLeft = 3;
-    setPhase(c, device, peer, 'suspect');
-    void publish.look(device);
-    void establish.read(device, peer);
-    establish.hurry(device, peer);
-    rhythm.wake();
-  };
-
-  const heard = (_: DeviceEntry, peer: PeerEntry): void => {
+  const onEchoReply = (peer: PeerEntry): void => {
     const first = !peer.answersEcho;
     peer.answersEcho = true;
-    bootstrap.heard(device, peer);
+    onChanges(peers.onEchoReply(peer));
     if (first) stateChanged();
   };
 
-  const bootstrap = createBootstrap(c, {
-    deviceChanged() {
-      device.n += 1;
-      rewatch();
-      void rhythm.refresh();
-    },
-    peerChanged(_, peer) {
-      if (peer.phase === 'connected') stateChanged();
-      if (!isUnsettled(peer) || peer.phase === 'suspect') return;
-      void establish.read(device, peer);
-      establish.hurry(device, peer);
-    },
-    knocked(_, peer) {
-      // It knocks every five seconds, also where a store bears no reading so often (F23).
-      if (c.clock.now() >= peer.nextReadAt) void establish.read(device, peer, 'due');
-      if (isUnsettled(peer)) void establish.connect(device, peer);
-      else void probe.probe(device, peer);
+  /** Discovery at once (a store is called only where it finds a change), one read, and a new series of attempts. */
+  const failed = (peer: PeerEntry): void => {
+    schedule.restart();
+    phases.set(peer, 'suspect');
+    void publish.look();
+    void reading.read(peer);
+    choosing.restartAttempts(peer, MOST_RENEWALS);
+    rhythm.wake();
+  };
+
+  const networkChanged = (why: string): void => {
+    if (!device.facts) return;
+    logger.info({ device: device.name }, `${why}: looking at our address and all peers again`);
+    emit('network', undefined, { why });
+    device.generation += 1;
+    schedule.restart();
+    publish.wakeStores();
+    nat.changed();
+    void publish.refresh();
+    for (const peer of device.peers) {
+      if (isUnsettled(peer)) choosing.restartAttempts(peer);
+      else if (peer.phase === 'connected') void probe.probe(peer);
+    }
+  };
+
+  const peers = createPeerObserver(components);
+  const observer = createDeviceObserver({ ...components, peers, onChanges });
+  const { read } = observer;
+  const punch = createPunch(components);
+  const handshake = createHandshakeTrigger({ ...components, echoes, onEchoReply });
+  const attempts = createAttempts({ ...components, read, punch, handshake });
+  const probe = createProbe({ ...components, read, handshake, failed });
+  const reading = createReading({ ...components, onRecord: (peer, record) => establish.onRecord(peer, record) });
+  const choosing = createChoosing({ ...components, attempts, reading });
+  const establish = createEstablish({
+    ...components,
+    choosing,
+    punch,
+    handshake,
+    probe: (peer) => void probe.probe(peer),
+  });
+  const monitors = createPingMonitors({
+    ...components,
+    echoes,
+    on: {
+      answered(peer, rttMs) {
+        peer.rttMs = rttMs;
+        onEchoReply(peer);
+      },
+      overdue: (peer) => void probe.probe(peer, true),
     },
   });
-  const connector = createConnector(c, { read: bootstrap.read, echoes, heard });
-  const probe = createProbe(c, { read: bootstrap.read, kick: connector.kick, failed });
-  const establish = createEstablish(c, { connector, probe: (_, peer) => void probe.probe(device, peer) });
-  const monitors = createPingMonitors(c, echoes, {
-    answered(_, peer, rttMs) {
-      peer.rttMs = rttMs;
-      heard(device, peer);
-    },
-    overdue: (_, peer) => void probe.probe(device, peer, true),
+  const network = openNetworkMonitor({
+    ...components,
+    on: { link: () => rhythm.wake(), moved: attempts.refreshSource, changed: networkChanged },
   });
-  const network = openNetworkMonitor(c, device, {
-    link: () => rhythm.wake(),
-    moved: () => connector.forgetSource(device),
-    changed(why) {
-      if (!device.facts) return;
-      c.logger.info({ device: device.name }, `${why}: looking at our address and all peers again`);
-      c.emit('network', device, undefined, { why });
-      device.n += 1;
-      device.retryStep = 0;
-      wakeStores(c, device);
-      nat.changed();
-      void publish.refresh(device);
-      for (const peer of device.peers) {
-        if (isUnsettled(peer)) establish.hurry(device, peer);
-        else if (peer.phase === 'connected') void probe.probe(device, peer);
-      }
-    },
-  });
-  const publish = createPublish(c, {
-    mappingChanged: establish.openTowardsAll,
+  const schedule = createDiscoverySchedule(components);
+  const ownRecord = createOwnRecord(components);
+  const publish = createPublish({
+    ...components,
+    gather: createGather({ ...components, outvoted: () => void publish.refresh() }),
+    schedule,
+    writing: createWriting({ ...components, ownRecord }),
+    mappingChanged: establish.punchAll,
     discovered: async () => (await network).settled(),
-    stateChanged,
   });
-  const nat = createNatWatch(c, device, () => {
-    stateChanged();
-    void publish.flush(device);
+  const nat = createNatSchedule({
+    ...components,
+    onNews() {
+      stateChanged();
+      void publish.flush();
+    },
   });
-  const rhythm = createRefresh(c, device, {
-    bootstrap,
+  const rhythm = createRefresh({
+    ...components,
+    observer,
     publish,
-    establish,
-    silent: (_, peer) => void probe.probe(device, peer),
-    beat() {
+    schedule,
+    reading,
+    choosing,
+    silent: (peer) => void probe.probe(peer),
+    tick() {
       void network.then((monitor) => monitor.checkClock());
       void echoes.tidy();
       nat.look();
     },
   });
 
+  let watching: Promise<AsyncDisposable> | undefined;
+  const rewatch = (): void => {
+    const before = watching;
+    watching = (async () => {
+      await (await before)?.[Symbol.asyncDispose]();
+      return watchRecords(components, (peer) => {
+        // What is more than that the next look finds (F77).
+        if (peer.budget.take('read', clock.now()) > 0) void reading.read(peer);
+      });
+    })();
+  };
+
   return {
     async run() {
-      monitors.follow(device);
+      monitors.follow();
       await rhythm.run();
-      await Promise.all([monitors.stop(), establish.stop(), publish.stop(), probe.stop(), nat.stop()]);
+      await Promise.all([monitors, reading, choosing, publish, probe, nat].map((one) => one.stop()));
       await echoes[Symbol.asyncDispose]();
       await (await network)[Symbol.asyncDispose]();
       await (await watching)?.[Symbol.asyncDispose]();
     },
     refresh: () => rhythm.refresh(),
     reconfigured() {
-      monitors.follow(device);
-      bootstrap.reopen(device);
+      monitors.follow();
+      observer.reopen();
       rewatch();
       void rhythm.refresh();
       rhythm.wake();
     },
     retimed() {
-      // Where a peer is unsettled the next discovery is near, and finds the new interval.
-      if (!device.peers.some(isUnsettled))
-        device.nextDiscoveryAt = c.clock.now() + (c.settings().mappingCheckMs || Number.POSITIVE_INFINITY);
+      schedule.retimed();
       rhythm.wake();
     },
   };

@@ -3,7 +3,6 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Logger } from '../api/index.js';
 import type { InterfaceConfig, LoadedConfig } from '../config/index.js';
 import { type ControlEvent, createSnapshot, type Snapshot, storeSnapshot } from '../control/snapshot.js';
-import type { EventSink } from '../controllers/device-components.js';
 import type { PreloadedModules } from '../host/module-shape.js';
 import { createDeviceEntry, type DeviceEntry, forgetStore, reconfigureDevice } from '../peers/peer-table.js';
 import { createStateKeeper } from '../peers/saved-state.js';
@@ -72,7 +71,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       device,
       stores: storeCounters(),
     });
-  const emit: EventSink = (event, device, peer, data) => {
+  const emit: DeviceParts['emit'] = (device, event, peer, data) => {
     const message: ControlEvent = {
       type: 'event',
       event,
@@ -190,13 +189,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
 /** What changed of a device is taken up; `renewed`: stores that were opened anew. */
 function reconfigure(
-  { entry, engine }: ServedDevice,
+  { entry, session }: ServedDevice,
   config: InterfaceConfig,
   renewed: ReadonlySet<string>,
   now: number,
 ): void {
   const affected = entry.peers.filter((peer) => peer.config.plugins.some((plugin) => renewed.has(plugin)));
   for (const peer of affected) for (const plugin of renewed) forgetStore(peer, plugin);
-  if (reconfigureDevice(entry, config, now) || affected.length > 0) engine.reconfigured();
-  else engine.retimed();
+  if (reconfigureDevice(entry, config, now) || affected.length > 0) session.reconfigured();
+  else session.retimed();
 }

@@ -6,10 +6,11 @@ import { StunmeshError } from '../api/index.js';
 import type { Config } from '../config/index.js';
 import { type ControlServer, openControlServer } from '../control/server.js';
 import type { Snapshot } from '../control/snapshot.js';
-import type { Controllers } from '../controllers/device-components.js';
-import { createEngine, type Engine } from '../controllers/device-session.js';
+import type { DeviceSurroundings } from '../controllers/device-components.js';
+import { createDeviceSession, type DeviceSession } from '../controllers/device-session.js';
 import { createDiscovery } from '../controllers/publish/gather.js';
-import type { DeviceEntry } from '../peers/peer-table.js';
+import { createExamination } from '../controllers/refresh/nat-schedule.js';
+import type { DeviceEntry, EventSink } from '../peers/peer-table.js';
 import type { createStateKeeper } from '../peers/saved-state.js';
 import { takeLock } from '../runtime/lock.js';
 import { createRollback } from '../runtime/rollback.js';
@@ -18,7 +19,8 @@ import type { MetricsHub } from '../telemetry/metrics-hub.js';
 import type { Underlay } from '../underlay/underlay.js';
 
 export interface DeviceParts
-  extends Pick<Controllers, 'clock' | 'logger' | 'control' | 'writer' | 'emit' | 'stores' | 'resolve'> {
+  extends Pick<DeviceSurroundings, 'clock' | 'logger' | 'control' | 'writer' | 'stores' | 'resolve'> {
+  emit(device: DeviceEntry, ...news: Parameters<EventSink>): void;
   readonly metrics: MetricsHub;
   readonly state: ReturnType<typeof createStateKeeper>;
   underlay(device: DeviceEntry): Promise<Underlay>;
@@ -30,7 +32,7 @@ export interface DeviceParts
 
 export interface ServedDevice extends AsyncDisposable {
   readonly entry: DeviceEntry;
-  readonly engine: Engine;
+  readonly session: DeviceSession;
   readonly server: ControlServer;
 }
 
@@ -49,40 +51,41 @@ export async function serveDevice(
   const stopping = new AbortController();
   // Every call under way for some peer listens; Node would warn of a leak at the eleventh.
   setMaxListeners(0, stopping.signal);
-  const controllers = { ...(await controllersOf(parts, entry)), signal: stopping.signal };
-  closing.use(controllers.agent);
-  const engine = createEngine(controllers, entry, () => parts.state.save(entry));
+  const surroundings = { ...(await surroundingsOf(parts, entry)), signal: stopping.signal };
+  closing.use(surroundings.agent);
+  const session = createDeviceSession(surroundings);
   closing.defer(() => parts.state.flush(entry));
-  const ended = engine.run();
+  const ended = session.run();
   closing.defer(async () => {
     stopping.abort(new StunmeshError('ERR_CLOSED', 'stunmesh is stopping'));
     await ended;
   });
-  return { entry, engine, server, ...closing.keep() };
+  return { entry, session, server, ...closing.keep() };
 }
 
-async function controllersOf(parts: DeviceParts, entry: DeviceEntry): Promise<Omit<Controllers, 'signal'>> {
-  const { metrics, clock, logger, control, writer, emit, stores, resolve, config } = parts;
-  const underlay = await parts.underlay(entry);
+async function surroundingsOf(parts: DeviceParts, device: DeviceEntry): Promise<Omit<DeviceSurroundings, 'signal'>> {
+  const { metrics, clock, logger, control, writer, stores, resolve, config } = parts;
+  const underlay = await parts.underlay(device);
   const agent = createAgent({
     clock,
     random: (bytes) => Uint8Array.from(randomBytes(bytes)),
     openSocket: underlay.openStunSocket,
     binding: underlay.binding,
   });
-  const discovery = createDiscovery({ underlay, agent, clock, resolve, servers: () => config().stun.addresses });
+  const asking = { device, underlay, agent, clock, resolve };
+  const servers = () => config().stun.addresses;
+  const discovery = createDiscovery({ ...asking, servers });
   return {
-    clock,
+    ...asking,
     logger,
     control,
     writer,
-    emit,
     stores,
-    resolve,
-    underlay,
-    agent,
-    ...discovery,
-    discover: (_, family, signal) => metrics.discovery(entry.name, family, discovery.discover(entry, family, signal)),
+    emit: (...news) => parts.emit(device, ...news),
+    ...createExamination({ ...asking, servers }),
+    serverAddress: discovery.serverAddress,
+    discover: (family, signal) => metrics.discovery(device.name, family, discovery.discover(family, signal)),
     settings: config,
+    stateChanged: () => parts.state.save(device),
   };
 }

@@ -1,6 +1,7 @@
-/** The same engine with an end: done once every peer is connected, or when the time is up. */
+/** The same daemon with an end: done once every peer is connected, or when the time is up. */
 import type { Clock } from '../api/index.js';
 import { formatEndpoint } from '../net/index.js';
+import { peerFault } from '../peers/faults.js';
 import type { Daemon } from './daemon.js';
 
 export interface OneshotResult {
@@ -30,8 +31,8 @@ export async function waitUntilConnected(
   });
   const lines = daemon.devices.flatMap((device) =>
     device.peers.map((peer) => {
-      const endpoint = peer.wg?.endpoint ? ` at ${formatEndpoint(peer.wg.endpoint)}` : '';
-      const fault = peer.fault ?? [...device.faults.values()][0];
+      const endpoint = peer.observed?.endpoint ? ` at ${formatEndpoint(peer.observed.endpoint)}` : '';
+      const fault = peerFault(peer) ?? [...device.faults.values()][0];
       const why = peer.phase === 'connected' || !fault ? '' : `: ${fault.message} [${fault.code}]`;
       const published = peer.published.size > 0 ? '' : ', our record not published';
       const doing = {

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Config, LoadedConfig } from '../config/index.js';
 import type { PluginHost } from '../host/plugin-host.js';
 import { type DeviceEntry, isUnsettled } from '../peers/peer-table.js';
-import { patience } from '../runtime/backoff.js';
+import { backoff } from '../runtime/backoff.js';
 import { createRollback } from '../runtime/rollback.js';
 import type { GuardedStore } from '../store/guarded-store.js';
 
@@ -89,7 +89,7 @@ export function storePauseMs(o: StorePauseOptions): number {
   const lacking = peers.filter((peer) => peer.config.plugins.includes(o.store) && isUnsettled(peer));
   if (lacking.length === 0) return Math.min(SETTLED_MS, o.refreshIntervalMs);
   const youngest = Math.max(...lacking.map((peer) => peer.unconnectedSince));
-  return patience(o.now - youngest, UNSETTLED_MS, MOST_UNSETTLED_MS);
+  return backoff(o.now - youngest, UNSETTLED_MS, MOST_UNSETTLED_MS);
 }
 
 /** The same, asked at each call that is refused and computed once a second. */

@@ -11,7 +11,6 @@ import {
 import type { Config, InterfaceConfig, LoadedConfig, PluginConfig } from '../config/index.js';
 import type { Snapshot } from '../control/snapshot.js';
 import type { NatBehaviour } from '../nat/behaviour-types.js';
-import type { acceptRecord } from '../record/policy.js';
 import type { GuardedStore } from '../store/guarded-store.js';
 import type { Resolver } from '../underlay/resolver.js';
 import type { Underlay, UnderlayDevice } from '../underlay/underlay.js';
@@ -38,7 +37,6 @@ export interface DoctorParts {
   underlay(device: UnderlayDevice): Promise<Underlay>;
   openStore(plugin: PluginConfig): Promise<GuardedStore>;
   readSnapshot(path: string, signal: AbortSignal): Promise<Snapshot>;
-  readonly acceptRecord: typeof acceptRecord;
   /** Only this device. */
   readonly device?: string;
   /** false: no store is written to. */

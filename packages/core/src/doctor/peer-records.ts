@@ -1,7 +1,9 @@
 /** Reads what the stores hold of a peer, and of us for it, as the daemon would read it. */
 import { isStunmeshError, StunmeshError } from '../api/index.js';
 import type { InterfaceConfig } from '../config/index.js';
-import { type ParsedRecord, parseRecord } from '../record/endpoint-record.js';
+import type { ParsedRecord } from '../record/endpoint-record.js';
+import { acceptRecord } from '../record/policy.js';
+import { openRecord, ownPlace } from '../record/reader.js';
 import { type Channel, createChannel } from '../record/seal.js';
 import { isWeakKey } from '../record/shared-secret.js';
 import { storeKey } from '../record/store-key.js';
@@ -37,7 +39,7 @@ export async function readPeerRecords(scene: Scene, entry: InterfaceConfig, peer
       // A weak key is refused whatever the store holds (F22): this throws.
       if (isWeakKey(peer.publicKey)) openChannel();
       const value = await (await scene.store(store)).get(key, { signal: scene.parts.signal });
-      return value === undefined ? { store } : { store, record: parseRecord(openChannel().open(value)) };
+      return value === undefined ? { store } : { store, record: openRecord(value, openChannel()) };
     } catch (error) {
       return { store, error: asStunmeshError(error) };
     }
@@ -54,13 +56,11 @@ export async function readPeerRecords(scene: Scene, entry: InterfaceConfig, peer
     if (!seen.record || !peer) return seen;
     try {
       const underlay = await scene.underlay(entry).catch(() => undefined);
-      const record = await scene.parts.acceptRecord({
+      const record = await acceptRecord({
+        ...(await ownPlace(device, underlay)),
         record: seen.record,
         peer: peer.publicKey,
-        own: device,
         published: ours.flatMap(({ record: own }) => [own?.ipv4, own?.ipv6]).filter((e) => e !== undefined),
-        ownAddresses: (await underlay?.ownAddresses()) ?? [],
-        routeOf: async (to) => (await underlay?.routeTo(to))?.interface,
       });
       return { store: seen.store, record };
     } catch (error) {

@@ -40,8 +40,8 @@ export interface Observation {
   readonly life: Life;
   /** A sign of life in this reading. */
   readonly alive: boolean;
-  /** The peer's initiations reach us and our answers do not reach it. */
-  readonly knocking: boolean;
+  /** Inbound initiations: the peer's handshakes reach us and our answers do not reach it. */
+  readonly inbound: boolean;
 }
 
 export function createLife(): Life {
@@ -65,12 +65,12 @@ export function observe(before: Life, peer: Peer, now: number, wallNow: number):
   // Any other stamp is a new handshake: the wall clock may have been set back in between.
   const advanced = handshakeAt !== undefined && handshakeAt !== before.handshakeAt;
   const received = fresh ? (before.seen ? rx : 0) : rx - before.rx;
-  const knocking = !advanced && received > 0 && received % INITIATION_BYTES === 0;
+  const inbound = !advanced && received > 0 && received % INITIATION_BYTES === 0;
 
   let handshakeMono = handshakeAt === undefined ? undefined : before.handshakeMono;
   if (advanced) handshakeMono = now - (before.seen ? 0 : Math.max(0, wallNow - handshakeAt));
   const youngSession = handshakeMono !== undefined && now - handshakeMono < SESSION_MS;
-  const alive = before.seen ? advanced || (received > 0 && !knocking) : advanced && youngSession;
+  const alive = before.seen ? advanced || (received > 0 && !inbound) : advanced && youngSession;
   const lastLifeAt = alive ? now : before.lastLifeAt;
   const txAtLife = alive || fresh ? tx : before.txAtLife;
   const sent = tx - txAtLife > quietBytes(peer.keepaliveSeconds, now - (lastLifeAt ?? now));
@@ -87,7 +87,7 @@ export function observe(before: Life, peer: Peer, now: number, wallNow: number):
       sentAt: sent ? (alive || fresh ? now : (before.sentAt ?? now)) : undefined,
     },
     alive,
-    knocking,
+    inbound,
   };
 }
 

@@ -1,24 +1,17 @@
 /** The one mutable state about devices and peers: written by controllers, read by `status`. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Device, Endpoint, Family, Peer, PublicKey, StunmeshError } from '../api/index.js';
+import type { Device, Endpoint, Family, Peer, PublicKey } from '../api/index.js';
 import type { InterfaceConfig, PeerConfig } from '../config/index.js';
 import type { NatSummary } from '../nat/behaviour-types.js';
-import { DWELL_MS } from '../paths/check-list.js';
+import type { LocalCandidate } from '../paths/candidate.js';
+import type { Path } from '../paths/path.js';
 import type { ParsedRecord } from '../record/endpoint-record.js';
 import type { Channel } from '../record/seal.js';
+import { type AttemptSeries, MOST_RENEWALS, startSeries } from './attempt-series.js';
+import type { Fault } from './faults.js';
 import { createLife, type Life, type Phase } from './health.js';
 import { createReactionBudget, type ReactionBudget } from './reaction-budget.js';
 import { createSeenRecords, type SeenRecords } from './seen-records.js';
-
-/** What a discovery found for one family. */
-export interface Mapping {
-  readonly endpoint: Endpoint;
-  readonly server: string;
-  readonly rttMs: number;
-  readonly natted: boolean;
-  /** Monotonic milliseconds. */
-  readonly at: number;
-}
 
 /** A record of a peer, as one store holds it. */
 export interface RemoteRecord {
@@ -41,15 +34,8 @@ export interface Published {
   readonly wallAt: number;
 }
 
-/** What an operator should know went wrong last. */
-export interface Fault {
-  readonly code: string;
-  readonly message: string;
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** The store that is at fault, or holds what is. */
-  readonly store?: string;
-}
+/** News of one device for `status` and the log; `data` holds plain JSON without secrets. */
+export type EventSink = (event: string, peer: PeerEntry | undefined, data: Readonly<Record<string, unknown>>) => void;
 
 export interface PeerEntry {
   name: string;
@@ -62,7 +48,7 @@ export interface PeerEntry {
   /** Since when it is not connected. */
   unconnectedSince: number;
   /** As the last dump showed it; undefined: not on the device. */
-  wg: Peer | undefined;
+  observed: Peer | undefined;
   life: Life;
   channel: Channel | undefined;
   readonly budget: ReactionBudget;
@@ -72,14 +58,13 @@ export interface PeerEntry {
   readonly published: Map<string, Published>;
   /** Stores that a write is under way to. */
   readonly publishing: Set<string>;
-  /** When a failed or refused write may be tried again, by store, and how often it failed. */
-  /** By store. `untried`: the store is down, and the write follows its pauses. */
+  /** When a failed or refused write may be tried again, by store, and how often it failed. `untried`: the store is down, and the write follows its pauses. */
   readonly publishRetry: Map<string, { readonly at: number; readonly failures: number; readonly untried: boolean }>;
   /** Of our records for this peer alone: the last `t`, and by how much their generation is ahead of the device's (F78). */
   ownTime: number | undefined;
   generationAhead: number;
   /** `t` of the record that last proved itself by a handshake (F21). */
-  floor: number | undefined;
+  provenTime: number | undefined;
   /** The last endpoint that life was seen with. */
   proven: Endpoint | undefined;
   /** The same from the state file, before it was looked at as a record's endpoints are (F19). */
@@ -88,16 +73,11 @@ export interface PeerEntry {
   lastWrite: { readonly endpoint: Endpoint; readonly at: number } | undefined;
   /** No endpoint is written before this: WireGuard followed the peer by itself, or another program wrote one. */
   handsOffUntil: number;
-  /** Monotonic time of the next read of its record, and of the next kick. */
+  /** Monotonic time of the next read of its record. */
   nextReadAt: number;
-  nextKickAt: number;
-  /** Attempts left in the quick series that a new record starts (F18b: at 0, 1 and 2 s). */
-  quickAttempts: number;
-  /** Renewals left for the present record (F18b: three). */
-  renewalsLeft: number;
-  /** When the present series of attempts began, and how long it stays with one candidate. */
-  tryingSince: number;
-  dwellMs: number;
+  series: AttemptSeries;
+  /** Where it may be reached, best first, and what was seen of each. */
+  paths: readonly Path[];
   /** It answered an echo at least once, so silence tells. */
   answersEcho: boolean;
   /** Round trip of its last answered ping. */
@@ -106,11 +86,12 @@ export interface PeerEntry {
   endpointWrites: number;
   renewals: number;
   reads: number;
+  /** What is wrong with the peer itself; what stores are at fault for stands below, by store (F73). */
   fault: Fault | undefined;
+  readonly readFaults: Map<string, Fault>;
+  readonly writeFaults: Map<string, Fault>;
   /** Why it cannot be pinged; a tunnel that lives does not clear it. */
   pingFault: Fault | undefined;
-  /** Codes of the faults that were told last, by store: each is said once. */
-  readonly told: Map<string, string>;
 }
 
 export interface DeviceEntry {
@@ -120,7 +101,8 @@ export interface DeviceEntry {
   peers: readonly PeerEntry[];
   /** The last dump; undefined while the device is missing. */
   facts: Device | undefined;
-  readonly mappings: Map<Family, Mapping>;
+  /** Where this host may be reached from outside. */
+  candidates: readonly LocalCandidate[];
   readonly faults: Map<Family | 'device', Fault>;
   /** Which STUN servers contradict each other, while a reflexive address is known all the same (F82). */
   readonly disagreements: Map<Family, Fault>;
@@ -128,14 +110,8 @@ export interface DeviceEntry {
   readonly nat: Map<Family, { readonly address: string; readonly summary: NatSummary }>;
   discoveries: number;
   discovering: boolean;
-  /** When the last discovery began; monotonic milliseconds. */
-  discoveredAt: number;
-  /** When our mapping is looked at next, outside the refresh; monotonic milliseconds. */
-  nextDiscoveryAt: number;
-  /** Discoveries in the present series, while a peer is unsettled: they come ever slower. */
-  retryStep: number;
   /** Our own counter and last time, as published (see record/freshness). */
-  n: number;
+  generation: number;
   lastT: number | undefined;
 }
 
@@ -145,16 +121,13 @@ export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceE
     config,
     peers: [...config.peers.values()].map((peer) => createPeerEntry(peer, now)),
     facts: undefined,
-    mappings: new Map(),
+    candidates: [],
     faults: new Map(),
     disagreements: new Map(),
     nat: new Map(),
     discoveries: 0,
     discovering: false,
-    discoveredAt: Number.NEGATIVE_INFINITY,
-    nextDiscoveryAt: Number.POSITIVE_INFINITY,
-    retryStep: 0,
-    n: 0,
+    generation: 0,
     lastT: undefined,
   };
 }
@@ -182,7 +155,8 @@ export function forgetStore(peer: PeerEntry, store: string): void {
   peer.seen.clear();
   peer.published.delete(store);
   peer.publishRetry.delete(store);
-  peer.told.delete(store);
+  peer.readFaults.delete(store);
+  peer.writeFaults.delete(store);
 }
 
 function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
@@ -193,7 +167,7 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     phase: 'waiting',
     phaseSince: now,
     unconnectedSince: now,
-    wg: undefined,
+    observed: undefined,
     life: createLife(),
     channel: undefined,
     budget: createReactionBudget(),
@@ -204,17 +178,14 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     publishRetry: new Map(),
     ownTime: undefined,
     generationAhead: 0,
-    floor: undefined,
+    provenTime: undefined,
     proven: undefined,
     restored: undefined,
     lastWrite: undefined,
     handsOffUntil: 0,
     nextReadAt: now,
-    nextKickAt: now,
-    quickAttempts: 3,
-    renewalsLeft: 3,
-    tryingSince: now,
-    dwellMs: DWELL_MS,
+    series: startSeries({ now, renewalsLeft: MOST_RENEWALS }),
+    paths: [],
     answersEcho: false,
     rttMs: undefined,
     probes: 0,
@@ -222,17 +193,13 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     renewals: 0,
     reads: 0,
     fault: undefined,
+    readFaults: new Map(),
+    writeFaults: new Map(),
     pingFault: undefined,
-    told: new Map(),
   };
-}
-
-/** `store`: the store that is at fault, or holds what is. */
-export function createFault(error: StunmeshError, wallNow: number, store?: string): Fault {
-  return { code: error.code, message: error.message, at: wallNow, ...(store === undefined ? {} : { store }) };
 }
 
 /** A peer that needs watching closely: it is neither connected nor resting. */
 export function isUnsettled(peer: PeerEntry): boolean {
-  return peer.wg !== undefined && peer.phase !== 'connected' && peer.phase !== 'idle';
+  return peer.observed !== undefined && peer.phase !== 'connected' && peer.phase !== 'idle';
 }

@@ -35,7 +35,7 @@ export function createDeviceState(device: DeviceEntry): DeviceState {
     const proven = peer.proven ?? peer.restored;
     const ahead = peer.ownTime !== undefined && peer.ownTime > (device.lastT ?? -1) ? peer.ownTime : undefined;
     const state: PeerState = {
-      ...(peer.floor === undefined ? {} : { floor: peer.floor }),
+      ...(peer.provenTime === undefined ? {} : { floor: peer.provenTime }),
       ...(ahead === undefined ? {} : { t: ahead }),
       ...(proven ? { proven: formatEndpoint(proven) } : {}),
       ...(peer.answersEcho ? { echo: true } : {}),
@@ -51,7 +51,7 @@ export function createDeviceState(device: DeviceEntry): DeviceState {
   return {
     version: 1,
     ...(device.lastT === undefined ? {} : { t: device.lastT }),
-    n: device.n,
+    n: device.generation,
     ...(device.nat.size === 0 ? {} : { nat }),
     peers,
   };
@@ -65,14 +65,14 @@ export function restoreDeviceState(device: DeviceEntry, value: unknown, wallNow:
     typeof member === 'number' && Number.isSafeInteger(member) && member >= 0;
   const time = (member: unknown) => (whole(member) ? clampOwnTime(member, wallNow / 1000) : undefined);
   device.lastT = time(value['t']) ?? device.lastT;
-  if (whole(value['n']) && value['n'] < MOST_GENERATION) device.n = value['n'];
+  if (whole(value['n']) && value['n'] < MOST_GENERATION) device.generation = value['n'];
   restoreNat(device, value['nat']);
   const { peers } = value;
   if (!isObject(peers)) return true;
   for (const peer of device.peers) {
     const stored = peers[peer.publicKey];
     if (!isObject(stored)) continue;
-    peer.floor = time(stored['floor']) ?? peer.floor;
+    peer.provenTime = time(stored['floor']) ?? peer.provenTime;
     peer.ownTime = time(stored['t']) ?? peer.ownTime;
     if (stored['echo'] === true) peer.answersEcho = true;
     if (typeof stored['proven'] === 'string') peer.restored = parseEndpoint(stored['proven']);

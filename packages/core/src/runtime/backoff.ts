@@ -1,9 +1,20 @@
-/** How long to wait before the next try: ever longer for what stays away, and never long against that time; pure. */
+/** How long to wait before the next try; pure. */
 
 /** A try never comes later than this share of the time without success. */
 const SHARE = 0.02;
 
-/** Milliseconds between two tries after `withoutSuccessMs`, from `leastMs` to `mostMs`. */
-export function patience(withoutSuccessMs: number, leastMs: number, mostMs: number): number {
+/** Milliseconds between two tries of what has stayed away for `withoutSuccessMs`: ever longer, and never long against that time. */
+export function backoff(withoutSuccessMs: number, leastMs: number, mostMs: number): number {
   return Math.min(Math.max(leastMs, withoutSuccessMs * SHARE), mostMs);
+}
+
+/** Milliseconds after the n-th failure in a row (1 is the first): twice as long each time. `jitter`: a share by which it is made
+ * longer at most, so that many who failed together do not come back together; `random` from 0 to 1. */
+export function doubling(
+  failures: number,
+  firstMs: number,
+  mostMs: number,
+  { jitter = 0, random = 0 }: { readonly jitter?: number; readonly random?: number } = {},
+): number {
+  return Math.min(firstMs * 2 ** Math.max(0, failures - 1), mostMs) * (1 + jitter * random);
 }

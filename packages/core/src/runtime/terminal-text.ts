@@ -19,3 +19,11 @@ export function wrap(text: string, width: number, hanging = 0): string[] {
     return [...lines, line];
   });
 }
+
+/** "12 s", "5 min", "3 h", "4 d": one unit is enough for a look. */
+export function formatAge(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
+}

@@ -63,7 +63,7 @@ test('F27 a wall clock set back an hour leaves tunnels alone, and what is publis
   // One look, since a machine that slept shows itself in the same way.
   assert.equal(h.events.filter(({ event }) => event === 'network').length, 1);
   h.mappings.set(4, '203.0.113.9:40001');
-  await h.engine.refresh();
+  await h.session.refresh();
   await h.advance(5_000);
   const after = h.peer(0).ourRecord();
   assert.equal(after?.ipv4?.port, 40_001);

@@ -206,7 +206,7 @@ test('F34 no key and no sealed record in log, events or snapshot, also when ever
   const main = h.stores.get('main');
   assert.ok(main);
   main.failure = new Error('down');
-  await h.engine.refresh();
+  await h.session.refresh();
   await h.advance(20_000);
   const text = [
     h.logger.text(),

@@ -1,9 +1,11 @@
 /** One controller by itself: what all of them are handed, over doubles, and one device with one peer as a dump showed it. */
 import { randomBytes } from 'node:crypto';
 import { type Device, type Endpoint, StunmeshError } from '#src/api/index.js';
-import type { Controllers, NamedStore } from '#src/controllers/device-components.js';
+import type { DeviceComponents, NamedStore } from '#src/controllers/device-components.js';
 import { createEndpoint } from '#src/net/index.js';
+import { createFaults } from '#src/peers/faults.js';
 import { createDeviceEntry } from '#src/peers/peer-table.js';
+import { createPhases } from '#src/peers/phase.js';
 import { createAgent } from '#src/stun/agent.js';
 import {
   createFakeCapture,
@@ -30,10 +32,10 @@ export interface DoubleOptions extends ConfigOptions {
   readonly endpoint?: Endpoint;
   readonly stores?: readonly NamedStore[];
   /** Instead of the doubles' own. */
-  readonly parts?: Partial<Controllers>;
+  readonly parts?: Partial<DeviceComponents>;
 }
 
-export function createControllers(options: DoubleOptions = {}) {
+export function createComponents(options: DoubleOptions = {}) {
   const clock = createFakeClock(Date.UTC(2027, 0, 1));
   const wg = createFakeWireGuard(clock);
   const capture = createFakeCapture();
@@ -69,7 +71,7 @@ export function createControllers(options: DoubleOptions = {}) {
   /** The table as a dump shows the device now. */
   const refresh = (): void => {
     const shown = wg.peer('wg0', far.keys.publicKey);
-    peer.wg = shown;
+    peer.observed = shown;
     const facts: Device = {
       name: 'wg0',
       realName: 'wg0',
@@ -82,18 +84,33 @@ export function createControllers(options: DoubleOptions = {}) {
   };
   if (options.present !== false) refresh();
 
-  const underlay = createUnderlays({ capture, clock, logger })(device);
-  const random = (bytes: number) => Uint8Array.from(randomBytes(bytes));
-  const c: Controllers = {
+  const storeMap = new Map(stores.map((store) => [store.name, store]));
+  /** What a test may change while the controllers run. */
+  const outside = {
+    discover:
+      options.parts?.discover ??
+      (async () => {
+        throw new StunmeshError('ERR_STUN_NO_RESPONSE', 'no server answered');
+      }),
+  };
+  const surroundings = {
+    device,
     clock,
     logger,
+    emit: (event: string, _peer: unknown, data: Readonly<Record<string, unknown>>) => void events.push({ event, data }),
+    signal: stopping.signal,
+  };
+  const underlay = createUnderlays({ capture, clock, logger })(device);
+  const random = (bytes: number) => Uint8Array.from(randomBytes(bytes));
+  const c: DeviceComponents = {
+    ...surroundings,
+    phases: createPhases(surroundings),
+    faults: createFaults(surroundings),
     control: wg,
     writer: createEndpointWriter({ control: wg, clock }),
     underlay,
     agent: createAgent({ clock, random, openSocket: underlay.openStunSocket, binding: underlay.binding }),
-    stores: new Map(stores.map((store) => [store.name, store])),
-    emit: (event, _device, _peer, data) => void events.push({ event, data }),
-    signal: stopping.signal,
+    stores: storeMap,
     resolve: async () => [],
     serverAddress: () => undefined,
     settings: () => ({
@@ -103,13 +120,14 @@ export function createControllers(options: DoubleOptions = {}) {
       natCheck: true,
       renew: true,
     }),
-    async discover() {
-      throw new StunmeshError('ERR_STUN_NO_RESPONSE', 'no server answered');
-    },
+    stateChanged() {},
     ...options.parts,
+    discover: (family, signal) => outside.discover(family, signal),
   };
   return {
     c,
+    outside,
+    storeMap,
     clock,
     wg,
     capture,

@@ -87,7 +87,7 @@ test('F77 our mapping is another one at every look: what is written for one peer
   await h.start();
   await forAMinute(h, 1_000, async (round) => {
     h.mappings.set(4, `203.0.113.9:${40_001 + round}`);
-    void h.engine.refresh();
+    void h.session.refresh();
   });
   assert.ok(count(h, 'publish') <= 24, `${count(h, 'publish')} records written`);
   await h.advance(10_000);

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { type Endpoint, type Family, type StoreTraits, StunmeshError } from '#src/api/index.js';
 import { createSnapshot, type Snapshot, storeSnapshot } from '#src/control/snapshot.js';
-import type { Controllers } from '#src/controllers/device-components.js';
-import { createEngine, type Engine } from '#src/controllers/device-session.js';
+import type { DeviceSurroundings } from '#src/controllers/device-components.js';
+import { createDeviceSession, type DeviceSession } from '#src/controllers/device-session.js';
 import { storePauseMs } from '#src/daemon/stores.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
 import { createDeviceEntry, type DeviceEntry, forgetStore, type PeerEntry } from '#src/peers/peer-table.js';
@@ -59,14 +59,14 @@ export interface HarnessOptions extends ConfigOptions {
   readonly mappingCheckMs?: number;
   readonly natCheck?: boolean;
   /** What an examination of the NATs finds. Default: none can be made. */
-  examineNat?: Controllers['examineNat'];
+  examineNat?: DeviceSurroundings['examineNat'];
   /** Whether the stores tell of changes. Default true. */
   readonly watch?: boolean;
   readonly storeTimeoutMs?: number;
   /** Changes the capture before anything uses it. */
   prepare?(capture: FakeCapture): void;
   /** Default: no name has an address. */
-  readonly resolve?: Controllers['resolve'];
+  readonly resolve?: DeviceSurroundings['resolve'];
   /** IPv4 address of the STUN server that answers; absent: none that a route could be asked for. */
   readonly serverAddress?: string;
   /** False: the test adds the device itself. Default true. */
@@ -90,7 +90,7 @@ export interface Harness {
   readonly capture: FakeCapture;
   readonly logger: MemoryLogger;
   readonly device: DeviceEntry;
-  readonly engine: Engine;
+  readonly session: DeviceSession;
   readonly own: KeyPair;
   readonly far: readonly FarSide[];
   readonly stores: ReadonlyMap<string, MemoryStore>;
@@ -109,7 +109,7 @@ export interface Harness {
   /** While true discoveries do not answer. */
   stuckDiscovery: boolean;
   start(): Promise<void>;
-  /** Ends the engine as the daemon does; false when it did not end within `ms` of fake time. */
+  /** Ends the session as the daemon does; false when it did not end within `ms` of fake time. */
   stop(ms?: number): Promise<boolean>;
   advance(ms: number): Promise<void>;
   entry(index?: number): PeerEntry;
@@ -254,9 +254,9 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     get saves() {
       return saves;
     },
-    engine: undefined as unknown as Engine,
+    session: undefined as unknown as DeviceSession,
     async start() {
-      running = harness.engine.run();
+      running = harness.session.run();
       await clock.advance(0);
     },
     async stop(ms = 2_000) {
@@ -317,7 +317,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
       const before = guarded.get(name);
       openStore(name, options.stores?.[name] ?? {});
       for (const peer of device.peers) forgetStore(peer, name);
-      harness.engine.reconfigured();
+      harness.session.reconfigured();
       await before?.close();
     },
     snapshot: () =>
@@ -334,7 +334,8 @@ export function createHarness(options: HarnessOptions = {}): Harness {
   let running: Promise<void> = Promise.resolve();
   const underlay = createUnderlays({ capture, clock, logger })(device);
   const random = (bytes: number) => Uint8Array.from(randomBytes(bytes));
-  const controllers: Controllers = {
+  const surroundings: DeviceSurroundings = {
+    device,
     clock,
     logger,
     control: wg,
@@ -342,11 +343,14 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     underlay,
     agent: createAgent({ clock, random, openSocket: underlay.openStunSocket, binding: underlay.binding }),
     stores: guarded,
-    emit: (event, _device, peer, data) => void events.push({ event, ...(peer ? { peer: peer.name } : {}), data }),
+    emit: (event, peer, data) => void events.push({ event, ...(peer ? { peer: peer.name } : {}), data }),
     signal: stopping.signal,
     resolve: options.resolve ?? (async () => []),
     ...(options.examineNat ? { examineNat: options.examineNat } : {}),
-    serverAddress: (_device, family) => (options.serverAddress && family === 4 ? options.serverAddress : undefined),
+    serverAddress: (family) => (options.serverAddress && family === 4 ? options.serverAddress : undefined),
+    stateChanged() {
+      saves += 1;
+    },
     settings: () => ({
       refreshIntervalMs: options.refreshIntervalMs ?? 600_000,
       mappingCheckMs: options.mappingCheckMs ?? 30_000,
@@ -354,7 +358,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
       natCheck: options.natCheck ?? true,
       renew: options.renew ?? true,
     }),
-    async discover(_device, family, signal) {
+    async discover(family, signal) {
       step('discover', `ipv${family}`);
       if (harness.stuckDiscovery) await clock.sleep(3_600_000, signal);
       const found = mappings.get(family);
@@ -363,7 +367,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
       return { endpoint, mapped: endpoint, server: 'stun.test:3478', rttMs: 20, natted: true };
     },
   };
-  Object.assign(harness, { engine: createEngine(controllers, device, () => (saves += 1)) });
+  Object.assign(harness, { session: createDeviceSession(surroundings) });
   if (options.present !== false) harness.addDevice();
   return harness;
 }

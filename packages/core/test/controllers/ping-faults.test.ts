@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
 import { createPingMonitors } from '#src/controllers/ping-monitor/monitors.js';
 import { reconfigureDevice } from '#src/peers/peer-table.js';
-import { createControllers, type DoubleOptions, FAR } from './doubles.js';
+import { createComponents, type DoubleOptions, FAR } from './doubles.js';
 
 function pings(
   target: string | undefined,
@@ -12,22 +12,20 @@ function pings(
   answer?: (reply: (ms: number) => void) => void,
 ) {
   const ping = { enabled: true, intervalMs: 1_000, timeoutMs: 500, ...(target === undefined ? {} : { target }) };
-  const d = createControllers({ ...options, endpoint: FAR, ping });
+  const d = createComponents({ ...options, endpoint: FAR, ping });
   const sent: string[] = [];
   const heard: (number | 'overdue')[] = [];
-  const monitors = createPingMonitors(
-    d.c,
-    {
+  const monitors = createPingMonitors({
+    ...d.c,
+    echoes: {
       async send({ device, to, onReply }) {
         sent.push(`${device} ${to}`);
         answer?.(onReply);
       },
-      tidy: async () => undefined,
-      [Symbol.asyncDispose]: async () => undefined,
     },
-    { answered: (_device, _peer, ms) => heard.push(ms), overdue: () => heard.push('overdue') },
-  );
-  monitors.follow(d.device);
+    on: { answered: (_peer, ms) => heard.push(ms), overdue: () => heard.push('overdue') },
+  });
+  monitors.follow();
   const stop = async () => {
     d.stopping.abort(new StunmeshError('ERR_CLOSED', 'stopping'));
     await d.clock.advance(0);
@@ -76,7 +74,7 @@ test('F28 a ping target that does not resolve is told once, asked for again ever
 
 test('a ping monitor whose work breaks says so as a fault of the peer and goes on', async () => {
   const d = pings('10.99.1.1', {});
-  Object.defineProperty(d.peer, 'wg', {
+  Object.defineProperty(d.peer, 'observed', {
     get() {
       throw new TypeError('a bug');
     },
@@ -96,11 +94,11 @@ test('a peer that is to be pinged nowhere is not pinged', async () => {
 test('a reload that changes nothing of a ping leaves its rhythm, one that takes the peer away ends it', async () => {
   const d = pings('10.99.1.1', {}, (reply) => reply(1));
   await d.clock.advance(500);
-  d.monitors.follow(d.device);
+  d.monitors.follow();
   await d.clock.advance(600);
   assert.equal(d.sent.length, 2);
   assert.equal(reconfigureDevice(d.device, { ...d.device.config, peers: new Map() }, d.clock.now()), true);
-  d.monitors.follow(d.device);
+  d.monitors.follow();
   await d.clock.advance(5_000);
   assert.equal(d.sent.length, 2);
   await d.monitors.stop();

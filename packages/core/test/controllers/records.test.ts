@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatEndpoint } from '#src/net/index.js';
+import { peerFault } from '#src/peers/faults.js';
 import { createHarness, farEndpoint, type Harness, type HarnessOptions, OWN4, WALL_START } from './harness.js';
 
 const T = WALL_START / 1000 - 3_600;
@@ -36,8 +37,8 @@ for (const [what, record, why] of REFUSED) {
     await h.start();
     await h.advance(70_000);
     assert.deepEqual(h.only('set', 'renew', 'punch', 'kick'), []);
-    assert.equal(h.entry().fault?.code, 'ERR_RECORD_ENDPOINT');
-    assert.match(h.entry().fault?.message ?? '', why);
+    assert.equal(peerFault(h.entry())?.code, 'ERR_RECORD_ENDPOINT');
+    assert.match(peerFault(h.entry())?.message ?? '', why);
     assert.equal(h.entry().phase, 'waiting');
   });
 }
@@ -48,7 +49,7 @@ test('F5, F19 with a full tunnel in the default table and WireGuard in a table o
   h.capture.setRoute('198.51.100.1', { interface: 'eth0', source: '192.168.1.2' }, { fib: 2 });
   await h.start();
   await h.advance(1_000);
-  assert.equal(h.entry().fault, undefined);
+  assert.equal(peerFault(h.entry()), undefined);
   assert.deepEqual(sets(h), ['198.51.100.1:50000']);
 });
 
@@ -77,8 +78,8 @@ test('F20 our own record copied into the place of the peer is refused', async ()
   await h.peer().store(h.peer().ourSealed() ?? '');
   await h.advance(70_000);
   assert.deepEqual(sets(h), []);
-  assert.equal(h.entry().fault?.code, 'ERR_RECORD_REFLECTED');
-  assert.match(h.entry().fault?.message ?? '', /one of our own/);
+  assert.equal(peerFault(h.entry())?.code, 'ERR_RECORD_REFLECTED');
+  assert.match(peerFault(h.entry())?.message ?? '', /one of our own/);
 });
 
 test('F20 the same without a fingerprint: what equals the endpoint that we publish now is refused', async () => {
@@ -88,14 +89,14 @@ test('F20 the same without a fingerprint: what equals the endpoint that we publi
   await h.peer().publish({ ipv4: OWN4, t: T, f: null });
   await h.advance(70_000);
   assert.deepEqual(sets(h), []);
-  assert.equal(h.entry().fault?.code, 'ERR_RECORD_REFLECTED');
+  assert.equal(peerFault(h.entry())?.code, 'ERR_RECORD_REFLECTED');
 
   // The peer may have inherited our former NAT address and port.
   h.mappings.set(4, '203.0.113.9:45678');
-  await h.engine.refresh();
+  await h.session.refresh();
   await h.advance(20_000);
   assert.deepEqual(sets(h), [OWN4]);
-  assert.equal(h.entry().fault, undefined);
+  assert.equal(peerFault(h.entry()), undefined);
 });
 
 test("F20 a record with the fingerprint of a third party is refused, one with the peer's own is not, whatever it names", async () => {
@@ -104,7 +105,7 @@ test("F20 a record with the fingerprint of a third party is refused, one with th
   await h.start();
   await h.advance(10_000);
   assert.deepEqual(sets(h), []);
-  assert.equal(h.entry().fault?.code, 'ERR_RECORD_REFLECTED');
+  assert.equal(peerFault(h.entry())?.code, 'ERR_RECORD_REFLECTED');
   await h.peer().publish({ ipv4: OWN4, t: T });
   await h.advance(10_000);
   assert.deepEqual(sets(h), [OWN4]);
@@ -124,7 +125,7 @@ test('F21 an older record never replaces the newer one that proved itself; after
   const h = createHarness({ keepaliveSeconds: 25 });
   await h.start();
   await h.connect();
-  const floor = h.entry().floor;
+  const floor = h.entry().provenTime;
   assert.equal(typeof floor, 'number');
   const older = '192.0.2.55:5555';
   await h.peer().publish({ ipv4: older, t: (floor ?? 0) - 100 });
@@ -145,13 +146,13 @@ test('F21 a replayed record does not move the floor, a newer one does once it pr
   const h = createHarness({ keepaliveSeconds: 25, refreshIntervalMs: 60_000 });
   await h.start();
   await h.connect();
-  const floor = h.entry().floor ?? 0;
+  const floor = h.entry().provenTime ?? 0;
   await h.peer().publish({ ipv4: farEndpoint(0), t: floor - 50 });
   await h.live(120_000);
-  assert.equal(h.entry().floor, floor);
+  assert.equal(h.entry().provenTime, floor);
   await h.peer().publish({ ipv4: farEndpoint(0), t: floor + 50 });
   await h.live(240_000);
-  assert.equal(h.entry().floor, floor + 50);
+  assert.equal(h.entry().provenTime, floor + 50);
 });
 
 test('F21 a record without a time is used at once where none has proved itself', async () => {
@@ -195,7 +196,7 @@ test('F21 our own t grows strictly: at every write, with the clock in 1970, acro
     await h.advance(2_000);
     times.push(h.peer().ourRecord()?.t ?? -1);
     h.mappings.set(4, `203.0.113.9:${42_001 + life * 10}`);
-    await h.engine.refresh();
+    await h.session.refresh();
     await h.advance(100);
     times.push(h.peer().ourRecord()?.t ?? -1);
     assert.equal(await h.stop(), true);
@@ -225,7 +226,7 @@ test('F21 floor and proven endpoint outlive a restart', async () => {
   await first.connect();
   const state = first.state();
   const second = createHarness({ state });
-  assert.equal(second.entry().floor, first.entry().floor);
+  assert.equal(second.entry().provenTime, first.entry().provenTime);
   assert.deepEqual(second.entry().restored, first.entry().proven);
 });
 

@@ -40,7 +40,7 @@ test('a shorter refresh interval counts at once, not after the longer one that h
   await h.connect();
   h.forget();
   options.refreshIntervalMs = 60_000;
-  h.engine.retimed();
+  h.session.retimed();
   await h.live(185_000);
   const refreshes = h.events.filter(({ event }) => event === 'refresh').length;
   assert.ok(refreshes >= 2 && refreshes <= 4, `${refreshes} refreshes`);

@@ -51,7 +51,7 @@ test('F13 a store that hangs keeps no discovery waiting: a new mapping is found 
   assert.equal(h.peer().ourRecord('quick')?.ipv4?.port, 40_000);
   for (const port of [41_000, 42_000]) {
     h.mappings.set(4, `203.0.113.9:${port}`);
-    void h.engine.refresh();
+    void h.session.refresh();
     await h.advance(1_000);
     assert.equal(h.peer().ourRecord('quick')?.ipv4?.port, port);
   }
@@ -200,7 +200,7 @@ test('F18 F23 a host that moves while its store is down publishes as soon as the
   const main = h.stores.get('main') ?? assert.fail();
   main.failure = down();
   h.mappings.set(4, '203.0.113.9:41000');
-  await h.engine.refresh();
+  await h.session.refresh();
   await h.live(600_000);
   assert.equal(h.snapshot().stores[0]?.state, 'down');
   main.failure = undefined;
@@ -220,13 +220,13 @@ test('F27 a host that moves asks a store that is down at once: its own network m
   const main = h.stores.get('main') ?? assert.fail();
   main.failure = down();
   h.mappings.set(4, '203.0.113.9:41000');
-  await h.engine.refresh();
+  await h.session.refresh();
   await h.live(1_200_000);
   assert.equal(h.snapshot().stores[0]?.state, 'down');
   main.failure = undefined;
   h.mappings.set(4, '203.0.113.9:42000');
   h.forget();
-  await h.engine.refresh();
+  await h.session.refresh();
   await h.live(5_000);
   assert.equal(h.peer().ourRecord()?.ipv4?.port, 42_000);
 });

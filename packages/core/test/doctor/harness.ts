@@ -8,7 +8,6 @@ import { CHECKS, type Finding } from '#src/doctor/finding.js';
 import type { System } from '#src/doctor/system.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
 import { type EndpointRecord, fingerprint, formatRecord } from '#src/record/endpoint-record.js';
-import { acceptRecord } from '#src/record/policy.js';
 import { createChannel } from '#src/record/seal.js';
 import { storeKey } from '#src/record/store-key.js';
 import { guardStore } from '#src/store/guarded-store.js';
@@ -190,7 +189,6 @@ interfaces:
         if ('code' in found) throw found;
         return found;
       },
-      acceptRecord,
       storeWrite: true,
       signal: new AbortController().signal,
       ...patient.parts,

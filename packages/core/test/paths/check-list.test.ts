@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
-import { type CandidateInput, candidates, DWELL_MS } from '#src/paths/check-list.js';
+import {
+  type CheckListInput,
+  DWELL_MS,
+  formPaths,
+  inTurn,
+  lost,
+  proved,
+  type Turn,
+  tried,
+} from '#src/paths/check-list.js';
 import type { EndpointRecord } from '#src/record/endpoint-record.js';
 
 /** An even slot of the wall clock: IPv4's turn. */
@@ -18,11 +27,11 @@ function record(t: number | undefined, ...texts: string[]): EndpointRecord {
   return { ...(four ? { ipv4: four } : {}), ...(six ? { ipv6: six } : {}), ...(t === undefined ? {} : { t }) };
 }
 
-function order(input: Partial<CandidateInput>): readonly string[] {
-  return candidates({
+function order(input: Partial<CheckListInput & Turn>): readonly string[] {
+  const whole: CheckListInput & Turn = {
     records: [],
     protocol: 'prefer_ipv4',
-    floor: undefined,
+    provenTime: undefined,
     families: new Set([4, 6]),
     proven: undefined,
     wallNow: WALL,
@@ -30,7 +39,8 @@ function order(input: Partial<CandidateInput>): readonly string[] {
     tryingForMs: 0,
     dwellMs: DWELL_MS,
     ...input,
-  }).map(formatEndpoint);
+  };
+  return inTurn(formPaths(whole, []), whole).map(({ endpoint }) => formatEndpoint(endpoint));
 }
 
 test('the protocol of a peer chooses its families, the preferred one first', () => {
@@ -82,10 +92,10 @@ test('candidates have their turn one dwell after the other and come round again'
 
 test('F21 a record below the floor is no candidate for a minute, and the last one afterwards', () => {
   const records = [record(T - 100, B4), record(T, A4)];
-  assert.deepEqual(order({ records, floor: T - 50, unconnectedForMs: 59_999 }), [A4]);
-  assert.deepEqual(order({ records, floor: T - 50, unconnectedForMs: 60_000 }), [A4, B4]);
-  assert.deepEqual(order({ records: [record(undefined, B4)], floor: T, unconnectedForMs: 0 }), []);
-  assert.deepEqual(order({ records: [record(undefined, B4)], floor: T, unconnectedForMs: 60_000 }), [B4]);
+  assert.deepEqual(order({ records, provenTime: T - 50, unconnectedForMs: 59_999 }), [A4]);
+  assert.deepEqual(order({ records, provenTime: T - 50, unconnectedForMs: 60_000 }), [A4, B4]);
+  assert.deepEqual(order({ records: [record(undefined, B4)], provenTime: T, unconnectedForMs: 0 }), []);
+  assert.deepEqual(order({ records: [record(undefined, B4)], provenTime: T, unconnectedForMs: 60_000 }), [B4]);
 });
 
 test('with no record at all the endpoint that last worked is tried', () => {
@@ -104,4 +114,24 @@ test('the same endpoint is there once', () => {
 test('a record without a time is behind those with one, whichever store gave it first', () => {
   const records = [record(undefined, B4), record(T, A4)];
   for (const each of [records, records.toReversed()]) assert.deepEqual(order({ records: each }), [A4, B4]);
+});
+
+test('what is known of a path stays with it while records come and go: tried, proved, lost', () => {
+  const base = { protocol: 'ipv4', provenTime: undefined, families: new Set([4] as const), proven: undefined } as const;
+  const at = { ...base, wallNow: WALL, unconnectedForMs: 0 };
+  const [a, b] = [parseEndpoint(A4), parseEndpoint(B4)];
+  assert.ok(a && b);
+  const states = (paths: ReturnType<typeof formPaths>) => paths.map(({ state }) => state);
+  let paths = formPaths({ ...at, records: [record(T, A4), record(T - 1, B4)] }, []);
+  assert.deepEqual(states(paths), ['waiting', 'waiting']);
+  paths = tried(paths, a, 10);
+  assert.deepEqual(states(paths), ['checking', 'waiting']);
+  paths = tried(paths, b, 20);
+  assert.deepEqual(states(paths), ['failed', 'checking']);
+  paths = proved(paths, a, 30, 7);
+  assert.deepEqual(states(paths), ['valid', 'waiting'], 'the peer came to us by another path than the one tried');
+  paths = formPaths({ ...at, records: [record(T + 1, '192.0.2.3:3'), record(T, A4)] }, paths);
+  assert.deepEqual(states(paths), ['waiting', 'valid']);
+  assert.deepEqual([paths[1]?.lastTriedAt, paths[1]?.lastValidAt, paths[1]?.rttMs], [10, 30, 7]);
+  assert.deepEqual(states(lost(paths)), ['waiting', 'failed']);
 });

@@ -42,7 +42,7 @@ export interface TurnScenario {
   readonly families: ReadonlySet<Family>;
   readonly records: readonly EndpointRecord[];
   readonly proven: Endpoint | undefined;
-  readonly floor: number | undefined;
+  readonly provenTime: number | undefined;
   readonly dwellMs: number;
   /** By the wall clock, when the series of attempts begins. */
   readonly startsAt: number;
@@ -81,7 +81,7 @@ function turnScenarios(): readonly TurnScenario[] {
         for (const proven of PROVEN) {
           const n = scenarios.length;
           const dwellMs = [6_000, 3_000, 5_234, 7_118][(n + r) % 4] ?? 6_000;
-          const floor = [undefined, T - 15, T - 5][(n + r) % 3];
+          const provenTime = [undefined, T - 15, T - 5][(n + r) % 3];
           const startsAt = WALL + (n % 5) * 2_700;
           scenarios.push({
             name: `${n} ${protocol} ${families.join('')}/${records.map(([letters]) => letters).join(',')}/${proven ?? ''}`,
@@ -89,7 +89,7 @@ function turnScenarios(): readonly TurnScenario[] {
             families: new Set(families),
             records: records.map(recordOf),
             proven: proven === undefined ? undefined : endpointOf(proven),
-            floor,
+            provenTime,
             dwellMs,
             startsAt,
             unconnectedMs: n % 2 === 0 ? 0 : 25_000,

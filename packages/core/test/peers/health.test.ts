@@ -34,33 +34,33 @@ function living(sessionMs = 60_000, facts: Partial<Peer> = {}): Life {
 }
 
 const HANDSHAKE = WALL - 60_000;
-const ROWS: readonly [string, Partial<Peer>, { alive: boolean; knocking: boolean }][] = [
-  ['nothing moved', { latestHandshakeAt: HANDSHAKE }, { alive: false, knocking: false }],
-  ['the handshake advanced', { latestHandshakeAt: WALL, rxBytes: 10_092 }, { alive: true, knocking: false }],
+const ROWS: readonly [string, Partial<Peer>, { alive: boolean; inbound: boolean }][] = [
+  ['nothing moved', { latestHandshakeAt: HANDSHAKE }, { alive: false, inbound: false }],
+  ['the handshake advanced', { latestHandshakeAt: WALL, rxBytes: 10_092 }, { alive: true, inbound: false }],
   [
     'the handshake advanced, rx by 148: its initiation, our answer',
     { latestHandshakeAt: WALL, rxBytes: 10_148 },
-    { alive: true, knocking: false },
+    { alive: true, inbound: false },
   ],
-  ['a keepalive', { latestHandshakeAt: HANDSHAKE, rxBytes: 10_032 }, { alive: true, knocking: false }],
-  ['data', { latestHandshakeAt: HANDSHAKE, rxBytes: 11_500 }, { alive: true, knocking: false }],
-  ['148: it knocks', { latestHandshakeAt: HANDSHAKE, rxBytes: 10_148 }, { alive: false, knocking: true }],
-  ['3 x 148: it knocks', { latestHandshakeAt: HANDSHAKE, rxBytes: 10_444 }, { alive: false, knocking: true }],
-  ['148 and a keepalive', { latestHandshakeAt: HANDSHAKE, rxBytes: 10_180 }, { alive: true, knocking: false }],
-  ['only we sent', { latestHandshakeAt: HANDSHAKE, txBytes: 99_999 }, { alive: false, knocking: false }],
+  ['a keepalive', { latestHandshakeAt: HANDSHAKE, rxBytes: 10_032 }, { alive: true, inbound: false }],
+  ['data', { latestHandshakeAt: HANDSHAKE, rxBytes: 11_500 }, { alive: true, inbound: false }],
+  ['148: it initiates', { latestHandshakeAt: HANDSHAKE, rxBytes: 10_148 }, { alive: false, inbound: true }],
+  ['3 x 148: it initiates', { latestHandshakeAt: HANDSHAKE, rxBytes: 10_444 }, { alive: false, inbound: true }],
+  ['148 and a keepalive', { latestHandshakeAt: HANDSHAKE, rxBytes: 10_180 }, { alive: true, inbound: false }],
+  ['only we sent', { latestHandshakeAt: HANDSHAKE, txBytes: 99_999 }, { alive: false, inbound: false }],
   [
     'the wall clock was set back: another stamp is a new handshake',
     { latestHandshakeAt: HANDSHAKE - 7_200_000, rxBytes: 10_148 },
-    { alive: true, knocking: false },
+    { alive: true, inbound: false },
   ],
-  ['counters back to zero, no handshake', { rxBytes: 0, txBytes: 0 }, { alive: false, knocking: false }],
-  ['counters back, then an initiation came', { rxBytes: 148, txBytes: 0 }, { alive: false, knocking: true }],
+  ['counters back to zero, no handshake', { rxBytes: 0, txBytes: 0 }, { alive: false, inbound: false }],
+  ['counters back, then an initiation came', { rxBytes: 148, txBytes: 0 }, { alive: false, inbound: true }],
 ];
 
 for (const [what, facts, expected] of ROWS) {
   test(`observe: ${what}`, () => {
-    const { alive, knocking, life } = observe(living(), reading(facts), NOW + 10_000, WALL + 10_000);
-    assert.deepEqual({ alive, knocking }, expected);
+    const { alive, inbound, life } = observe(living(), reading(facts), NOW + 10_000, WALL + 10_000);
+    assert.deepEqual({ alive, inbound }, expected);
     assert.equal(life.lastLifeAt === NOW + 10_000, expected.alive);
   });
 }

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { reconfigureDevice } from '#src/peers/peer-table.js';
-import { createControllers } from '../controllers/doubles.js';
+import { createComponents } from '../controllers/doubles.js';
 
 test('a reload keeps what is known of a peer that stays, drops what a lost store held, and adds the new peer fresh', () => {
-  const d = createControllers({ pluginsOf: () => ['one', 'two'] });
+  const d = createComponents({ pluginsOf: () => ['one', 'two'] });
   const { config } = d.peer;
   assert.equal(reconfigureDevice(d.device, d.device.config, 0), false);
   for (const name of ['one', 'two']) d.peer.publishRetry.set(name, { at: 5, failures: 1, untried: false });

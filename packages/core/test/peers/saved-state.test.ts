@@ -25,19 +25,19 @@ test('members that do not fit are passed over one by one', () => {
   const entry = device();
   const peers = { [key]: { floor: -1, echo: 'yes', proven: 'nowhere' }, other: 3 };
   assert.equal(restoreDeviceState(entry, { version: 1, t: '5', n: 1.5, peers }, WALL), true);
-  assert.deepEqual([entry.lastT, entry.n], [undefined, 0]);
+  assert.deepEqual([entry.lastT, entry.generation], [undefined, 0]);
   assert.deepEqual(
-    [entry.peers[0]?.floor, entry.peers[0]?.answersEcho, entry.peers[0]?.restored],
+    [entry.peers[0]?.provenTime, entry.peers[0]?.answersEcho, entry.peers[0]?.restored],
     [undefined, false, undefined],
   );
   assert.equal(restoreDeviceState(entry, { version: 1, t: 5, n: 2, peers: [] }, WALL), true);
-  assert.deepEqual([entry.lastT, entry.n], [5, 2]);
+  assert.deepEqual([entry.lastT, entry.generation], [5, 2]);
   assert.equal(restoreDeviceState(entry, { version: 1, n: 2, peers: { [key]: 'x' } }, WALL), true);
   const good = { [key]: { floor: 9, echo: true, proven: '192.0.2.1:5' } };
   assert.equal(restoreDeviceState(entry, { version: 1, n: 2, peers: good }, WALL), true);
   const [peer] = entry.peers;
   assert.deepEqual(
-    [peer?.floor, peer?.answersEcho, peer?.restored && formatEndpoint(peer.restored)],
+    [peer?.provenTime, peer?.answersEcho, peer?.restored && formatEndpoint(peer.restored)],
     [9, true, '192.0.2.1:5'],
   );
 });
@@ -96,14 +96,14 @@ test('what is kept of each peer is what is known of it, and a peer of whom nothi
   assert.ok(peer);
   assert.deepEqual(createDeviceState(entry), { version: 1, n: 0, peers: {} });
   entry.lastT = 5;
-  for (const known of [{ floor: 0 }, { proven: parseEndpoint('192.0.2.1:5') }, { answersEcho: true }]) {
-    Object.assign(peer, { floor: undefined, proven: undefined, answersEcho: false }, known);
+  for (const known of [{ provenTime: 0 }, { proven: parseEndpoint('192.0.2.1:5') }, { answersEcho: true }]) {
+    Object.assign(peer, { provenTime: undefined, proven: undefined, answersEcho: false }, known);
     const again = device();
     assert.equal(restoreDeviceState(again, JSON.parse(JSON.stringify(createDeviceState(entry))), WALL), true);
-    const { floor, restored: proven, answersEcho } = again.peers[0] ?? {};
+    const { provenTime, restored: proven, answersEcho } = again.peers[0] ?? {};
     assert.deepEqual(
-      { floor, proven, answersEcho, t: again.lastT },
-      { floor: undefined, proven: undefined, answersEcho: false, ...known, t: 5 },
+      { provenTime, proven, answersEcho, t: again.lastT },
+      { provenTime: undefined, proven: undefined, answersEcho: false, ...known, t: 5 },
     );
   }
 });

@@ -5,7 +5,7 @@ import { type Host, must, REPOSITORY, run, sleep, until } from '../../lab/index.
 
 export interface Fact {
   readonly what: string;
-  /** 'alive', 'knocking' or 'neither'. */
+  /** 'alive', 'inbound' or 'neither'. */
   readonly expected: string;
   readonly seen: string;
 }
@@ -26,7 +26,7 @@ interface Rules {
     peer: Reading,
     now: number,
     wallNow: number,
-  ): { readonly life: object; readonly alive: boolean; readonly knocking: boolean };
+  ): { readonly life: object; readonly alive: boolean; readonly inbound: boolean };
 }
 
 /** Our own reader of `wg show DEVICE dump`, so that a wrong one of the product's is not believed. */
@@ -59,7 +59,7 @@ export async function healthFacts(a: Host, b: Host, slow = 1): Promise<readonly 
   const look = async (): Promise<string> => {
     const observed = rules.observe(life, await read(a, b), performance.now(), Date.now());
     life = observed.life;
-    return observed.alive ? 'alive' : observed.knocking ? 'knocking' : 'neither';
+    return observed.alive ? 'alive' : observed.inbound ? 'inbound' : 'neither';
   };
   const wg = (host: Host, ...words: string[]) => must(host.namespace, ['wg', 'set', host.device, ...words]);
   const ping = async (from: Host, to: Host, seconds = 1): Promise<boolean> =>
@@ -107,8 +107,8 @@ export async function healthFacts(a: Host, b: Host, slow = 1): Promise<readonly 
   await drop(a, 'oifname "eth0" meta l4proto udp', 'output');
   await note('our data is lost on the way', 'neither', () => ping(a, b));
   await renew(b, a);
-  await awaitFact('the peer calls and does not hear our answer', 'knocking', 8_000, () => ping(b, a));
-  await awaitFact('it calls again', 'knocking', 12_000, async () => undefined);
+  await awaitFact('the peer calls and does not hear our answer', 'inbound', 8_000, () => ping(b, a));
+  await awaitFact('it calls again', 'inbound', 12_000, async () => undefined);
   await undrop(a);
   await awaitFact('it hears us again', 'alive', 14_000, async () => undefined);
 

@@ -5,7 +5,7 @@ import { contains, formatAddress, type Prefix, parseAddress, parsePrefix, refuse
 /** How many addresses of a prefix are tried before the next prefix. */
 const TRIES = 64;
 
-export interface KickTargetInput {
+export interface InnerAddressInput {
   readonly peer: Peer;
   /** All peers of the device, for the longest-prefix rule. */
   readonly peers: ReadonlyMap<PublicKey, Peer>;
@@ -16,7 +16,7 @@ export interface KickTargetInput {
 }
 
 /** Addresses that WireGuard would route to this peer, best first: the ping target, a host prefix, one of the device's own subnet, any other. */
-export function kickTargets(input: KickTargetInput): readonly string[] {
+export function innerAddresses(input: InnerAddressInput): readonly string[] {
   const owner = ownerOf(input.peers);
   const own = input.deviceAddresses.flatMap((text) => parsePrefix(text) ?? []);
   const usable = (address: Uint8Array) =>
@@ -39,7 +39,7 @@ export function kickTargets(input: KickTargetInput): readonly string[] {
 
 type Owner = (address: Uint8Array) => PublicKey | undefined;
 
-/** Routing tables by the reading they were made from: a thousand peers kicked after one reading share one. */
+/** Routing tables by the reading they were made from: a thousand peers triggered after one reading share one. */
 const owners = new WeakMap<ReadonlyMap<PublicKey, Peer>, Owner>();
 
 function ownerOf(peers: ReadonlyMap<PublicKey, Peer>): Owner {

@@ -1,114 +1,143 @@
-/** Reads one record of a peer from one store, and judges whether it may be used. */
-import { type Device, isStunmeshError, StunmeshError } from '../../api/index.js';
+/** Reads peers' records, each store as often as it allows, and tells of those that changed (F13, F23). */
+import { StunmeshError } from '../../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
-import { createFault, type DeviceEntry, type PeerEntry } from '../../peers/peer-table.js';
-import { type ParsedRecord, parseRecord, refusedEndpoint } from '../../record/endpoint-record.js';
-import { acceptRecord, type OwnPlace, refusedHere } from '../../record/policy.js';
+import type { PeerEntry } from '../../peers/peer-table.js';
+import { type ParsedRecord, refusedEndpoint } from '../../record/endpoint-record.js';
+import { refusedHere } from '../../record/policy.js';
+import { ownPlace, readRecord } from '../../record/reader.js';
 import { storeKey } from '../../record/store-key.js';
-import type { Controllers, NamedStore } from '../device-components.js';
+import { backoff } from '../../runtime/backoff.js';
+import { type Coalesced, createCoalesced } from '../../runtime/coalesce.js';
+import type { DeviceComponents, NamedStore } from '../device-components.js';
 
-/** The record where it is another than before; undefined where not. Failures stay with the peer. */
-export async function readOne(
-  c: Controllers,
-  device: DeviceEntry,
-  peer: PeerEntry,
-  store: NamedStore,
-): Promise<ParsedRecord | undefined> {
-  const { facts, channel } = device.facts && peer.channel ? { facts: device.facts, channel: peer.channel } : {};
-  if (!facts || !channel) return undefined;
-  try {
-    const sealed = await store.get(storeKey(peer.publicKey, facts.publicKey), { signal: c.signal });
-    peer.reads += 1;
-    if (sealed === undefined) {
-      peer.remote.delete(store.name);
-      settleFault(peer, store.name);
+const READ_GAP_MS = 1_000;
+const WATCHED_READ_GAP_MS = 3_000;
+const MOST_READ_GAP_MS = 15_000;
+
+export interface Reading {
+  /** Reads one peer's record from all its stores; `due`: only from those that allow it now, as nothing has happened but time. Never
+   * rejects. */
+  read(peer: PeerEntry, due?: 'due'): Promise<void>;
+  /** What the state file says of the last endpoint goes through the same refusals as a record (F19). */
+  screenRestored(peer: PeerEntry): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface ReadingComponents
+  extends Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'stores' | 'underlay' | 'faults' | 'emit' | 'signal'> {
+  /** A peer's record is another one than before. */
+  onRecord(peer: PeerEntry, record: ParsedRecord): void;
+}
+
+export function createReading(components: ReadingComponents): Reading {
+  const { device, clock, logger, stores, underlay, faults, emit, signal } = components;
+  /** By peer and store: one that hangs keeps no other waiting (F13), and one that allows few reads makes no other rare. */
+  const jobs = new Map<PeerEntry, Map<string, Coalesced>>();
+  const readAt = new WeakMap<Coalesced, number>();
+
+  const leastGap = (store: string): number => stores.get(store)?.traits.minPollMs ?? 0;
+
+  /** How soon a record is read again: about every second at first, slower the longer it takes, never faster than a store allows. */
+  const readGap = (peer: PeerEntry): number => {
+    const ofPeer = peer.config.plugins.flatMap((name) => stores.get(name) ?? []);
+    const least = ofPeer.length === 0 ? 0 : Math.min(...ofPeer.map(({ name }) => leastGap(name)));
+    // Watching never replaces polling: it goes on beside it, slower.
+    const gapMs = ofPeer.every((store) => store.watch !== undefined) ? WATCHED_READ_GAP_MS : READ_GAP_MS;
+    return Math.max(least, backoff(clock.now() - peer.unconnectedSince, gapMs, MOST_READ_GAP_MS));
+  };
+
+  /** True when it is another than before. */
+  const keep = (peer: PeerEntry, store: string, record: ParsedRecord): boolean => {
+    const before = peer.remote.get(store)?.record;
+    peer.remote.set(store, { record, store, readAt: clock.wallNow() });
+    const same =
+      before &&
+      before.t === record.t &&
+      sameEndpoint(before.ipv4, record.ipv4) &&
+      sameEndpoint(before.ipv6, record.ipv6);
+    if (same) return false;
+    emit('record', peer, {
+      store,
+      ...(record.ipv4 ? { ipv4: formatEndpoint(record.ipv4) } : {}),
+      ...(record.ipv6 ? { ipv6: formatEndpoint(record.ipv6) } : {}),
+      ...(record.t === undefined ? {} : { t: record.t }),
+    });
+    return true;
+  };
+
+  /** The record where it is another than before; undefined where not. Failures stay with the peer. */
+  const readOne = async (peer: PeerEntry, store: NamedStore): Promise<ParsedRecord | undefined> => {
+    const { facts } = device;
+    const { channel } = peer;
+    if (!facts || !channel) return undefined;
+    try {
+      const sealed = await store.get(storeKey(peer.publicKey, facts.publicKey), { signal });
+      peer.reads += 1;
+      if (sealed === undefined) {
+        peer.remote.delete(store.name);
+        faults.settleStore(peer, 'read', store.name);
+        return undefined;
+      }
+      const record = await readRecord({
+        sealed,
+        channel,
+        peer: peer.publicKey,
+        place: await ownPlace(facts, underlay),
+        published: device.candidates.map(({ endpoint }) => endpoint),
+      });
+      const changed = keep(peer, store.name, record);
+      if (record.problems.length === 0) faults.settleStore(peer, 'read', store.name);
+      else {
+        const text = `part of the peer's record is not used: ${record.problems.join('; ')}`;
+        const what = `cannot use all of the record in store "${store.name}"`;
+        faults.noteStore(peer, 'read', store.name, new StunmeshError('ERR_RECORD_ENDPOINT', text), what);
+      }
+      return changed ? record : undefined;
+    } catch (error) {
+      faults.noteStore(peer, 'read', store.name, error, `cannot use the record in store "${store.name}"`);
       return undefined;
     }
-    const record = await acceptRecord({
-      record: parseRecord(channel.open(sealed)),
-      peer: peer.publicKey,
-      published: [...device.mappings.values()].map((m) => m.endpoint),
-      ...(await ownPlace(c, facts)),
-    });
-    const changed = keepRecord(c, device, peer, store, record);
-    if (record.problems.length > 0) {
-      const problem = new StunmeshError(
-        'ERR_RECORD_ENDPOINT',
-        `part of the peer's record is not used: ${record.problems.join('; ')}`,
-      );
-      noteFault(c, device, peer, problem, `cannot use all of the record in store "${store.name}"`, store.name);
-    } else settleFault(peer, store.name);
-    return changed ? record : undefined;
-  } catch (error) {
-    noteFault(c, device, peer, error, `cannot use the record in store "${store.name}"`, store.name);
-    return undefined;
-  }
-}
-
-async function ownPlace({ underlay }: Controllers, own: Device): Promise<OwnPlace> {
-  return {
-    own,
-    ownAddresses: await underlay.ownAddresses(),
-    routeOf: async (to) => (await underlay.routeTo(to))?.interface,
   };
-}
 
-/** What the state file says of the last endpoint goes through the same refusals as a record (F19). */
-export async function screenRestored(c: Controllers, device: DeviceEntry, peer: PeerEntry): Promise<void> {
-  const { restored } = peer;
-  if (!restored || !device.facts) return;
-  peer.restored = undefined;
-  const reason = refusedEndpoint(restored) ?? (await refusedHere(restored, await ownPlace(c, device.facts)));
-  if (reason === undefined) peer.proven ??= restored;
-  else c.logger.warn({ device: device.name, peer: peer.name, reason }, 'the endpoint in the state file is not used');
-}
+  const job = (peer: PeerEntry, name: string): Coalesced => {
+    const ofPeer = jobs.get(peer) ?? new Map<string, Coalesced>();
+    jobs.set(peer, ofPeer);
+    const run = async (): Promise<void> => {
+      // Looked up each time: a reload may have put another store under the name.
+      const store = stores.get(name);
+      if (!store || !peer.config.plugins.includes(name)) return;
+      const record = await readOne(peer, store);
+      if (record) components.onRecord(peer, record);
+    };
+    const known = ofPeer.get(name) ?? createCoalesced(run, (error) => faults.note(peer, error, 'could not connect'));
+    ofPeer.set(name, known);
+    return known;
+  };
 
-/** True when it is another than before. */
-function keepRecord(
-  c: Controllers,
-  device: DeviceEntry,
-  peer: PeerEntry,
-  store: NamedStore,
-  record: ParsedRecord,
-): boolean {
-  const before = peer.remote.get(store.name)?.record;
-  peer.remote.set(store.name, { record, store: store.name, readAt: c.clock.wallNow() });
-  if (
-    before &&
-    before.t === record.t &&
-    sameEndpoint(before.ipv4, record.ipv4) &&
-    sameEndpoint(before.ipv6, record.ipv6)
-  )
-    return false;
-  c.emit('record', device, peer, {
-    store: store.name,
-    ...(record.ipv4 ? { ipv4: formatEndpoint(record.ipv4) } : {}),
-    ...(record.ipv6 ? { ipv6: formatEndpoint(record.ipv6) } : {}),
-    ...(record.t === undefined ? {} : { t: record.t }),
-  });
-  return true;
-}
-
-/** A reading of this store was good. */
-function settleFault(peer: PeerEntry, store: string): void {
-  peer.told.delete(store);
-  if (peer.fault?.store === store) peer.fault = undefined;
-}
-
-export function noteFault(
-  c: Controllers,
-  device: DeviceEntry,
-  peer: PeerEntry,
-  error: unknown,
-  what: string,
-  store?: string,
-): void {
-  if (c.signal.aborted) return;
-  const fault = isStunmeshError(error) ? error : new StunmeshError('ERR_INTERNAL', String(error), { cause: error });
-  // By its code: a store that is down fails in reading and in writing, with a sentence for each.
-  const repeated = (store === undefined ? peer.fault?.code : peer.told.get(store)) === fault.code;
-  if (store !== undefined) peer.told.set(store, fault.code);
-  peer.fault = createFault(fault, c.clock.wallNow(), store);
-  c.logger[repeated ? 'debug' : 'warn']({ device: device.name, peer: peer.name, error: fault }, what);
-  if (!repeated) c.emit('fault', device, peer, { code: fault.code, message: fault.message });
+  return {
+    async read(peer, due) {
+      const now = clock.now();
+      peer.nextReadAt = now + readGap(peer);
+      const wanted = peer.config.plugins.map((name) => ({ name, one: job(peer, name) }));
+      const rested = wanted.filter(({ name, one }) => now - (readAt.get(one) ?? 0) >= leastGap(name));
+      await Promise.all(
+        (due ? rested : wanted).map(({ one }) => {
+          readAt.set(one, now);
+          return one.trigger();
+        }),
+      );
+    },
+    async screenRestored(peer) {
+      const { restored } = peer;
+      if (!restored || !device.facts) return;
+      peer.restored = undefined;
+      const place = await ownPlace(device.facts, underlay);
+      const reason = refusedEndpoint(restored) ?? (await refusedHere(restored, place));
+      if (reason === undefined) peer.proven ??= restored;
+      else logger.warn({ device: device.name, peer: peer.name, reason }, 'the endpoint in the state file is not used');
+    },
+    async stop() {
+      await Promise.all([...jobs.values()].flatMap((ofPeer) => [...ofPeer.values()].map((one) => one.stop())));
+    },
+  };
 }

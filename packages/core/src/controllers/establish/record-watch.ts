@@ -1,26 +1,25 @@
 /** Listens to stores that tell of changes, so that a new record is used at once; polling goes on beside it. */
 import { type CallOptions, isStunmeshError } from '../../api/index.js';
-import type { DeviceEntry, PeerEntry } from '../../peers/peer-table.js';
+import type { PeerEntry } from '../../peers/peer-table.js';
 import { storeKey } from '../../record/store-key.js';
-import type { Controllers } from '../device-components.js';
+import type { DeviceComponents } from '../device-components.js';
 
 /** Watches all peers' records of a device, in each store that can, until disposed. Never rejects. */
 export async function watchRecords(
-  c: Controllers,
-  device: DeviceEntry,
+  { device, logger, stores, signal }: Pick<DeviceComponents, 'device' | 'logger' | 'stores' | 'signal'>,
   changed: (peer: PeerEntry) => void,
 ): Promise<AsyncDisposable> {
   const { facts } = device;
   const watches: AsyncDisposable[] = [];
   if (facts) {
-    for (const store of c.stores.values()) {
+    for (const store of stores.values()) {
       const keys = new Map(
         device.peers
           .filter((p) => p.config.plugins.includes(store.name))
           .map((p) => [storeKey(p.publicKey, facts.publicKey), p]),
       );
       if (keys.size === 0 || !store.watch) continue;
-      const options: CallOptions = { signal: c.signal };
+      const options: CallOptions = { signal };
       try {
         watches.push(
           await store.watch(
@@ -31,14 +30,14 @@ export async function watchRecords(
                 if (peer) changed(peer);
               },
               fault: (error) =>
-                c.logger.debug({ device: device.name, store: store.name, error }, 'watching suffered; polling goes on'),
+                logger.debug({ device: device.name, store: store.name, error }, 'watching suffered; polling goes on'),
             },
             options,
           ),
         );
       } catch (error) {
-        if (!c.signal.aborted)
-          c.logger.debug(
+        if (!signal.aborted)
+          logger.debug(
             { device: device.name, store: store.name, error: isStunmeshError(error) ? error.code : 'ERR_INTERNAL' },
             'cannot watch; polling instead',
           );

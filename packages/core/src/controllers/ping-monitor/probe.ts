@@ -1,12 +1,13 @@
-/** Finds out whether a silent peer is dead: three kicks, then a wait for any sign of life (F29). */
+/** Finds out whether a silent peer is dead: three small packets, then a wait for any sign of life (F29). */
 
-import type { DeviceEntry, PeerEntry } from '../../peers/peer-table.js';
-import type { Controllers } from '../device-components.js';
+import type { PeerEntry } from '../../peers/peer-table.js';
+import type { DeviceComponents } from '../device-components.js';
+import type { HandshakeTrigger } from '../establish/handshake-trigger.js';
 
-const KICKS = 3;
-const KICK_GAP_MS = 250;
+const PACKETS = 3;
+const PACKET_GAP_MS = 250;
 /** After an overdue ping, which was the first: two more, 200 ms apart, and a short wait (F29). */
-const CONFIRM_KICKS = 2;
+const CONFIRM_PACKETS = 2;
 const CONFIRM_GAP_MS = 200;
 const CONFIRM_VERDICT_MS = 600;
 /** A peer that ever answered an echo answers the next one within this. */
@@ -19,49 +20,51 @@ const LOOK_MS = 1_000;
 export interface Probe {
   /** Probes the peer, or leaves it to the probe under way. Afterwards `failed` was called where it is dead. Never rejects.
    * `overdue`: a ping has been waited for already, so that a shorter probe confirms it. */
-  probe(device: DeviceEntry, peer: PeerEntry, overdue?: boolean): Promise<void>;
+  probe(peer: PeerEntry, overdue?: boolean): Promise<void>;
   stop(): Promise<void>;
 }
 
-export interface ProbeParts {
-  read(device: DeviceEntry): Promise<boolean>;
-  kick(device: DeviceEntry, peer: PeerEntry): Promise<void>;
+export interface ProbeComponents extends Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'signal'> {
+  /** Brings the table up to date from a fresh dump. */
+  read(): Promise<boolean>;
+  readonly handshake: HandshakeTrigger;
   /** The peer gave no sign of life. */
-  failed(device: DeviceEntry, peer: PeerEntry): void;
+  failed(peer: PeerEntry): void;
 }
 
-export function createProbe(c: Controllers, parts: ProbeParts): Probe {
+export function createProbe(components: ProbeComponents): Probe {
+  const { device, clock, logger, signal, read, handshake, failed } = components;
   const running = new Map<PeerEntry, Promise<void>>();
 
-  const run = async (device: DeviceEntry, peer: PeerEntry, overdue: boolean): Promise<void> => {
+  const run = async (peer: PeerEntry, overdue: boolean): Promise<void> => {
     // A baseline first, so that life from before the probe does not count for it.
-    if (!(await parts.read(device)) || !isProbed(peer)) return;
-    const startedAt = c.clock.now();
+    if (!(await read()) || !isProbed(peer)) return;
+    const startedAt = clock.now();
     const lives = (): boolean => (peer.life.lastLifeAt ?? -1) > startedAt;
     peer.probes += 1;
     const confirm = overdue && peer.answersEcho;
-    for (let n = 0; n < (confirm ? CONFIRM_KICKS : KICKS) && !lives(); n += 1) {
-      await parts.kick(device, peer);
-      await c.clock.sleep(confirm ? CONFIRM_GAP_MS : KICK_GAP_MS, c.signal);
+    for (let n = 0; n < (confirm ? CONFIRM_PACKETS : PACKETS) && !lives(); n += 1) {
+      await handshake.trigger(peer);
+      await clock.sleep(confirm ? CONFIRM_GAP_MS : PACKET_GAP_MS, signal);
     }
     const verdictAt =
       startedAt + (confirm ? CONFIRM_VERDICT_MS : peer.answersEcho ? ECHO_VERDICT_MS : KEEPALIVE_VERDICT_MS);
-    while (!lives() && c.clock.now() < verdictAt) {
-      await c.clock.sleep(Math.min(LOOK_MS, verdictAt - c.clock.now()), c.signal);
-      if (!(await parts.read(device))) return;
+    while (!lives() && clock.now() < verdictAt) {
+      await clock.sleep(Math.min(LOOK_MS, verdictAt - clock.now()), signal);
+      if (!(await read())) return;
     }
-    if (!lives() && isProbed(peer)) parts.failed(device, peer);
+    if (!lives() && isProbed(peer)) failed(peer);
   };
 
   return {
-    probe(device, peer, overdue = false) {
+    probe(peer, overdue = false) {
       const known = running.get(peer);
       if (known || !isProbed(peer)) return known ?? Promise.resolve();
       // Where it was probed often enough the next silence, or the next overdue ping, finds out (F77).
-      if (peer.budget.take(overdue ? 'confirm' : 'probe', c.clock.now()) === 0) return Promise.resolve();
-      const job = run(device, peer, overdue)
+      if (peer.budget.take(overdue ? 'confirm' : 'probe', clock.now()) === 0) return Promise.resolve();
+      const job = run(peer, overdue)
         .catch((error) => {
-          if (!c.signal.aborted) c.logger.debug({ device: device.name, peer: peer.name, error }, 'probe broken off');
+          if (!signal.aborted) logger.debug({ device: device.name, peer: peer.name, error }, 'probe broken off');
         })
         .finally(() => running.delete(peer));
       running.set(peer, job);
@@ -74,5 +77,5 @@ export function createProbe(c: Controllers, parts: ProbeParts): Probe {
 }
 
 function isProbed(peer: PeerEntry): boolean {
-  return peer.wg !== undefined && (peer.phase === 'connected' || peer.phase === 'idle');
+  return peer.observed !== undefined && (peer.phase === 'connected' || peer.phase === 'idle');
 }

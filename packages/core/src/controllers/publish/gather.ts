@@ -1,48 +1,104 @@
-/** Finds a device's reflexive address by the configured STUN servers, remembering which one answered (F2, F5). */
+/** Gathers our reflexive addresses into the table, by the configured STUN servers, remembering which one answered (F2, F5, F15). */
 import { randomBytes } from 'node:crypto';
-import { type Clock, type Endpoint, type Family, StunmeshError } from '../../api/index.js';
-import type { NatBehaviour } from '../../nat/behaviour-types.js';
+import { type Endpoint, type Family, StunmeshError } from '../../api/index.js';
+import { formatEndpoint, sameEndpoint } from '../../net/index.js';
+import { localCandidate, withCandidate, withoutCandidate } from '../../paths/candidate.js';
+import { asStunmeshError, createFault } from '../../peers/faults.js';
 import type { DeviceEntry } from '../../peers/peer-table.js';
-import type { Agent } from '../../stun/agent.js';
 import { discover } from '../../stun/discover.js';
-import type { Underlay } from '../../underlay/underlay.js';
-import type { Controllers, Discover } from '../device-components.js';
+import type { DeviceComponents } from '../device-components.js';
+import { createDisagreements } from './disagreement.js';
 
-export interface DiscoveryParts {
-  readonly underlay: Underlay;
-  readonly agent: Agent;
-  readonly clock: Clock;
-  readonly resolve: Controllers['resolve'];
+/** The families that a device's configuration asks for. */
+const FAMILIES: Readonly<Record<DeviceEntry['config']['protocol'], readonly Family[]>> = {
+  ipv4: [4],
+  ipv6: [6],
+  dualstack: [4, 6],
+};
+
+export interface Gather {
+  /** One discovery for each family. True when a candidate is another than before; a family that fails keeps its fault and is left out. */
+  gather(): Promise<boolean>;
+}
+
+export interface GatherComponents
+  extends Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'discover' | 'emit' | 'signal'> {
+  /** Most STUN servers see another address than the one that was found first. */
+  outvoted(): void;
+}
+
+export function createGather(components: GatherComponents): Gather {
+  const { device, clock, logger, discover: ask, emit, signal } = components;
+  const onWitnesses = createDisagreements(components);
+
+  const found = async (family: Family): Promise<boolean> => {
+    const before = localCandidate(device.candidates, 'reflexive', family);
+    const { endpoint, mapped, server, rttMs, natted, witnesses } = await ask(family, signal);
+    void witnesses?.then((verdict) => onWitnesses(family, verdict));
+    const candidate = { type: 'reflexive', endpoint, foundBy: server, at: clock.now(), rttMs, natted } as const;
+    device.candidates = withCandidate(device.candidates, candidate);
+    device.faults.delete(family);
+    if (sameEndpoint(before?.endpoint, endpoint)) return false;
+    const text = formatEndpoint(endpoint);
+    logger.info(
+      { device: device.name, endpoint: text, server, rttMs: Math.round(rttMs), nat: natted },
+      'reflexive address',
+    );
+    if (!natted && !sameEndpoint(mapped, endpoint)) {
+      logger.info(
+        { device: device.name, endpoint: text, probe: formatEndpoint(mapped) },
+        "no NAT in front: this host's own masquerade rewrites the probe, not WireGuard",
+      );
+    }
+    emit('reflexive', undefined, { family: `ipv${family}`, endpoint: text, server });
+    return true;
+  };
+
+  const failed = (family: Family, error: unknown): boolean => {
+    if (signal.aborted) return false;
+    const before = localCandidate(device.candidates, 'reflexive', family);
+    const fault = asStunmeshError(error);
+    const known = device.faults.get(family)?.code === fault.code;
+    device.faults.set(family, createFault(fault, clock.wallNow()));
+    device.candidates = withoutCandidate(device.candidates, 'reflexive', family);
+    device.disagreements.delete(family);
+    logger[known ? 'debug' : 'warn'](
+      { device: device.name, family: `ipv${family}`, error: fault },
+      'no reflexive address',
+    );
+    if (!known) emit('fault', undefined, { family: `ipv${family}`, code: fault.code, message: fault.message });
+    return before !== undefined;
+  };
+
+  return {
+    async gather() {
+      if (!device.facts) return false;
+      device.discoveries += 1;
+      const families = FAMILIES[device.config.protocol];
+      const changes = await Promise.all(
+        families.map((family) => found(family).catch((error) => failed(family, error))),
+      );
+      return changes.includes(true);
+    },
+  };
+}
+
+export interface DiscoveryComponents
+  extends Pick<DeviceComponents, 'device' | 'underlay' | 'agent' | 'clock' | 'resolve'> {
   /** "host:port" of the servers, as configured now. */
   servers(): readonly string[];
 }
 
-export interface DeviceDiscovery {
-  readonly discover: Discover;
-  readonly serverAddress: Controllers['serverAddress'];
-  examineNat(device: DeviceEntry, family: Family, signal: AbortSignal): Promise<NatBehaviour>;
-}
-
-/** Of one device, which the underlay is of. */
-export function createDiscovery(parts: DiscoveryParts): DeviceDiscovery {
-  const { underlay, agent, clock, resolve } = parts;
+/** Asks the STUN servers from the device's own port. */
+export function createDiscovery(components: DiscoveryComponents): Pick<DeviceComponents, 'discover' | 'serverAddress'> {
+  const { device, underlay, agent, clock, resolve } = components;
   const preferred = new Map<Family, { readonly server: string; readonly address: Endpoint }>();
   /** Servers that the others contradicted last time. */
   const distrusted = new Map<Family, ReadonlySet<string>>();
-  const random = (bytes: number) => Uint8Array.from(randomBytes(bytes));
-
   return {
-    serverAddress: (_, family) => preferred.get(family)?.address.address,
-    async examineNat({ name, facts }, family, signal) {
-      if (!facts) throw new StunmeshError('ERR_WG_DEVICE_NOT_FOUND', `the device ${name} is not there`);
-      // Seldom needed, and never before the first ping.
-      const { discoverDeviceNat } = await import('../../nat/examination.js');
-      return discoverDeviceNat(
-        { underlay, agent, clock, resolve, random },
-        { family, device: facts, servers: parts.servers(), distance: false, signal },
-      );
-    },
-    async discover({ name, facts }, family, signal) {
+    serverAddress: (family) => preferred.get(family)?.address.address,
+    async discover(family, signal) {
+      const { name, facts } = device;
       if (!facts) throw new StunmeshError('ERR_WG_DEVICE_NOT_FOUND', `the device ${name} is not there`);
       if (facts.listenPort === 0) {
         throw new StunmeshError(
@@ -54,7 +110,7 @@ export function createDiscovery(parts: DiscoveryParts): DeviceDiscovery {
       const found = await discover({
         family,
         listenPort: facts.listenPort,
-        servers: parts.servers(),
+        servers: components.servers(),
         ...(last ? { preferred: last.server, preferredAddress: last.address } : {}),
         distrusted: distrusted.get(family) ?? new Set(),
         agent,
@@ -63,7 +119,7 @@ export function createDiscovery(parts: DiscoveryParts): DeviceDiscovery {
         tunnelAddresses: await underlay.tunnelAddresses(),
         refuseServer: underlay.refusal,
         clock,
-        random,
+        random: (bytes) => Uint8Array.from(randomBytes(bytes)),
         signal,
       });
       preferred.set(family, { server: found.server, address: found.serverAddress });

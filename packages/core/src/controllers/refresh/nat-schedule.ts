@@ -1,16 +1,17 @@
 /** Finds out in quiet moments how the NATs before a device behave, so that its records tell peers (F42: seldom, and with an off switch). */
-import type { Family } from '../../api/index.js';
+import { randomBytes } from 'node:crypto';
+import { type Family, StunmeshError } from '../../api/index.js';
 import type { NatSummary } from '../../nat/behaviour-types.js';
 import { formatNatCode } from '../../nat/code.js';
-import type { DeviceEntry } from '../../peers/peer-table.js';
-import type { Controllers } from '../device-components.js';
+import { localCandidate } from '../../paths/candidate.js';
+import type { DeviceComponents } from '../device-components.js';
 
 /** After a start or a change of the network: tunnels take seconds and come first; who is without one then may have a NAT in the way. */
 const CALM_MS = 20_000;
 /** No two examinations come closer together: some twenty small packets each. */
 const GAP_MS = 600_000;
 
-export interface NatWatch {
+export interface NatSchedule {
   /** Called at every beat: begins an examination where one is due. */
   look(): void;
   /** The network changed. */
@@ -19,9 +20,15 @@ export interface NatWatch {
   stop(): Promise<void>;
 }
 
-/** `told` is called when records should tell something else than before. */
-export function createNatWatch(c: Controllers, device: DeviceEntry, told: () => void): NatWatch {
-  let wantedSince: number | undefined = c.clock.now();
+export interface NatScheduleComponents
+  extends Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'settings' | 'signal' | 'examineNat'> {
+  /** Records should tell something else than before. */
+  onNews(): void;
+}
+
+export function createNatSchedule(components: NatScheduleComponents): NatSchedule {
+  const { device, clock, logger, settings, signal, examineNat } = components;
+  let wantedSince: number | undefined = clock.now();
   let lastAt = Number.NEGATIVE_INFINITY;
   let running: Promise<void> | undefined;
   /** What contradicts that which is told: believed once it was found twice. */
@@ -29,16 +36,19 @@ export function createNatWatch(c: Controllers, device: DeviceEntry, told: () => 
   /** Reflexive addresses that were examined: where the servers can tell nothing they are not asked for ever. */
   const examined = new Map<Family, string>();
 
+  const reflexive = (family: Family) => localCandidate(device.candidates, 'reflexive', family)?.endpoint;
+  const families = () => ([4, 6] as const).filter((family) => reflexive(family) !== undefined);
+
   const note = (error: unknown): undefined => {
-    if (!c.signal.aborted) c.logger.debug({ device: device.name, error }, 'NAT behaviour not found out');
+    if (!signal.aborted) logger.debug({ device: device.name, error }, 'NAT behaviour not found out');
   };
 
   const examine = async (): Promise<void> => {
     let again = false;
     let news = false;
-    for (const family of [...device.mappings.keys()]) {
-      const found = await c.examineNat?.(device, family, c.signal).catch(note);
-      const address = device.mappings.get(family)?.endpoint.address;
+    for (const family of families()) {
+      const found = await examineNat?.(family, signal).catch(note);
+      const address = reflexive(family)?.address;
       // It moved meanwhile: what was found is of the past.
       if (!found || address === undefined || found.mapped?.address !== address) continue;
       examined.set(family, address);
@@ -55,23 +65,22 @@ export function createNatWatch(c: Controllers, device: DeviceEntry, told: () => 
         doubts.delete(family);
         device.nat.set(family, { address, summary });
         news = true;
-        c.logger.info(
+        logger.info(
           { device: device.name, family: `ipv${family}`, mapping: summary.mapping, filtering: summary.filtering },
           'NAT behaviour',
         );
       }
     }
-    if (again) wantedSince ??= c.clock.now();
-    if (news) told();
+    if (again) wantedSince ??= clock.now();
+    if (news) components.onNews();
   };
 
   return {
     look() {
-      const now = c.clock.now();
-      if (!c.examineNat || !c.settings().natCheck || running || !device.facts || device.discovering) return;
-      for (const [family, { endpoint }] of device.mappings)
-        if (examined.get(family) !== endpoint.address) wantedSince ??= now;
-      if (wantedSince === undefined || device.mappings.size === 0 || now - lastAt < GAP_MS) return;
+      const now = clock.now();
+      if (!examineNat || !settings().natCheck || running || !device.facts || device.discovering) return;
+      for (const family of families()) if (examined.get(family) !== reflexive(family)?.address) wantedSince ??= now;
+      if (wantedSince === undefined || families().length === 0 || now - lastAt < GAP_MS) return;
       if (now - wantedSince < CALM_MS) return;
       wantedSince = undefined;
       lastAt = now;
@@ -82,7 +91,7 @@ export function createNatWatch(c: Controllers, device: DeviceEntry, told: () => 
         });
     },
     changed() {
-      wantedSince = c.clock.now();
+      wantedSince = clock.now();
     },
     async stop() {
       await running;
@@ -96,10 +105,26 @@ function merge(known: NatSummary | undefined, { mapping, filtering, cgnat }: Nat
   return { mapping, filtering: kept, cgnat };
 }
 
-/** What a record of ours tells now; undefined: nothing is known of the NATs before our present addresses. */
-export function natCode(device: DeviceEntry): string | undefined {
-  const summaries = new Map<Family, NatSummary>();
-  for (const [family, { address, summary }] of device.nat)
-    if (device.mappings.get(family)?.endpoint.address === address) summaries.set(family, summary);
-  return formatNatCode(summaries) || undefined;
+export interface ExaminationComponents
+  extends Pick<DeviceComponents, 'device' | 'underlay' | 'agent' | 'clock' | 'resolve'> {
+  /** "host:port" of the servers, as configured now. */
+  servers(): readonly string[];
+}
+
+/** Examines the NATs before a device through its STUN servers. */
+export function createExamination(components: ExaminationComponents): Required<Pick<DeviceComponents, 'examineNat'>> {
+  const { device, underlay, agent, clock, resolve, servers } = components;
+  const random = (bytes: number) => Uint8Array.from(randomBytes(bytes));
+  return {
+    async examineNat(family, signal) {
+      const { name, facts } = device;
+      if (!facts) throw new StunmeshError('ERR_WG_DEVICE_NOT_FOUND', `the device ${name} is not there`);
+      // Seldom needed, and never before the first ping.
+      const { discoverDeviceNat } = await import('../../nat/examination.js');
+      return discoverDeviceNat(
+        { underlay, agent, clock, resolve, random },
+        { family, device: facts, servers: servers(), distance: false, signal },
+      );
+    },
+  };
 }

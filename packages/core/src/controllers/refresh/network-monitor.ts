@@ -1,7 +1,6 @@
 /** Tells when the way to the STUN servers changed, and stays silent about all other networks of this host (F27). */
 import { type Family, isStunmeshError, type NetworkEvent, type Route } from '../../api/index.js';
-import type { DeviceEntry } from '../../peers/peer-table.js';
-import type { Controllers } from '../device-components.js';
+import type { DeviceComponents } from '../device-components.js';
 
 /** Changes come in bursts: what they add up to is looked at when it has been quiet for so long, */
 const QUIET_MS = 1_000;
@@ -26,26 +25,28 @@ export interface NetworkMonitor extends AsyncDisposable {
   settled(): Promise<void>;
 }
 
+export interface NetworkMonitorComponents
+  extends Pick<DeviceComponents, 'clock' | 'logger' | 'underlay' | 'serverAddress' | 'signal'> {
+  readonly on: NetworkMonitorEvents;
+}
+
 /** Interfaces and source addresses by which packets leave towards the STUN servers. */
 type SourceRoutes = readonly Route[];
 
 /** Starts watching. A capture module that cannot tell of changes costs a warning: the beats find out, later. */
-export async function openNetworkMonitor(
-  c: Controllers,
-  device: DeviceEntry,
-  on: NetworkMonitorEvents,
-): Promise<NetworkMonitor> {
+export async function openNetworkMonitor(components: NetworkMonitorComponents): Promise<NetworkMonitor> {
+  const { clock, logger, signal, on } = components;
   let before: SourceRoutes | undefined;
   /** The last way that there was: a link that comes back with its address is no move. */
   let source: string | undefined;
   let firstAt: number | undefined;
   let touched = new Set<string>();
-  let quiet: Disposable & { readonly signal: AbortSignal } = c.clock.deadline(0, c.signal);
-  let skew = c.clock.wallNow() - c.clock.now();
+  let quiet: Disposable & { readonly signal: AbortSignal } = clock.deadline(0, signal);
+  let skew = clock.wallNow() - clock.now();
 
   /** The present way takes the place of the known one. */
   const compare = async (): Promise<{ readonly now: SourceRoutes; readonly moved: boolean }> => {
-    const now = await sourceRoutes(c, device);
+    const now = await sourceRoutes(components);
     const moved = before !== undefined && describe(before) !== describe(now);
     before = now;
     const leavesFrom = describe(now);
@@ -55,6 +56,10 @@ export async function openNetworkMonitor(
       if (!first) await on.moved();
     }
     return { now, moved };
+  };
+
+  const ignore = (error: unknown): void => {
+    if (!signal.aborted) logger.debug({ error }, 'could not look at the routes');
   };
 
   const look = async (): Promise<void> => {
@@ -73,22 +78,22 @@ export async function openNetworkMonitor(
       on.link();
       if (event.interface !== undefined) touched.add(event.interface);
     }
-    const now = c.clock.now();
+    const now = clock.now();
     firstAt ??= now;
     quiet[Symbol.dispose]();
-    quiet = c.clock.deadline(Math.max(0, Math.min(QUIET_MS, firstAt + AT_LATEST_MS - now)), c.signal);
-    quiet.signal.addEventListener('abort', () => void (c.signal.aborted ? undefined : look().catch(ignore(c))), {
+    quiet = clock.deadline(Math.max(0, Math.min(QUIET_MS, firstAt + AT_LATEST_MS - now)), signal);
+    quiet.signal.addEventListener('abort', () => void (signal.aborted ? undefined : look().catch(ignore)), {
       once: true,
     });
   };
 
-  const watching = await startWatching(c, onChange);
+  const watching = await startWatching(components, onChange);
   return {
     async settled() {
       await compare();
     },
     checkClock() {
-      const now = c.clock.wallNow() - c.clock.now();
+      const now = clock.wallNow() - clock.now();
       const jumped = Math.abs(now - skew) > JUMP_MS;
       skew = now;
       if (jumped) on.changed('the clock jumped (suspended?)');
@@ -101,11 +106,11 @@ export async function openNetworkMonitor(
 }
 
 /** By family, towards the server that answered last; empty where there is no way. */
-async function sourceRoutes(c: Controllers, device: DeviceEntry): Promise<SourceRoutes> {
+async function sourceRoutes({ underlay, serverAddress }: NetworkMonitorComponents): Promise<SourceRoutes> {
   const routes: Route[] = [];
   for (const family of [4, 6] as const satisfies readonly Family[]) {
-    const to = c.serverAddress(device, family);
-    const route = to === undefined ? undefined : await c.underlay.routeTo(to);
+    const to = serverAddress(family);
+    const route = to === undefined ? undefined : await underlay.routeTo(to);
     if (route) routes.push(route);
   }
   return routes;
@@ -115,24 +120,21 @@ function describe(routes: SourceRoutes): string {
   return routes.map((route) => `${route.interface} ${route.source}`).join(', ');
 }
 
-async function startWatching(c: Controllers, onChange: (event: NetworkEvent) => void): Promise<AsyncDisposable> {
+async function startWatching(
+  { underlay, logger }: NetworkMonitorComponents,
+  onChange: (event: NetworkEvent) => void,
+): Promise<AsyncDisposable> {
   const none = { [Symbol.asyncDispose]: async () => undefined };
   try {
-    return await c.underlay.watchNetwork({
+    return await underlay.watchNetwork({
       onChange,
-      onFault: (error) => c.logger.warn({ error }, 'network events are lost; changes are found at the next beat'),
+      onFault: (error) => logger.warn({ error }, 'network events are lost; changes are found at the next beat'),
     });
   } catch (error) {
-    c.logger.warn(
+    logger.warn(
       { error: isStunmeshError(error) ? error : String(error) },
       'no network events; changes are found at the next beat',
     );
     return none;
   }
-}
-
-function ignore(c: Controllers): (error: unknown) => void {
-  return (error) => {
-    if (!c.signal.aborted) c.logger.debug({ error }, 'could not look at the routes');
-  };
 }

@@ -1,113 +1,117 @@
-/** The two rhythms of a device: the refresh (publish and read everyone) and the beat (one dump, then what is due). */
+/** The two rhythms of a device: the refresh (publish and read everyone) and the poll tick (one dump, then what is due). */
 
 import { probeReason } from '../../peers/health.js';
-import { type DeviceEntry, isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
-import { patience } from '../../runtime/backoff.js';
-import type { Bootstrap } from '../bootstrap/device-observer.js';
-import type { Controllers } from '../device-components.js';
-import type { Establish } from '../establish/establish.js';
+import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
+import { backoff } from '../../runtime/backoff.js';
+import type { DeviceObserver } from '../bootstrap/device-observer.js';
+import type { DeviceComponents } from '../device-components.js';
+import type { Choosing } from '../establish/choosing.js';
+import type { Reading } from '../establish/reading.js';
+import type { DiscoverySchedule } from '../publish/discovery-schedule.js';
 import type { Publish } from '../publish/publish.js';
 
-/** A beat while some peer is unsettled, and while none is; it slows down for peers that stay away for long. */
-const BUSY_BEAT_MS = 1_000;
-const CALM_BEAT_MS = 10_000;
-/** No beat comes sooner after the last than this, whatever is due. */
-const LEAST_BEAT_MS = 50;
+/** A tick while some peer is unsettled, and while none is; it slows down for peers that stay away for long. */
+const BUSY_TICK_MS = 1_000;
+const CALM_TICK_MS = 10_000;
+/** No tick comes sooner after the last than this, whatever is due. */
+const LEAST_TICK_MS = 50;
 
 export interface Refresh {
   /** Runs until the daemon stops. */
   run(): Promise<void>;
   /** A full refresh now. */
   refresh(): Promise<void>;
-  /** The next beat comes now. */
+  /** The next tick comes now. */
   wake(): void;
 }
 
-export interface RefreshParts {
-  readonly bootstrap: Bootstrap;
+export interface RefreshComponents extends Pick<DeviceComponents, 'device' | 'clock' | 'settings' | 'emit' | 'signal'> {
+  readonly observer: DeviceObserver;
   readonly publish: Publish;
-  readonly establish: Establish;
-  /** The peer has been silent for too long; called at most once a beat. */
-  silent(device: DeviceEntry, peer: PeerEntry, why: string): void;
-  /** Called at every beat. */
-  beat(): void;
+  readonly schedule: DiscoverySchedule;
+  readonly reading: Reading;
+  readonly choosing: Choosing;
+  /** The peer has been silent for too long; called at most once a tick. */
+  silent(peer: PeerEntry, why: string): void;
+  /** Called at every tick. */
+  tick(): void;
 }
 
-export function createRefresh(c: Controllers, device: DeviceEntry, parts: RefreshParts): Refresh {
-  const { bootstrap, publish, establish } = parts;
-  let refreshedAt = c.clock.now();
+export function createRefresh(components: RefreshComponents): Refresh {
+  const { device, clock, settings, emit, signal, observer, publish, schedule, reading, choosing } = components;
+  let refreshedAt = clock.now();
   // The interval as it is configured now: a reload may shorten the one that has begun.
-  const nextRefreshAt = (): number => refreshedAt + c.settings().refreshIntervalMs;
+  const nextRefreshAt = (): number => refreshedAt + settings().refreshIntervalMs;
   let alarm = new AbortController();
 
   const refresh = async (): Promise<void> => {
-    refreshedAt = c.clock.now();
+    refreshedAt = clock.now();
     if (!device.facts) return;
-    c.emit('refresh', device, undefined, {});
-    await Promise.all([publish.refresh(device), ...device.peers.map((peer) => establish.read(device, peer))]);
-    c.emit('refreshed', device, undefined, {});
+    emit('refresh', undefined, {});
+    await Promise.all([publish.refresh(), ...device.peers.map((peer) => reading.read(peer))]);
+    emit('refreshed', undefined, {});
   };
 
   const doDue = (): void => {
-    const now = c.clock.now();
+    const now = clock.now();
     if (now >= nextRefreshAt()) void refresh();
     if (!device.facts) return;
-    if (!device.discovering && now >= device.nextDiscoveryAt) void publish.refresh(device);
-    else if (now >= publish.nextFlushAt(device)) void publish.flush(device);
+    if (!device.discovering && now >= schedule.dueAt) void publish.refresh();
+    else if (now >= publish.nextFlushAt()) void publish.flush();
     for (const peer of device.peers) {
       if (!isUnsettled(peer)) {
-        const why = peer.wg && probeReason(peer.life, peer.wg.keepaliveSeconds, now);
-        if (why !== undefined) parts.silent(device, peer, why);
+        const why = peer.observed && probeReason(peer.life, peer.observed.keepaliveSeconds, now);
+        if (why !== undefined) components.silent(peer, why);
         continue;
       }
       // A job that hangs is not asked again at every turn of this loop; one that runs sets its own next time.
       if (now >= peer.nextReadAt) {
-        peer.nextReadAt = now + BUSY_BEAT_MS;
-        void establish.read(device, peer, 'due');
+        peer.nextReadAt = now + BUSY_TICK_MS;
+        void reading.read(peer, 'due');
       }
-      if (now >= peer.nextKickAt) {
-        peer.nextKickAt = now + BUSY_BEAT_MS;
-        void establish.connect(device, peer);
+      if (now >= peer.series.nextAt) {
+        peer.series.nextAt = now + BUSY_TICK_MS;
+        void choosing.connect(peer);
       }
     }
   };
 
   /** How long until something is due, milliseconds. */
   const idleFor = (): number => {
-    const now = c.clock.now();
+    const now = clock.now();
     const unsettled = device.peers.filter(isUnsettled);
     const youngest = Math.max(...unsettled.map((peer) => peer.unconnectedSince));
-    const beat =
-      unsettled.length === 0 && device.facts ? CALM_BEAT_MS : patience(now - youngest, BUSY_BEAT_MS, CALM_BEAT_MS);
-    const due = [now + (device.facts ? beat : missingBeat(now)), nextRefreshAt()];
+    const tick =
+      unsettled.length === 0 && device.facts ? CALM_TICK_MS : backoff(now - youngest, BUSY_TICK_MS, CALM_TICK_MS);
+    const due = [now + (device.facts ? tick : missingTick(now)), nextRefreshAt()];
     if (device.facts)
       due.push(
-        device.discovering ? Number.POSITIVE_INFINITY : device.nextDiscoveryAt,
-        publish.nextFlushAt(device),
-        ...unsettled.flatMap((p) => [p.nextReadAt, p.nextKickAt]),
+        device.discovering ? Number.POSITIVE_INFINITY : schedule.dueAt,
+        publish.nextFlushAt(),
+        ...unsettled.flatMap((p) => [p.nextReadAt, p.series.nextAt]),
       );
-    return Math.max(LEAST_BEAT_MS, Math.min(...due) - now);
+    return Math.max(LEAST_TICK_MS, Math.min(...due) - now);
   };
 
   let missingSince: number | undefined;
-  const missingBeat = (now: number): number => {
+  const missingTick = (now: number): number => {
     missingSince ??= now;
-    return patience(now - missingSince, BUSY_BEAT_MS, CALM_BEAT_MS);
+    return backoff(now - missingSince, BUSY_TICK_MS, CALM_TICK_MS);
   };
 
   return {
     refresh,
     wake: () => alarm.abort(),
     async run() {
-      // One listener for all sleeps: signals joined at every beat would stay with the long-lived one.
-      c.signal.addEventListener('abort', () => alarm.abort(), { once: true });
-      while (!c.signal.aborted) {
+      // One listener for all sleeps: signals joined at every tick would stay with the long-lived one.
+      signal.addEventListener('abort', () => alarm.abort(), { once: true });
+      while (!signal.aborted) {
         alarm = new AbortController();
-        if (await bootstrap.read(device)) missingSince = undefined;
-        if (c.signal.aborted) return;
-        parts.beat();
+        if (await observer.read()) missingSince = undefined;
+        if (signal.aborted) return;
+        components.tick();
         doDue();
-        await c.clock.sleep(idleFor(), alarm.signal).catch(() => undefined);
+        await clock.sleep(idleFor(), alarm.signal).catch(() => undefined);
       }
     },
   };

@@ -1,10 +1,15 @@
-/** Punches, kicks and endpoint changes by themselves, with everything around them going wrong (F18, F18b, F18c, F34). */
+/** Punches, handshake triggers and endpoint changes by themselves, with everything around them going wrong (F18, F18b, F18c, F34). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
-import { type ConnectorParts, createConnector } from '#src/controllers/establish/attempt.js';
+import { type AttemptsComponents, createAttempts } from '#src/controllers/establish/attempt.js';
+import {
+  createHandshakeTrigger,
+  type HandshakeTriggerComponents,
+} from '#src/controllers/establish/handshake-trigger.js';
+import { createPunch } from '#src/controllers/establish/punch.js';
 import { parseEndpoint } from '#src/net/index.js';
-import { createControllers, type DoubleOptions, FAR } from '../doubles.js';
+import { createComponents, type DoubleOptions, FAR } from '../doubles.js';
 
 const FAR6 = endpoint('[2001:db8:5::1]:50000');
 
@@ -14,23 +19,33 @@ function endpoint(text: string) {
   return parsed;
 }
 
-function connectorOf(options: DoubleOptions = {}, parts: Partial<ConnectorParts> = {}) {
-  const d = createControllers(options);
+type Parts = Partial<AttemptsComponents & HandshakeTriggerComponents>;
+
+function attemptsOf(options: DoubleOptions = {}, parts: Parts = {}) {
+  const d = createComponents(options);
   const echoes: { readonly to: string; readonly ttl?: number }[] = [];
-  const connector = createConnector(d.c, {
+  const punch = createPunch(d.c);
+  const handshake = createHandshakeTrigger({
+    ...d.c,
+    echoes: { send: async (request) => void echoes.push(request) },
+    onEchoReply() {},
+    ...parts,
+  });
+  const attempts = createAttempts({
+    ...d.c,
+    punch,
+    handshake,
     read: async () => {
       d.refresh();
       return true;
     },
-    echoes: { send: async (request) => void echoes.push(request) },
-    heard() {},
     ...parts,
   });
-  return { ...d, connector, echoes };
+  return { ...d, attempts, punch, handshake, echoes };
 }
 
 test('a punch goes out from the port of WireGuard, to each family by a socket of its own, and asks for no replies', async () => {
-  const d = connectorOf({ fib: 3 });
+  const d = attemptsOf({ fib: 3 });
   const opened: object[] = [];
   const open = d.capture.openStunSocket;
   d.capture.openStunSocket = async (options) => {
@@ -38,7 +53,7 @@ test('a punch goes out from the port of WireGuard, to each family by a socket of
     opened.push({ family, localPort, excludeDevice, firewallMark, fib, sendOnly });
     return open(options);
   };
-  await d.connector.punch(d.device, [FAR, FAR6]);
+  await d.punch.punchPeer(d.peer, [FAR, FAR6]);
   const socket = { localPort: 51_820, excludeDevice: 'wg0', firewallMark: 0, fib: 3, sendOnly: true };
   assert.deepEqual(opened, [
     { family: 4, ...socket },
@@ -56,22 +71,22 @@ test('a punch goes out from the port of WireGuard, to each family by a socket of
 
 test('a device that listens on no port, or is not there, is not punched for: no socket could have its port', async () => {
   for (const options of [{ listenPort: 0 }, { present: false }]) {
-    const d = connectorOf(options);
+    const d = attemptsOf(options);
     d.capture.openStunSocket = () => assert.fail('a socket was opened');
-    await d.connector.punch(d.device, [FAR]);
+    await d.punch.punchPeer(d.peer, [FAR]);
     assert.deepEqual(d.logger.lines, []);
   }
 });
 
 test('a punch that cannot be sent costs a line for whoever looks for it, and the other family is punched all the same', async () => {
-  const d = connectorOf();
+  const d = attemptsOf();
   const error = new StunmeshError('ERR_CAPTURE_OPEN', 'no raw sockets here');
   const open = d.capture.openStunSocket;
   d.capture.openStunSocket = async (options) => {
     if (options.family === 4) throw error;
     return open(options);
   };
-  await d.connector.punch(d.device, [FAR, FAR6]);
+  await d.punch.punchPeer(d.peer, [FAR, FAR6]);
   assert.deepEqual(d.logger.lines, [
     { level: 'debug', fields: { device: 'wg0', to: 'IPv4', error }, message: 'could not send a packet' },
   ]);
@@ -79,9 +94,9 @@ test('a punch that cannot be sent costs a line for whoever looks for it, and the
 });
 
 test('one endpoint that cannot be reached keeps no other from being punched; on the way down nothing is told', async () => {
-  const d = connectorOf();
+  const d = attemptsOf();
   d.capture.setRoute('198.51.100.1', undefined);
-  await d.connector.punch(d.device, [FAR, endpoint('198.51.100.2:50000')]);
+  await d.punch.punchPeer(d.peer, [FAR, endpoint('198.51.100.2:50000')]);
   assert.deepEqual(
     d.capture.sent.map(({ to }) => to.address),
     ['198.51.100.2'],
@@ -92,21 +107,21 @@ test('one endpoint that cannot be reached keeps no other from being punched; on 
   );
   d.logger.lines.length = 0;
   d.stopping.abort();
-  await d.connector.punch(d.device, [FAR]);
+  await d.punch.punchPeer(d.peer, [FAR]);
   assert.deepEqual(d.logger.lines, []);
 });
 
-test('a peer that is not on the device is not kicked', async () => {
-  const d = connectorOf();
-  d.peer.wg = undefined;
-  await d.connector.kick(d.device, d.peer);
+test('a peer that is not on the device is sent nothing', async () => {
+  const d = attemptsOf();
+  d.peer.observed = undefined;
+  await d.handshake.trigger(d.peer);
   assert.deepEqual(d.echoes, []);
   assert.deepEqual(d.wg.writes, []);
 });
 
-test('F18c a kick goes to an address that the peer itself has, with a TTL that ends there', async () => {
-  const d = connectorOf();
-  await d.connector.kick(d.device, d.peer);
+test('F18c the triggering packet goes to an address that the peer itself has, with a TTL that ends there', async () => {
+  const d = attemptsOf();
+  await d.handshake.trigger(d.peer);
   assert.deepEqual(
     d.echoes.map(({ to, ttl }) => [to, ttl]),
     [['10.99.1.1', 1]],
@@ -115,25 +130,25 @@ test('F18c a kick goes to an address that the peer itself has, with a TTL that e
 
 test('F18c IPv6 inside the tunnel is used where its route leaves by the device, or no route can be asked for', async () => {
   for (const [name, prepare, to] of [
-    ['by the device', (d: ReturnType<typeof connectorOf>) => d.route('wg0'), 'fd00::5'],
-    ['by another', (d: ReturnType<typeof connectorOf>) => d.route('eth0'), undefined],
-    ['unknown', (d: ReturnType<typeof connectorOf>) => Reflect.deleteProperty(d.capture, 'routeTo'), 'fd00::5'],
+    ['by the device', (d: ReturnType<typeof attemptsOf>) => d.route('wg0'), 'fd00::5'],
+    ['by another', (d: ReturnType<typeof attemptsOf>) => d.route('eth0'), undefined],
+    ['unknown', (d: ReturnType<typeof attemptsOf>) => Reflect.deleteProperty(d.capture, 'routeTo'), 'fd00::5'],
   ] as const) {
-    const d = connectorOf({ allowedIps: ['fd00::5/128'] });
+    const d = attemptsOf({ allowedIps: ['fd00::5/128'] });
     prepare(d);
-    await d.connector.kick(d.device, d.peer);
+    await d.handshake.trigger(d.peer);
     assert.equal(d.echoes[0]?.to, to, name);
     assert.equal(d.wg.writes.length, to === undefined ? 2 : 0, name);
   }
 });
 
-test('F18c a peer without any address inside is kicked by its keepalive, which has its old value afterwards', async () => {
+test('F18c a peer without any address inside is triggered by its keepalive, which has its old value afterwards', async () => {
   for (const [usual, pulse] of [
     [0, 25],
     [25, 0],
   ] as const) {
-    const d = connectorOf({ allowedIps: [], keepaliveSeconds: usual });
-    await d.connector.kick(d.device, d.peer);
+    const d = attemptsOf({ allowedIps: [], keepaliveSeconds: usual });
+    await d.handshake.trigger(d.peer);
     assert.deepEqual(
       d.wg.writes.map(({ method, keepaliveSeconds }) => [method, keepaliveSeconds]),
       [
@@ -144,46 +159,46 @@ test('F18c a peer without any address inside is kicked by its keepalive, which h
   }
 });
 
-test('a kick works where the interface is not listed, and one that fails costs a line', async () => {
+test('a trigger works where the interface is not listed, and one that fails costs a line', async () => {
   const error = new StunmeshError('ERR_CAPTURE_SEND', 'the device is full');
-  const d = connectorOf({}, { echoes: { send: () => Promise.reject(error) } });
+  const d = attemptsOf({}, { echoes: { send: () => Promise.reject(error) } });
   d.capture.setInterfaces([]);
-  await d.connector.kick(d.device, d.peer);
+  await d.handshake.trigger(d.peer);
   assert.deepEqual(d.logger.lines, [
     { level: 'debug', fields: { device: 'wg0', to: 'peer-0', error }, message: 'could not send a packet' },
   ]);
 });
 
 test('a host that moved tells WireGuard the endpoints that it has, and none where the device cannot be read', async () => {
-  const d = connectorOf({ endpoint: FAR });
-  await d.connector.forgetSource(d.device);
+  const d = attemptsOf({ endpoint: FAR });
+  await d.attempts.refreshSource();
   assert.deepEqual([...(d.wg.writes[0]?.endpoints?.values() ?? [])], [FAR]);
-  const unread = connectorOf({ endpoint: FAR }, { read: async () => false });
-  await unread.connector.forgetSource(unread.device);
+  const unread = attemptsOf({ endpoint: FAR }, { read: async () => false });
+  await unread.attempts.refreshSource();
   assert.deepEqual(unread.wg.writes, []);
 });
 
 test('an attempt without endpoints, or on a device that is gone, changes nothing', async () => {
-  const d = connectorOf();
-  await d.connector.attempt(d.device, d.peer, []);
+  const d = attemptsOf();
+  await d.attempts.attempt(d.peer, []);
   assert.deepEqual([d.capture.sent, d.wg.writes], [[], []]);
-  const gone = connectorOf({}, { read: async () => false });
-  await gone.connector.attempt(gone.device, gone.peer, [FAR]);
+  const gone = attemptsOf({}, { read: async () => false });
+  await gone.attempts.attempt(gone.peer, [FAR]);
   assert.equal(gone.capture.sent.length, 1);
   assert.deepEqual(gone.wg.writes, []);
 });
 
 test('F17 an attempt leaves a peer alone that connected while its NAT was opened', async () => {
-  const d = connectorOf();
+  const d = attemptsOf();
   d.peer.phase = 'connected';
-  await d.connector.attempt(d.device, d.peer, [FAR]);
+  await d.attempts.attempt(d.peer, [FAR]);
   assert.deepEqual(d.wg.writes, []);
 });
 
-test('F18 a device that vanishes after the kick is not renewed', async () => {
+test('F18 a device that vanishes after the trigger is not renewed', async () => {
   let left = 1;
-  const d = connectorOf({}, { read: async () => left-- > 0 });
-  const attempt = d.connector.attempt(d.device, d.peer, [FAR]);
+  const d = attemptsOf({}, { read: async () => left-- > 0 });
+  const attempt = d.attempts.attempt(d.peer, [FAR]);
   await d.clock.advance(1_000);
   await attempt;
   assert.deepEqual(
@@ -200,14 +215,14 @@ test('F18 the pause is met by one renewal; one that fails is left to WireGuard, 
     [new StunmeshError('ERR_DEADLINE', 'too late'), undefined, 2],
     [new TypeError('a bug'), undefined, 0],
   ] as const) {
-    const d = connectorOf({ endpoint: FAR });
+    const d = attemptsOf({ endpoint: FAR });
     d.peer.phase = 'connecting';
     if (thrown) d.c.control.renewPeer = () => Promise.reject(thrown);
-    const attempt = d.connector.attempt(d.device, d.peer, [FAR]);
+    const attempt = d.attempts.attempt(d.peer, [FAR]);
     await d.clock.advance(1_000);
     await attempt;
     assert.equal(d.peer.fault?.code, code);
-    assert.equal(d.peer.renewalsLeft, left);
+    assert.equal(d.peer.series.renewalsLeft, left);
     assert.equal(d.peer.renewals, thrown ? 0 : 1);
   }
 });

@@ -130,7 +130,7 @@ test('F18c our mapping changed: every peer is punched, connected ones kicked, an
   await h.advance(1_000);
   h.forget();
   h.mappings.set(4, '203.0.113.9:40555');
-  await h.engine.refresh();
+  await h.session.refresh();
   await h.advance(1_000);
   const steps = h.only('punch', 'kick', 'publish');
   const published = steps.findIndex((s) => s.what === 'publish');

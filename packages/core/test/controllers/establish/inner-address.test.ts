@@ -1,8 +1,8 @@
-/** Table: to which address inside the tunnel a kick goes (F18). */
+/** Table: to which address inside the tunnel a triggering packet goes (F18). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Peer } from '#src/api/index.js';
-import { kickTargets } from '#src/controllers/establish/inner-address.js';
+import { innerAddresses } from '#src/controllers/establish/inner-address.js';
 import { fakePublicKey } from '#src/testing/index.js';
 
 interface Row {
@@ -73,9 +73,9 @@ const peerWith = (name: string, allowedIps: readonly string[]): Peer => ({
 });
 
 for (const row of ROWS) {
-  test(`F18 kick target: ${row.what}`, () => {
+  test(`F18 address inside the tunnel: ${row.what}`, () => {
     const peer = peerWith('it', row.allowed);
-    const targets = kickTargets({
+    const targets = innerAddresses({
       peer,
       peers: new Map(
         [...(row.others ?? []).map((allowed, i) => peerWith(`other ${i}`, allowed)), peer].map((each) => [

@@ -6,13 +6,13 @@ import type { NamedStore } from '#src/controllers/device-components.js';
 import { watchRecords } from '#src/controllers/establish/record-watch.js';
 import { storeKey } from '#src/record/store-key.js';
 import { createMemoryStore } from '#src/testing/index.js';
-import { createControllers } from '../doubles.js';
+import { createComponents } from '../doubles.js';
 
 function watched(watch: NamedStore['watch']) {
   const store: NamedStore = { ...createMemoryStore(), name: 'main', traits: { maxValueBytes: 1_000, minPollMs: 500 } };
-  const d = createControllers({ stores: [watch ? { ...store, watch } : store] });
+  const d = createComponents({ stores: [watch ? { ...store, watch } : store] });
   const changed: string[] = [];
-  const start = () => watchRecords(d.c, d.device, ({ name }) => changed.push(name));
+  const start = () => watchRecords(d.c, ({ name }) => changed.push(name));
   return { ...d, changed, start };
 }
 

@@ -137,7 +137,7 @@ test('a ping that is reconfigured goes on by its new settings, and one that is s
   const reconfigure = (ping: NonNullable<HarnessOptions['ping']>) => {
     const peers = new Map([...h.device.config.peers].map(([name, peer]) => [name, { ...peer, ping }]));
     reconfigureDevice(h.device, { ...h.device.config, peers }, h.clock.now());
-    h.engine.reconfigured();
+    h.session.reconfigured();
   };
   reconfigure({ enabled: true, target: INSIDE, intervalMs: 10_000, timeoutMs: 1_000 });
   await h.advance(5_000);

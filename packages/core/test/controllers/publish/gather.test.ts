@@ -10,6 +10,7 @@ import {
   type StunSocketOptions,
 } from '#src/api/index.js';
 import { createDiscovery } from '#src/controllers/publish/gather.js';
+import { createExamination } from '#src/controllers/refresh/nat-schedule.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
 import { createDeviceEntry } from '#src/peers/peer-table.js';
 import { createAgent } from '#src/stun/agent.js';
@@ -55,7 +56,8 @@ function setUp(facts: Partial<Device> | undefined = {}, config: { fib?: number; 
     void clock.sleep(10).then(() => capture.deliver(reply, to, { localPort }));
   };
   const underlay = createUnderlays({ capture, clock, logger })(entry);
-  const discovery = createDiscovery({
+  const asking = {
+    device: entry,
     underlay,
     agent: createAgent({
       clock,
@@ -66,24 +68,26 @@ function setUp(facts: Partial<Device> | undefined = {}, config: { fib?: number; 
     clock,
     resolve: async () => [],
     servers: () => SERVERS,
-  });
+  };
+  const discovery = createDiscovery(asking);
+  const { examineNat } = createExamination(asking);
   const abort = new AbortController();
   const go = async () => {
-    const result = discovery.discover(entry, 4, abort.signal).then(
+    const result = discovery.discover(4, abort.signal).then(
       (found) => ({ found, error: undefined }),
       (error: StunmeshError) => ({ found: undefined, error }),
     );
     await clock.advance(20_000);
     return result;
   };
-  return { capture, clock, logger, entry, opened, answering, discovery, go };
+  return { capture, clock, logger, entry, opened, answering, discovery, examineNat, go };
 }
 
 test('a device that is not there, and one without a port, are named', async () => {
   const absent = setUp();
   absent.entry.facts = undefined;
   assert.ok(hasCode((await absent.go()).error, 'ERR_WG_DEVICE_NOT_FOUND'));
-  await assert.rejects(absent.discovery.examineNat(absent.entry, 4, new AbortController().signal), (error) =>
+  await assert.rejects(absent.examineNat(4, new AbortController().signal), (error) =>
     hasCode(error, 'ERR_WG_DEVICE_NOT_FOUND'),
   );
   const { error } = await setUp({ listenPort: 0 }).go();
@@ -103,11 +107,11 @@ test("F8 the socket is asked for with the device's own port, mark, table and int
 });
 
 test('F2 the server that answered is remembered, and tells where routes are looked at', async () => {
-  const { go, answering, discovery, entry, capture } = setUp();
-  assert.equal(discovery.serverAddress(entry, 4), undefined);
+  const { go, answering, discovery, capture } = setUp();
+  assert.equal(discovery.serverAddress(4), undefined);
   answering.delete(SERVERS[0]);
   assert.equal((await go()).found?.server, SERVERS[1]);
-  assert.equal(discovery.serverAddress(entry, 4), '198.51.100.2');
+  assert.equal(discovery.serverAddress(4), '198.51.100.2');
   answering.add(SERVERS[0]);
   capture.sent.length = 0;
   assert.equal((await go()).found?.server, SERVERS[1], 'it is asked first');

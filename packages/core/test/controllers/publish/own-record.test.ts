@@ -25,7 +25,7 @@ async function life(options: Parameters<typeof createHarness>[0]): Promise<Harne
   await h.start();
   await h.advance(2_000);
   h.mappings.set(4, '203.0.113.9:47777');
-  await h.engine.refresh();
+  await h.session.refresh();
   await h.advance(1_000);
   return h;
 }

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
 import type { NatBehaviour } from '#src/nat/behaviour.js';
 import { parseEndpoint } from '#src/net/index.js';
+import { localCandidate } from '#src/paths/candidate.js';
 import { createHarness, farEndpoint, type HarnessOptions, OWN4 } from '../harness.js';
 
 const MINUTE = 60_000;
@@ -15,7 +16,7 @@ function setUp(options: HarnessOptions = {}) {
   };
   const h = createHarness({
     ...options,
-    async examineNat(device, family) {
+    async examineNat(family) {
       state.at.push(h.clock.now());
       if (state.found instanceof StunmeshError) throw state.found;
       return {
@@ -25,7 +26,7 @@ function setUp(options: HarnessOptions = {}) {
         cgnat: false,
         portPreserving: true,
         doubleNat: undefined,
-        mapped: device.mappings.get(family)?.endpoint,
+        mapped: localCandidate(h.device.candidates, 'reflexive', family)?.endpoint,
         how: 'several-servers',
         observations: [],
         failures: new Map(),
@@ -78,7 +79,7 @@ test('F42 with nat_check off nothing is examined; without it events are followed
   await h.start();
   for (let port = 1; port < 60; port += 1) {
     h.mappings.set(4, `203.0.113.${10 + port}:40000`);
-    await h.engine.refresh();
+    await h.session.refresh();
     await h.advance(MINUTE / 2);
   }
   assert.ok(state.at.length >= 2 && state.at.length <= 4, `${state.at.length} examinations in half an hour`);
@@ -91,7 +92,7 @@ test('a record that moves to another address tells nothing of the old NAT, and t
   assert.equal(code(), '4ep');
   state.found = { mapping: 'address-and-port-dependent', filtering: 'address-and-port-dependent', cgnat: true };
   h.mappings.set(4, '198.18.0.1:1234');
-  await h.engine.refresh();
+  await h.session.refresh();
   await h.advance(1_000);
   assert.equal(h.peer().ourRecord()?.ipv4?.address, '198.18.0.1');
   assert.equal(code(), undefined);
@@ -104,7 +105,7 @@ test('another port of the same address is the same NAT', async () => {
   await h.start();
   await h.advance(2 * MINUTE);
   h.mappings.set(4, OWN4.replace(/\d+$/, '41111'));
-  await h.engine.refresh();
+  await h.session.refresh();
   await h.advance(1_000);
   assert.equal(h.peer().ourRecord()?.ipv4?.port, 41111);
   assert.equal(code(), '4ep');
@@ -188,7 +189,7 @@ test("the snapshot shows what a peer's record tells of its NATs", async () => {
 test('an examination that is under way does not hold up the end of the daemon', async () => {
   let begun = 0;
   const h = createHarness({
-    examineNat(_device, _family, signal) {
+    examineNat(_family, signal) {
       begun += 1;
       return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
     },

@@ -3,16 +3,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type CaptureModule, StunmeshError } from '#src/api/index.js';
 import { openNetworkMonitor } from '#src/controllers/refresh/network-monitor.js';
-import { createControllers, type DoubleOptions } from '../doubles.js';
+import { createComponents, type DoubleOptions } from '../doubles.js';
 
 async function network(change: Partial<CaptureModule>, options: DoubleOptions = {}) {
-  const d = createControllers({ fib: 2, ...options, parts: { serverAddress: () => '192.0.2.1', ...options.parts } });
+  const d = createComponents({ fib: 2, ...options, parts: { serverAddress: () => '192.0.2.1', ...options.parts } });
   Object.assign(d.capture, change);
   const seen: string[] = [];
-  const monitor = await openNetworkMonitor(d.c, d.device, {
-    moved: async () => void seen.push('moved'),
-    changed: (why) => seen.push(why),
-    link: () => seen.push('link'),
+  const monitor = await openNetworkMonitor({
+    ...d.c,
+    on: {
+      moved: async () => void seen.push('moved'),
+      changed: (why) => seen.push(why),
+      link: () => seen.push('link'),
+    },
   });
   return { ...d, seen, monitor };
 }

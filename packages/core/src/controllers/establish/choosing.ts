@@ -1,0 +1,97 @@
+/** Chooses the path whose turn it is, and makes attempts by it, one at a time for each peer (F23). */
+import type { Endpoint, Family } from '../../api/index.js';
+import { formPaths, inTurn } from '../../paths/check-list.js';
+import { ATTEMPT_GAP_MS, countAttempt, startSeries, turnEndsAt } from '../../peers/attempt-series.js';
+import { hasSession } from '../../peers/health.js';
+import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
+import { type Coalesced, createCoalesced } from '../../runtime/coalesce.js';
+import type { DeviceComponents } from '../device-components.js';
+import { type Attempts, WRITE_GAP_MS } from './attempt.js';
+import type { Reading } from './reading.js';
+
+export interface Choosing {
+  /** The endpoints at which the peer may be found, the one whose turn it is first. */
+  candidates(peer: PeerEntry): readonly Endpoint[];
+  /** One attempt to connect. Never rejects. */
+  connect(peer: PeerEntry): Promise<void>;
+  /** Starts a new series of attempts, quick ones first, as something changed that makes success likely; without `renewals` those that are
+   * left of the last series are all there are. */
+  restartAttempts(peer: PeerEntry, renewals?: number): void;
+  stop(): Promise<void>;
+}
+
+export interface ChoosingComponents extends Pick<DeviceComponents, 'device' | 'clock' | 'phases' | 'faults'> {
+  readonly attempts: Attempts;
+  readonly reading: Pick<Reading, 'screenRestored'>;
+}
+
+export function createChoosing(components: ChoosingComponents): Choosing {
+  const { device, clock, phases, faults, attempts, reading } = components;
+  const jobs = new Map<PeerEntry, Coalesced>();
+
+  const candidates: Choosing['candidates'] = (peer) => {
+    const now = clock.now();
+    const wallNow = clock.wallNow();
+    peer.paths = formPaths(
+      {
+        records: [...peer.remote.values()].map(({ record }) => record),
+        protocol: peer.config.protocol,
+        provenTime: peer.provenTime,
+        families: new Set<Family>(device.candidates.map(({ endpoint }) => endpoint.family)),
+        proven: peer.proven,
+        wallNow,
+        unconnectedForMs: now - peer.unconnectedSince,
+      },
+      peer.paths,
+    );
+    const { startedAt, dwellMs } = peer.series;
+    return inTurn(peer.paths, { tryingForMs: now - startedAt, dwellMs, wallNow }).map(({ endpoint }) => endpoint);
+  };
+
+  const connectOnce = async (peer: PeerEntry): Promise<void> => {
+    const now = clock.now();
+    const { series } = peer;
+    const gapMs = countAttempt(series, now, now - peer.unconnectedSince);
+    if (!isUnsettled(peer)) return;
+    await reading.screenRestored(peer);
+    const endpoints = candidates(peer);
+    if (endpoints.length === 0) return;
+    // While attempts come often the next candidate need not wait for one.
+    if (endpoints.length > 1 && gapMs === ATTEMPT_GAP_MS)
+      series.nextAt = Math.min(
+        series.nextAt,
+        Math.max(turnEndsAt(series, now), (peer.lastWrite?.at ?? 0) + WRITE_GAP_MS),
+      );
+    await attempts.attempt(peer, endpoints);
+    if (isUnsettled(peer)) phases.set(peer, 'connecting');
+  };
+
+  const connect: Choosing['connect'] = (peer) => {
+    const job =
+      jobs.get(peer) ??
+      createCoalesced(
+        () => connectOnce(peer),
+        (error) => faults.note(peer, error, 'could not connect'),
+      );
+    jobs.set(peer, job);
+    return job.trigger();
+  };
+
+  return {
+    candidates,
+    connect,
+    restartAttempts(peer, renewals) {
+      const now = clock.now();
+      peer.series = startSeries({
+        now,
+        renewalsLeft: renewals ?? peer.series.renewalsLeft,
+        session: hasSession(peer.life, now),
+        random: Math.random(),
+      });
+      void connect(peer);
+    },
+    async stop() {
+      await Promise.all([...jobs.values()].map((job) => job.stop()));
+    },
+  };
+}

@@ -25,6 +25,7 @@ export interface ExecParts {
   /** These are StoreComponents' own. */
   firewallMark?(): number;
   scratchFolder?(): string;
+  readonly secretVariables?: readonly string[];
 }
 
 type Launching = Omit<LaunchOptions, 'input' | 'scratch'>;
@@ -33,10 +34,10 @@ type Launching = Omit<LaunchOptions, 'input' | 'scratch'>;
  * STUNMESH_FWMARK, as wg(8) shows it, and is said once, as nobody but the program can put it on its sockets. */
 export function createLaunchOptions(
   config: ExecStoreConfig,
-  { logger, firewallMark }: Pick<ExecParts, 'logger' | 'firewallMark'>,
+  { logger, firewallMark, secretVariables }: Pick<ExecParts, 'logger' | 'firewallMark' | 'secretVariables'>,
 ): () => Launching {
   /** Our environment is that of our start, and costs time to copy. */
-  const plain = launchOptions(config);
+  const plain = launchOptions(config, secretVariables);
   let marked: { readonly mark: number; readonly options: Launching } | undefined;
   return () => {
     const mark = firewallMark?.() ?? 0;
@@ -48,11 +49,14 @@ export function createLaunchOptions(
         'a tunnel takes over the default way: the plugin has to put the mark in STUNMESH_FWMARK on its sockets, or a dead tunnel swallows them',
       );
     if (marked?.mark !== mark)
-      marked = { mark, options: launchOptions({ ...config, env: { STUNMESH_FWMARK: text, ...config.env } }) };
+      marked = {
+        mark,
+        options: launchOptions({ ...config, env: { STUNMESH_FWMARK: text, ...config.env } }, secretVariables),
+      };
     return marked.options;
   };
 }
 
-export function launchOptions(config: ExecStoreConfig): Launching {
-  return { command: config.command, args: config.args ?? [], env: childEnvironment(process.env, config) };
+export function launchOptions(config: ExecStoreConfig, secret?: readonly string[]): Launching {
+  return { command: config.command, args: config.args ?? [], env: childEnvironment(process.env, config, secret) };
 }

@@ -20,7 +20,7 @@ const TRAITS: StoreTraits = { maxValueBytes: MAX_VALUE, minPollMs: 1000 };
 
 /** The module, and the bare program behind an instance, which the conformance cases of exec plugins look at. */
 export interface ExecStoreModule extends StoreModule<ExecStoreConfig> {
-  probe(config: ExecStoreConfig, components: Pick<StoreComponents, 'clock'>): Probe;
+  probe(config: ExecStoreConfig, components: Pick<StoreComponents, 'clock' | 'secretVariables'>): Probe;
 }
 
 const execStoreModule: ExecStoreModule = {

@@ -1,7 +1,7 @@
 /** A plugin without the store around it: what it reads and writes as it is, for the conformance cases of exec plugins. */
 import { type Clock, StunmeshError } from '@stunmesh/core/api';
 import { type Finished, runChild } from './child.js';
-import { type ExecStoreConfig, launchOptions } from './exec-config.js';
+import { type ExecParts, type ExecStoreConfig, launchOptions } from './exec-config.js';
 import { makeFifos } from './fifos.js';
 import { type Exit, launch } from './launch.js';
 import { readLines } from './lines.js';
@@ -34,9 +34,12 @@ export interface Probe extends AsyncDisposable {
   session(): Promise<ProbeSession>;
 }
 
-export function openProbe(config: ExecStoreConfig, { clock }: { readonly clock: Clock }): Probe {
+export function openProbe(
+  config: ExecStoreConfig,
+  { clock, secretVariables }: Pick<ExecParts, 'clock' | 'secretVariables'>,
+): Probe {
   const scratch = createScratch(makeFifos);
-  const launching = { ...launchOptions(config), scratch };
+  const launching = { ...launchOptions(config, secretVariables), scratch };
   return {
     run: (input, signal) => runChild({ ...launching, input, clock, signal, maxStdout: MOST }),
     session: () => openProbeSession({ ...launching, clock }),

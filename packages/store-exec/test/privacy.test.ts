@@ -4,7 +4,8 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createMemoryLogger } from '@stunmesh/core/testing';
-import { failure, free, KEY, open, plugin, scratch, VALUE } from './fixture.js';
+import execStore from '#src/index.js';
+import { clock, failure, free, KEY, open, plugin, scratch, script, VALUE } from './fixture.js';
 
 const linux = process.platform === 'linux';
 
@@ -89,5 +90,29 @@ test('the environment: inherited but for NODE_*, LD_* and NOTIFY_SOCKET, or empt
   } finally {
     for (const name of ['NODE_DEBUG', 'LD_BIND_NOW', 'NOTIFY_SOCKET', 'STUNMESH_TEST_INHERITED'])
       delete process.env[name];
+  }
+});
+
+test('F34 variables that other stores take their secrets from are withheld, from sessions and single calls', async (t) => {
+  process.env['STUNMESH_TRY_SECRET'] = 'hunter22';
+  process.env['STUNMESH_TRY_OTHER'] = 'x';
+  try {
+    const components = { clock, logger: createMemoryLogger(), secretVariables: ['STUNMESH_TRY_SECRET'] };
+    const list = 'env | sed -n "s/^STUNMESH_TRY_\\([A-Z]*\\)=.*/\\1/p" | sort | tr "\\n" /';
+    const command = await script(t, `#!/bin/sh\n${list}\n`);
+    const seen = async (more: object) => {
+      const store = await execStore.open({ type: 'shell', command, ...more }, components);
+      t.after(() => store[Symbol.asyncDispose]());
+      return store.get(KEY, free);
+    };
+    assert.equal(await seen({}), 'OTHER/');
+    assert.equal(await seen({ env: { STUNMESH_TRY_SECRET: 'given' } }), 'OTHER/SECRET/');
+    assert.equal(await seen({ env_clear: true, env: { PATH: process.env['PATH'] ?? '' } }), undefined);
+    const probe = execStore.probe({ type: 'exec', command }, components);
+    assert.equal((await probe.run('', free.signal)).stdout.trim(), 'OTHER/');
+    await probe[Symbol.asyncDispose]();
+  } finally {
+    delete process.env['STUNMESH_TRY_SECRET'];
+    delete process.env['STUNMESH_TRY_OTHER'];
   }
 });

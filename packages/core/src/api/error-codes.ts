@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   // configuration
   ERR_CONFIG_NOT_FOUND: 'never',
   ERR_CONFIG_READ: 'never',
+  ERR_CONFIG_WRITABLE: 'never',
   ERR_CONFIG_SYNTAX: 'never',
   ERR_CONFIG_INVALID: 'never',
   ERR_CONFIG_WRITE: 'never',

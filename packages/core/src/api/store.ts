@@ -81,6 +81,8 @@ export interface StoreComponents {
   readonly connect?: Connect;
   /** The mark that sockets have to carry now to get past a tunnel which covers everything; 0: none. It may change at any time. */
   firewallMark?(): number;
+  /** Names of environment variables that hold secrets of other stores: a store that starts programs withholds them. */
+  readonly secretVariables?: readonly string[];
   /** A folder for temporary files, made where it is not there: mode 0700, of this process alone, in a place that nobody else can change;
    * what a crash leaves in it the next start removes. Absent: a fresh mkdtemp of your own, which you remove. Errors: an errno. */
   scratchFolder?(): string;

@@ -35,12 +35,14 @@ export function addConfigCommand(program: Command, context: ConfigCommandContext
 }
 
 async function check(context: ConfigCommandContext, argument: string | undefined, options: FileOptions): Promise<void> {
-  const [{ loadConfig }, { checkPlugins, joinErrors }, { createSystemClock }, { createLogger }] = await Promise.all([
-    import('../config/index.js'),
-    import('../daemon/check-plugins.js'),
-    import('../runtime/system-clock.js'),
-    import('../telemetry/logger.js'),
-  ]);
+  const [{ loadConfig }, { collectNotes }, { checkPlugins, joinErrors }, { createSystemClock }, { createLogger }] =
+    await Promise.all([
+      import('../config/index.js'),
+      import('../config/warnings.js'),
+      import('../daemon/check-plugins.js'),
+      import('../runtime/system-clock.js'),
+      import('../telemetry/logger.js'),
+    ]);
   const file = argument ?? options.config;
   const loaded = await loadConfig({
     ...(file === undefined ? {} : { file }),
@@ -53,6 +55,7 @@ async function check(context: ConfigCommandContext, argument: string | undefined
   const wrong = joinErrors(await checkPlugins({ clock: createSystemClock(), logger }, loaded));
   if (wrong) throw wrong;
   for (const warning of warnings) context.stderr(`warning: ${warning}\n`);
+  for (const note of collectNotes(loaded)) context.stderr(`note: ${note}\n`);
   const interfaces = [...config.interfaces.values()];
   const peers = interfaces.reduce((sum, { peers }) => sum + peers.size, 0);
   const counts = [

@@ -88,12 +88,14 @@ async function test(
     { openExecProbe, testPlugin },
     { createSystemClock },
     { createLogger },
+    { secretVariables },
   ] = await Promise.all([
     import('../daemon/components.js'),
     import('../host/loader.js'),
     import('../doctor/plugin-test.js'),
     import('../runtime/system-clock.js'),
     import('../telemetry/logger.js'),
+    import('../config/secrets.js'),
   ]);
   const { plugin, loaded } = await (given ? fromProgram(words, options) : fromConfig(context, words, options));
   const write = (line: string) => context.stderr(line);
@@ -106,7 +108,11 @@ async function test(
   return await testPlugin({
     host: composition.host(loaded),
     plugin: tried,
-    probe: () => openExecProbe(createLoader(loaded ? { configDir: dirname(loaded.config.file) } : {}), tried, clock),
+    probe: () =>
+      openExecProbe(createLoader(loaded ? { configDir: dirname(loaded.config.file) } : {}), tried, {
+        clock,
+        secretVariables: secretVariables(loaded?.config.plugins.values() ?? []),
+      }),
     format,
     ...(maxSize === undefined ? {} : { maxValueBytes: maxSize }),
     write: (text) => context.stdout(text),

@@ -2,6 +2,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { StunmeshError } from '../api/errors.js';
+import { whoMayReplace } from '../runtime/own-folder.js';
 import { foldersOf } from './folders.js';
 
 export interface FindOptions {
@@ -25,11 +26,12 @@ export interface FoundFile {
 const MOST_BYTES = 4 * 1024 * 1024;
 const NAMES = ['config.yaml', 'config.yml'];
 
-/** Opens and reads the file. Errors: ERR_CONFIG_NOT_FOUND (with all places searched), ERR_CONFIG_READ. */
+/** Opens and reads the file. Errors: ERR_CONFIG_NOT_FOUND (with all places searched), ERR_CONFIG_READ,
+ * ERR_CONFIG_WRITABLE (this is root, and others may change the file). */
 export async function findConfig(options: FindOptions): Promise<FoundFile> {
   const places: string[] = [];
   for (const shownAs of candidatesOf(options)) {
-    const found = await readIfThere(shownAs, resolve(options.cwd, shownAs));
+    const found = await readIfThere(shownAs, resolve(options.cwd, shownAs), options.env);
     if (typeof found === 'object') return found;
     places.push(found === 'hidden' ? `${shownAs} (its folder may not be entered)` : shownAs);
   }
@@ -54,12 +56,17 @@ function candidatesOf({ file, dir, env }: FindOptions): string[] {
   return [...new Set(searched.flatMap((folder) => NAMES.map((name) => join(folder ?? '', name))))];
 }
 
-async function readIfThere(shownAs: string, path: string): Promise<FoundFile | 'absent' | 'hidden'> {
+async function readIfThere(
+  shownAs: string,
+  path: string,
+  env: FindOptions['env'],
+): Promise<FoundFile | 'absent' | 'hidden'> {
   try {
     await using handle = await open(path, 'r');
     const bytes = await readBounded(handle, shownAs);
     const { mode } = await handle.stat();
     const regular = (mode & 0o170000) === 0o100000;
+    if (regular && process.geteuid?.() === 0) await refuseWritable(shownAs, path, mode, env);
     return { shownAs, path, bytes, worldReadable: regular && (mode & 0o004) !== 0 };
   } catch (error) {
     const code = String((error as NodeJS.ErrnoException).code);
@@ -71,6 +78,18 @@ async function readIfThere(shownAs: string, path: string): Promise<FoundFile | '
       details: { file: path, reason: code },
     });
   }
+}
+
+/** What it names runs as root, so nobody else may write it. Whoever called sudo could as well have edited it. */
+async function refuseWritable(shownAs: string, path: string, mode: number, env: FindOptions['env']): Promise<void> {
+  const caller = /^\d+$/.test(env['SUDO_UID'] ?? '') ? [Number(env['SUDO_UID'])] : [];
+  const why = (mode & 0o002) !== 0 ? 'everybody may write to it' : await whoMayReplace(path, caller);
+  if (why === undefined) return;
+  throw new StunmeshError(
+    'ERR_CONFIG_WRITABLE',
+    `${shownAs}: ${why}, and what it names runs as root; run: chmod go-w ${shownAs}, and keep it in a folder that only root can write, such as ${foldersOf().config[0]}`,
+    { details: { file: path } },
+  );
 }
 
 async function isHidden(path: string): Promise<boolean> {

@@ -17,7 +17,7 @@ export interface LoadOptions extends FindOptions {
   readonly platform?: NodeJS.Platform;
 }
 
-/** Reads the configuration. Errors: ERR_CONFIG_NOT_FOUND (lists all places searched), ERR_CONFIG_READ, ERR_CONFIG_SYNTAX,
+/** Reads the configuration. Errors: ERR_CONFIG_NOT_FOUND (lists all places searched), ERR_CONFIG_READ, ERR_CONFIG_WRITABLE, ERR_CONFIG_SYNTAX,
  * ERR_CONFIG_INVALID (its message has all problems, one a line: file:line:column: path: what; allowed; suggestion). */
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const found = await findConfig(options);

@@ -5,7 +5,7 @@ import type { FoundFile } from './find.js';
 import { DEFAULT_STUN_SERVER, type RawConfig } from './schema.js';
 import { holdsSecret } from './secrets.js';
 import type { Source } from './source.js';
-import type { Config, Path } from './types.js';
+import type { Config, LoadedConfig, Path } from './types.js';
 
 export interface WarningInput {
   readonly raw: RawConfig;
@@ -49,4 +49,15 @@ export function collectWarnings({ raw, config, found, source, platform }: Warnin
 function isLoopback(server: string): boolean {
   const address = parseAddress(server.slice(0, server.lastIndexOf(':')).replace(/^\[|\]$/g, ''));
   return address !== undefined && refusedAddress(address) === 'loopback';
+}
+
+/** What `config check` says beside the warnings: nothing is wrong, and it could be better. */
+export function collectNotes({ config, explain }: Pick<LoadedConfig, 'config' | 'explain'>): string[] {
+  return [...config.plugins.values()].flatMap(({ name, type, settings }) =>
+    type === 'builtin' || settings['env_clear'] === true
+      ? []
+      : [
+          `${explain(['plugins', name])}: the program gets the daemon's environment, but for NODE_*, LD_*, NOTIFY_SOCKET and what other stores keep secret there; "env_clear: true" gives it "env" alone`,
+        ],
+  );
 }

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { CaptureModule, Clock, Logger, WireGuardControl } from '../api/index.js';
 import type { LoadedConfig } from '../config/index.js';
+import { secretVariables } from '../config/secrets.js';
 import type { PreloadedModules } from '../host/module-shape.js';
 import { createPluginHost, type PluginHost, type PluginHostOptions } from '../host/plugin-host.js';
 import { createDialer, type Dialer } from '../underlay/dialer.js';
@@ -76,7 +77,12 @@ export function createHost(
     clock,
     logger,
     ...(loaded
-      ? { configDir: join(loaded.config.file, '..'), explain: loaded.explain, checkSettings: loaded.checkSettings }
+      ? {
+          configDir: join(loaded.config.file, '..'),
+          explain: loaded.explain,
+          checkSettings: loaded.checkSettings,
+          secretVariables: secretVariables(loaded.config.plugins.values()),
+        }
       : {}),
     ...(preloaded ? { preloaded } : {}),
     ...(onStoreCall ? { onStoreCall } : {}),

@@ -39,13 +39,13 @@ export interface PluginTestOptions {
 export async function openExecProbe(
   loader: Pick<ModuleLoader, 'loadStore'>,
   plugin: PluginConfig,
-  clock: Clock,
+  components: { readonly clock: Clock; readonly secretVariables?: readonly string[] },
 ): Promise<(ExecProbe & AsyncDisposable) | undefined> {
   if (plugin.type !== 'exec') return undefined;
   const { probe } = (await loader.loadStore(plugin)) as Awaited<ReturnType<ModuleLoader['loadStore']>> & {
-    probe?(config: object, components: { readonly clock: Clock }): ExecProbe & AsyncDisposable;
+    probe?(config: object, components: object): ExecProbe & AsyncDisposable;
   };
-  return probe?.({ ...plugin.settings, type: plugin.type }, { clock });
+  return probe?.({ ...plugin.settings, type: plugin.type }, components);
 }
 
 /** Resolves with the number of failed cases. Rejects when the plugin cannot be opened: ERR_PLUGIN_NOT_FOUND, ERR_PLUGIN_INVALID, ERR_CONFIG_INVALID,

@@ -31,6 +31,8 @@ export interface PluginHostOptions {
   /** For stores' connections, and the mark of other programs' sockets (StoreComponents). */
   readonly connect?: Connect;
   firewallMark?(): number;
+  /** What programs of stores do not get (StoreComponents). */
+  readonly secretVariables?: readonly string[];
   /** For stores' temporary files (StoreComponents). */
   scratchFolder?(): string;
   /** How long a store that is down may be left alone at a time, as things stand now, in milliseconds. Default: 5 minutes. */
@@ -75,6 +77,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       ...(options.connect ? { connect: options.connect } : {}),
       ...(firewallMark ? { firewallMark } : {}),
       ...(scratchFolder ? { scratchFolder } : {}),
+      ...(options.secretVariables ? { secretVariables: options.secretVariables } : {}),
     };
     try {
       const traits = module.traits(config);

@@ -1,6 +1,6 @@
 /** Folders that only we may change: what lies in them, and where their path leads (F75). */
 import type { Stats } from 'node:fs';
-import { lstat, mkdir, readlink, realpath } from 'node:fs/promises';
+import { lstat, mkdir, readlink, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { type ErrorCode, StunmeshError } from '../api/index.js';
 
@@ -30,6 +30,24 @@ export async function whoMayChange(path: string, user = process.geteuid?.() ?? 0
   try {
     const at = await nearest(path);
     return (await weakness(at, user)) ?? (at === resolve(path) ? await ownWeakness(at) : undefined);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Who else than the owner of a file may put another one in its place, as a sentence; undefined: nobody, or it cannot be seen. Owners of
+ * folders are trusted, but for a folder like /tmp, in which everybody may make files: there only root and `users` are. */
+export async function whoMayReplace(path: string, users: readonly number[]): Promise<string | undefined> {
+  const trusted = [0, ...users];
+  try {
+    for (let at = resolve(path); at !== dirname(at); at = dirname(at)) {
+      const [folder, found] = [await stat(dirname(at)), await lstat(at)];
+      if (othersMayReplace(folder)) return `everybody may change what is in ${dirname(at)}`;
+      const shared = (folder.mode & OTHERS_WRITE) !== 0;
+      if (shared && !trusted.includes(found.uid))
+        return `${at} belongs to user ${found.uid}, in a folder where everybody may make files`;
+    }
+    return undefined;
   } catch {
     return undefined;
   }

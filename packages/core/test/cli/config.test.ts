@@ -60,6 +60,14 @@ test('config check takes the file as an argument, by -c before or after, by --co
   }
 });
 
+test('F34 config check says what a program gets of the environment, and how it gets less', async (t) => {
+  const plugins = 'plugins: {a: {type: exec, command: x}, b: {type: shell, command: x, env_clear: true}}\n';
+  const { stderr, error } = await run(t, ['config', 'check', 'exec.yaml'], false, { 'exec.yaml': plugins });
+  assert.equal(error, undefined);
+  assert.match(stderr, /^note: .*exec\.yaml:1:\d+: plugins\.a: the program gets .*"env_clear: true"/m);
+  assert.doesNotMatch(stderr, /plugins\.b/);
+});
+
 test('config check rejects with all problems, for the caller to print and to exit by', async (t) => {
   const { stdout, error } = await run(t, ['config', 'check', 'every-mistake.yaml']);
   assert.equal(stdout, '');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { StunmeshError } from '#src/api/errors.js';
@@ -108,4 +109,36 @@ test('a file that may not be read is an error, a folder that may not be entered 
   } finally {
     process.seteuid?.(0);
   }
+});
+
+test('F75 root refuses a file that others may write or replace, and says what to do', async (t) => {
+  if (process.geteuid?.() !== 0) return t.skip('needs root');
+  const { cwd, options } = await places(t);
+  const path = join(cwd, 'config.yaml');
+  const load = (env = {}) => loadConfig({ ...options, file: path, env });
+  const refused = (message: RegExp) => ({ code: 'ERR_CONFIG_WRITABLE', message });
+  await write(cwd, 'config.yaml');
+  await load();
+  await chmod(path, 0o666);
+  await assert.rejects(load(), refused(/everybody may write to it.*runs as root; run: chmod go-w .*config\.yaml/));
+  await chmod(path, 0o600);
+  await chmod(cwd, 0o777);
+  await assert.rejects(load(), refused(/everybody may change what is in /));
+  await chmod(cwd, 0o1777);
+  await load();
+  await chown(path, 12_345, 12_345);
+  await assert.rejects(load(), refused(/belongs to user 12345, in a folder where everybody may make files/));
+  await load({ SUDO_UID: '12345' });
+  await chmod(cwd, 0o700);
+  await load();
+});
+
+test('a pipe is nobody’s file, whatever its mode', async (t) => {
+  const { cwd, options } = await places(t);
+  const path = join(cwd, 'pipe');
+  execFileSync('mkfifo', ['-m', '666', path]);
+  const writer = spawn('sh', ['-c', `echo "stun: {addresses: a.b:1}" >${path}`]);
+  const over = new Promise((resolve) => writer.once('exit', resolve));
+  assert.equal((await loadConfig({ ...options, file: path })).config.file, path);
+  await over;
 });

@@ -63,7 +63,12 @@ export function formatCheckRequest(keys: CheckKeys, tag: Uint8Array, request: Ch
   ]);
 }
 
-/** Whether this has the form of a check's request; its tag then says whose it may be. */
+/** Whether this can be a check's request, at the least cost: floods are looked at this far and no further. */
+export function mayBeCheckRequest(bytes: Uint8Array): boolean {
+  return bytes.length === REQUEST_BYTES && bytes[1] === METHOD_BINDING && bytes[3] === REQUEST_BYTES - HEADER_BYTES;
+}
+
+/** Whether this has the form of a check's request. */
 export function isCheckRequest(bytes: Uint8Array): boolean {
   return (
     bytes.length === REQUEST_BYTES &&

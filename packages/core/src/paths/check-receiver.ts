@@ -2,7 +2,7 @@
 import type { Endpoint } from '../api/index.js';
 import type { PairKeys } from '../record/pair-keys.js';
 import type { HostCheckBudget } from './check-budget.js';
-import { type CheckRequest, formatCheckAnswer, isCheckRequest, parseCheckRequest } from './check-message.js';
+import { type CheckRequest, formatCheckAnswer, mayBeCheckRequest, parseCheckRequest } from './check-message.js';
 import { TagTable } from './check-tags.js';
 import { ReplayCache } from './replay-cache.js';
 import { TokenBucket } from './token-bucket.js';
@@ -72,7 +72,7 @@ export class CheckReceiver<Peer> {
   }
 
   receive(bytes: Uint8Array, from: Endpoint, at: Now, isConnected: (peer: Peer) => boolean): Heard<Peer> | Refusal {
-    if (!isCheckRequest(bytes)) return 'not-a-check';
+    if (!mayBeCheckRequest(bytes)) return 'not-a-check';
     this.#tags.advance(at.seconds);
     const hit = this.#tags.lookup(bytes);
     const known = hit && this.#peers.get(hit.peer);

@@ -58,7 +58,7 @@ export class TagTable<Peer> {
     return true;
   }
 
-  /** `bytes` passed isCheckRequest(). */
+  /** `bytes` are as long as a request. */
   lookup(bytes: Uint8Array): TagHit<Peer> | undefined {
     const entries = this.#byHigh.get(word(bytes, TAG_OFFSET));
     if (entries === undefined) return undefined;

@@ -243,7 +243,7 @@ export class PeerChecks {
   #isOpen(now: number, entry: Entry): boolean {
     if (entry.candidate.lan || now < entry.openUntil || this.#acks.isOpen(now)) return true;
     const { connected, endpoint } = this.#session;
-    if (!connected) return this.#phases.phase === 'slot';
+    if (!connected) return this.#phases.phase === 'slot' && now < this.#phases.until;
     if (sameEndpoint(endpoint, entry.candidate.endpoint)) return true;
     return entry.schedule.runs(BETTER) && entry.schedule.age(now) >= BETTER_FULL_FROM_MS;
   }

@@ -73,6 +73,10 @@ test('F44 10,000 forged requests get no answer, 1,000 replays one each at most, 
   assert.equal(answers, 100);
   assert.equal(receiver.receive(request({}, keysOfB.send()), FROM, at(), isConnected), 'unknown');
   assert.equal(receiver.receive(new Uint8Array(72), FROM, at(), isConnected), 'not-a-check');
+  assert.equal(receiver.receive(good.subarray(0, 71), FROM, at(), isConnected), 'not-a-check');
+  const otherForm = Uint8Array.from(good);
+  otherForm[7] = 0;
+  assert.equal(receiver.receive(otherForm, FROM, at(), isConnected), 'forged', 'without the cookie');
 });
 
 test('clocks may differ by two minutes where both are sane; a host without a clock takes any time', () => {

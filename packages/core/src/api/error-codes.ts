@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   ERR_LOCKED: 'never',
   ERR_RUN_DIR: 'never',
   ERR_STATE: 'never',
+  ERR_TOO_MANY_FILES: 'never',
   ERR_RESOLVE: 'later',
   ERR_CONTROL_NOT_RUNNING: 'never',
   ERR_CONTROL_PROTOCOL: 'never',

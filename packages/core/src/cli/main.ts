@@ -1,50 +1,12 @@
 #!/usr/bin/env node
-/** The command `stunmesh`: parses, calls, prints. */
+/** The command `stunmesh`: loads the program, and says why where not even that can be done. */
 import './small-heap.js';
-import { CommanderError } from 'commander';
-import { wrap } from '../runtime/terminal-text.js';
-import { normaliseArguments } from './arguments.js';
-import type { CliContext } from './context.js';
-import { createProgram } from './program.js';
-
-const context: CliContext = {
-  env: process.env,
-  cwd: process.cwd(),
-  colour: process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '',
-  outlivesOutput: false,
-  stdout: (text) => process.stdout.write(text),
-  stderr: (text) => process.stderr.write(text),
-  flushed: () => new Promise((resolve) => process.stdout.write('', () => resolve())),
-};
-
-const program = createProgram(context);
-
-// A reader that went away (a pipe into head) is no failure of ours.
-process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
-  if (!context.outlivesOutput) process.exit(code === 'EPIPE' ? 0 : 1);
-});
-process.stderr.on('error', () => undefined);
+import { tooManyFiles } from '../runtime/descriptor-limit.js';
 
 try {
-  await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: 'user' });
+  await import('./start.js');
 } catch (error) {
-  // Whatever a failed start left open must not keep the process.
-  process.exit(report(error));
-}
-
-/** Prints a failure without its stack, unless --log-level debug or trace asks for it; returns the exit code. */
-function report(error: unknown): number {
-  // Commander has printed its own message already; help and version end well.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
-  const known = typeof code === 'string' && code.startsWith('ERR_');
-  context.stderr(`${forTerminal(`stunmesh: ${message ?? String(error)} [${known ? code : 'ERR_INTERNAL'}]`)}\n`);
-  const verbose = ['debug', 'trace'].includes((program.opts() as { logLevel?: string }).logLevel ?? '');
-  if (verbose && stack !== undefined) context.stderr(`${stack}\n`);
-  return known && /^ERR_(CONFIG|PLUGIN|USAGE|EXEC)/.test(code) ? 2 : 1;
-}
-
-/** Broken between words where people read it; a line stays a line for programs. */
-function forTerminal(text: string): string {
-  return process.stderr.isTTY === true ? wrap(text, process.stderr.columns || 80, 2).join('\n') : text;
+  const full = tooManyFiles(error);
+  if (full === undefined) throw error;
+  process.stderr.write(`stunmesh: ${full} [ERR_TOO_MANY_FILES]\n`, () => process.exit(1));
 }

@@ -3,6 +3,7 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { StunmeshError } from '../api/index.js';
+import { tooManyFiles } from '../runtime/descriptor-limit.js';
 import { removeFile } from '../runtime/remove-file.js';
 import type { ControlEvent, Snapshot } from './snapshot.js';
 
@@ -72,6 +73,8 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
     // Open or not: a listening socket would keep the process.
     server.close();
     const { code } = error as NodeJS.ErrnoException;
+    const full = tooManyFiles(error);
+    if (full !== undefined) throw new StunmeshError('ERR_TOO_MANY_FILES', full, { cause: error });
     throw new StunmeshError(
       'ERR_RUN_DIR',
       `cannot open the control socket ${path} (${code}); run as root, or set run_dir to a folder of your own (the whole path at most 100 characters)`,

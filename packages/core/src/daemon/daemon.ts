@@ -6,6 +6,7 @@ import { type ControlEvent, createSnapshot, type Snapshot, storeSnapshot } from 
 import type { PreloadedModules } from '../host/module-shape.js';
 import { createDeviceEntry, type DeviceEntry, forgetStore, reconfigureDevice } from '../peers/peer-table.js';
 import { createStateKeeper } from '../peers/saved-state.js';
+import { removeLeftovers } from '../runtime/leftovers.js';
 import { claimFolder } from '../runtime/own-folder.js';
 import { createRollback } from '../runtime/rollback.js';
 import { openScratch } from '../runtime/scratch.js';
@@ -109,7 +110,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     emit,
     metrics,
     resolve,
-    state: createStateKeeper({ read: readStateFile, write: writeStateFile }, config.stateDir, {
+    state: createStateKeeper({ read: readOwnState, write: writeStateFile }, config.stateDir, {
       logger,
       wallNow: clock.wallNow,
     }),
@@ -198,4 +199,10 @@ function reconfigure(
   for (const peer of affected) for (const plugin of renewed) forgetStore(peer, plugin);
   if (reconfigureDevice(entry, config, now) || affected.length > 0) session.reconfigured();
   else session.retimed();
+}
+
+/** The device is locked for us, so that nobody else writes beside the file. */
+async function readOwnState(path: string): Promise<unknown> {
+  await removeLeftovers(path);
+  return readStateFile(path);
 }

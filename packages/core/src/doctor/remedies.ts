@@ -12,6 +12,8 @@ export const REMEDIES: Readonly<Record<string, string>> = {
     "run as root, or make the folder for the daemon's user alone (mode 0700), or point `run_dir` to another one.",
   ERR_STATE:
     "check the folder's owner, mode (0700) and free space. A damaged file can be deleted: the store gives back what matters.",
+  ERR_TOO_MANY_FILES:
+    'raise the limit, by `LimitNOFILE=` in the systemd unit or `ulimit -n` before the start; a daemon needs about 40, and a few for each device and plugin.',
   ERR_RESOLVE: "check the name and this host's DNS (/etc/resolv.conf); an address in place of the name works too.",
   ERR_CONTROL_NOT_RUNNING: 'start the daemon, or name the device or `run_dir` of the one that runs.',
   ERR_CONTROL_PROTOCOL:

@@ -1,24 +1,26 @@
-/** One daemon per device: a lock file that names its holder and is not fooled by a crash (F38). */
-import { link, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+/** One daemon per device: a lock file that names its holder and is not fooled by a crash (F38, F79). */
+import { link, mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { StunmeshError } from '../api/index.js';
+import { tooManyFiles } from './descriptor-limit.js';
+import { removeLeftovers } from './leftovers.js';
+import { identify, isAlive, type ProcessIdentity } from './process-identity.js';
 import { removeFile } from './remove-file.js';
+import { readSmallFile } from './small-file.js';
 
-interface Holder {
-  readonly pid: number;
-  /** Tells this process from a later one with the same number, where the system shows it. */
-  readonly born: string;
-}
+const MOST_BYTES = 4_096;
 
 /** Takes the lock or rejects with ERR_LOCKED naming the holder, ERR_RUN_DIR when the folder cannot be used. A dead holder's lock is taken over. */
 export async function takeLock(path: string): Promise<AsyncDisposable> {
-  const own: Holder = { pid: process.pid, born: await bornAt(process.pid) };
+  const own = await identify(process.pid);
   const temporary = `${path}.${process.pid}`;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await writeFile(temporary, JSON.stringify(own), { mode: 0o600 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    const full = tooManyFiles(error);
+    if (full !== undefined) throw new StunmeshError('ERR_TOO_MANY_FILES', full, { cause: error });
     throw new StunmeshError(
       'ERR_RUN_DIR',
       `cannot write to ${dirname(path)} (${code}); run as root, or set run_dir to a folder of your own`,
@@ -30,6 +32,7 @@ export async function takeLock(path: string): Promise<AsyncDisposable> {
   } finally {
     await removeFile(temporary);
   }
+  await removeLeftovers(path);
   let released = false;
   return {
     async [Symbol.asyncDispose]() {
@@ -48,11 +51,7 @@ async function acquire(path: string, temporary: string): Promise<void> {
       await link(temporary, path);
       return;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-        throw new StunmeshError('ERR_RUN_DIR', `cannot create ${path} (${(error as NodeJS.ErrnoException).code})`, {
-          cause: error,
-        });
-      }
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(path, error);
     }
     const holder = await readHolder(path);
     if (holder && (await isAlive(holder))) {
@@ -63,47 +62,41 @@ async function acquire(path: string, temporary: string): Promise<void> {
       );
     }
     // Move the dead lock aside under a name of our own, so that two starters cannot both remove each other's fresh lock.
-    const grave = `${temporary}.dead`;
+    const staleLock = `${temporary}.stale`;
     try {
-      await rename(path, grave);
+      await rename(path, staleLock);
       // Another starter may have taken it between our look and the move: it gets it back.
-      const buried = await readHolder(grave);
-      if (buried && (await isAlive(buried))) await link(grave, path);
-      await removeFile(grave);
+      const moved = await readHolder(staleLock);
+      if (moved && (await isAlive(moved))) await link(staleLock, path);
+      await removeFile(staleLock);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOENT' && code !== 'EEXIST') throw error;
+      // A folder, which unlink(2) refuses: it goes back, and somebody has to look at it.
+      if (code === 'EISDIR' || code === 'EPERM') {
+        await rename(staleLock, path).catch(() => undefined);
+        throw new StunmeshError('ERR_RUN_DIR', `${path} is no lock of stunmesh but a folder; remove it`, {
+          cause: error,
+        });
+      }
+      if (code !== 'ENOENT' && code !== 'EEXIST') throw unusable(path, error);
     }
   }
   throw new StunmeshError('ERR_LOCKED', `${path} is being taken by another process; try again`);
 }
 
-async function readHolder(path: string): Promise<Holder | undefined> {
+function unusable(path: string, error: unknown): StunmeshError {
+  const { code } = error as NodeJS.ErrnoException;
+  return new StunmeshError('ERR_RUN_DIR', `cannot create ${path} (${code})`, { cause: error });
+}
+
+/** Undefined: nobody's. No process has the number 0, a negative one or a broken one; kill(2) would take them for groups. */
+async function readHolder(path: string): Promise<ProcessIdentity | undefined> {
   try {
-    const value = JSON.parse(await readFile(path, 'utf8')) as Partial<Holder>;
-    return typeof value.pid === 'number' && typeof value.born === 'string'
-      ? { pid: value.pid, born: value.born }
+    const { pid, born } = JSON.parse((await readSmallFile(path, MOST_BYTES)) ?? '') as Partial<ProcessIdentity>;
+    return Number.isSafeInteger(pid) && Number(pid) > 0 && typeof born === 'string'
+      ? { pid: Number(pid), born }
       : undefined;
   } catch {
     return undefined;
-  }
-}
-
-export async function isAlive(holder: Holder): Promise<boolean> {
-  try {
-    process.kill(holder.pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-  }
-  return (await bornAt(holder.pid)) === holder.born;
-}
-
-/** Start time of a process by proc(5), field 22; empty where there is no /proc (then a process number alone must do). */
-export async function bornAt(pid: number): Promise<string> {
-  try {
-    const text = await readFile(`/proc/${pid}/stat`, 'utf8');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
   }
 }

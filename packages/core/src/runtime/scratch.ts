@@ -1,7 +1,7 @@
 /** Temporary files of the daemon's parts: a folder of this process below run_dir. What a crash left the next start removes (F75, F79). */
 import { type Dirent, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { bornAt, isAlive } from './lock.js';
+import { identify, isAlive } from './process-identity.js';
 
 /** Folders in folders of it: nobody makes more. */
 const DEEPEST = 3;
@@ -14,7 +14,7 @@ export interface Scratch extends Disposable {
 /** Below `runDir`, which nobody else may change (claimFolder). Makes nothing yet, and removes what dead processes left. */
 export async function openScratch(runDir: string): Promise<Scratch> {
   const all = join(runDir, 'scratch');
-  const own = join(all, `${process.pid}.${await bornAt(process.pid)}`);
+  const own = join(all, `${process.pid}.${(await identify(process.pid)).born}`);
   for (const { name } of namesIn(all)) {
     const [, pid, born = ''] = /^(\d+)\.(\d*)$/.exec(name) ?? [];
     const path = join(all, name);

@@ -1,23 +1,25 @@
 /** A small JSON file that survives crashes: replaced as a whole, readable by its owner alone. */
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { StunmeshError } from '../api/index.js';
 import { removeFile } from './remove-file.js';
+import { OddFile, readSmallFile } from './small-file.js';
 
-/** The file's value; undefined when there is none. Errors: ERR_STATE (unreadable, not JSON). */
+/** That of a thousand peers has 150 KB. */
+const MOST_BYTES = 4 * 1024 * 1024;
+
+/** The file's value; undefined when there is none. Errors: ERR_STATE (unreadable, too large, no regular file, not JSON). */
 export async function readStateFile(path: string): Promise<unknown> {
-  let text: string;
+  let text: string | undefined;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readSmallFile(path, MOST_BYTES);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT') return undefined;
-    throw new StunmeshError(
-      'ERR_STATE',
-      `cannot read the state file ${path} (${code}); the daemon goes on without it`,
-      { cause: error },
-    );
+    const why = error instanceof OddFile ? `: ${error.message}` : ` (${(error as NodeJS.ErrnoException).code})`;
+    throw new StunmeshError('ERR_STATE', `cannot read the state file ${path}${why}; the daemon goes on without it`, {
+      cause: error,
+    });
   }
+  if (text === undefined) return undefined;
   try {
     return JSON.parse(text);
   } catch {

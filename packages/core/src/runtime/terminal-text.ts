@@ -1,4 +1,15 @@
-/** Text for a terminal's width. */
+/** Text for a terminal: its width, and nothing in it that is not seen. */
+
+/** Controls but for line ends and tabs, and characters without a picture that change the order or look of those around them (Unicode's Cf), U+202E among them. */
+const UNSEEN = /[^\P{Cc}\n\r\t]|[\p{Cf}\p{Zl}\p{Zp}\p{Co}]/gu;
+
+/** The same text with what cannot be seen written as JSON writes it, so that JSON stays JSON. */
+export function visible(text: string): string {
+  return text.replace(UNSEEN, (character) =>
+    // A character beyond U+FFFF is two units.
+    character.replace(/[\s\S]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  );
+}
 
 /** Breaks between words; further lines of a paragraph are set in by `hanging`. Line breaks in the text are kept. */
 export function wrap(text: string, width: number, hanging = 0): string[] {

@@ -1,5 +1,6 @@
 /** A small HTTP server for a few read-only pages, such as /metrics and /healthz; loaded only when it is asked for. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { type Endpoint, StunmeshError } from '../api/index.js';
 import { createEndpoint, formatEndpoint, parseAddress } from '../net/index.js';
 
@@ -15,9 +16,10 @@ export interface HttpPages extends AsyncDisposable {
   readonly address: Endpoint;
 }
 
-/** A scraper or two and somebody who looks; whoever opens more is no friend. */
-const MOST_CONNECTIONS = 32;
+/** A scraper or two and somebody who looks; past so many the one that waited longest gives its place to the next. */
+const MOST_CONNECTIONS = 128;
 const REQUEST_MS = 5_000;
+const CHECK_MS = 1_000;
 const MOST_HEADER_BYTES = 8_192;
 const TEXT = 'text/plain; charset=utf-8';
 
@@ -30,12 +32,12 @@ export async function openHttpPages(
     {
       requestTimeout: REQUEST_MS,
       headersTimeout: REQUEST_MS,
-      connectionsCheckingInterval: REQUEST_MS,
+      connectionsCheckingInterval: CHECK_MS,
       maxHeaderSize: MOST_HEADER_BYTES,
     },
     (request, response) => void answer(pages, request, response),
   );
-  server.maxConnections = MOST_CONNECTIONS;
+  boundConnections(server);
   // A reader that does not read must not keep its place.
   server.timeout = REQUEST_MS;
   const text = formatEndpoint(listen);
@@ -63,6 +65,28 @@ export async function openHttpPages(
       return closing;
     },
   };
+}
+
+/** Whoever holds connections open without asking anything, half a request included, cannot keep others out. */
+function boundConnections(server: Server): void {
+  /** Those that wait for a request, the one that has waited longest first. */
+  const idle = new Set<Socket>();
+  const open = new Set<Socket>();
+  server.on('connection', (socket) => {
+    open.add(socket);
+    idle.add(socket);
+    socket.once('close', () => {
+      open.delete(socket);
+      idle.delete(socket);
+    });
+    if (open.size > MOST_CONNECTIONS) (idle.values().next().value ?? socket).destroy();
+  });
+  server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    idle.delete(socket);
+    response.once('close', () => {
+      if (open.has(socket)) idle.add(socket);
+    });
+  });
 }
 
 async function answer(

@@ -1,6 +1,7 @@
 /** The daemon's log: pino underneath, one readable line an event for people, JSON for machines. */
 import { pino } from 'pino';
-import type { LogFields, Logger } from '../api/index.js';
+import { hasCode, type LogFields, type Logger } from '../api/index.js';
+import { visible } from '../runtime/terminal-text.js';
 import { journalPrefix } from './journal.js';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -38,7 +39,7 @@ const NAMES: Readonly<Record<number, string>> = {
 const COLOURS: Readonly<Record<number, string>> = { 10: '90', 20: '90', 30: '32', 40: '33', 50: '31', 60: '31' };
 
 export function createLogger(options: LoggerOptions): Logger {
-  const lines = options.format === 'json' ? options.write : (line: string) => options.write(formatLine(line, options));
+  const lines = (line: string) => options.write(options.format === 'json' ? visible(line) : formatLine(line, options));
   const root = pino(
     {
       level: options.level,
@@ -59,10 +60,15 @@ function wrap(target: pino.Logger): Logger {
     trace: (fields, message) => target.trace(fields, message),
     debug: (fields, message) => target.debug(fields, message),
     info: (fields, message) => target.info(fields, message),
-    warn: (fields, message) => target.warn(fields, message),
-    error: (fields, message) => target.error(fields, message),
+    warn: (fields, message) => target[endedByUs(fields) ? 'debug' : 'warn'](fields, message),
+    error: (fields, message) => target[endedByUs(fields) ? 'debug' : 'error'](fields, message),
     child: (bindings: LogFields) => wrap(target.child(bindings)),
   };
+}
+
+/** What was under way when we closed a part, at a reload or at the end, failed because of that and for no other reason. */
+function endedByUs({ error }: LogFields): boolean {
+  return hasCode(error, 'ERR_CLOSED');
 }
 
 /** Code and sentence of an error; its stack only where `withStack`, for no operator wants one. */
@@ -78,7 +84,9 @@ export function describeError(error: unknown, withStack = false): LogFields {
 
 /** `12:00:01 INFO  wg0/site-b connected  endpoint=192.0.2.1:51820`. */
 function formatLine(json: string, { colour, journal = false }: LoggerOptions): string {
-  const { level, time, msg, device, peer, error, ...rest } = JSON.parse(json) as Record<string, unknown> & {
+  const { level, time, msg, device, peer, error, ...rest } = JSON.parse(json, (_, value: unknown) =>
+    typeof value === 'string' ? visible(value) : value,
+  ) as Record<string, unknown> & {
     level: number;
     time: string;
   };

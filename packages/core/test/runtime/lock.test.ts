@@ -1,13 +1,15 @@
 /** One daemon per device (F38): real lock files, real processes. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { hasCode } from '#src/api/index.js';
 import { takeLock } from '#src/runtime/lock.js';
+import { settle } from '#src/testing/index.js';
 
 const LOCK_MODULE = import.meta.resolve('#src/runtime/lock.js');
 
@@ -64,13 +66,57 @@ test('F38 a process that got the number of the dead holder does not count as the
   assert.equal((JSON.parse(await readFile(path, 'utf8')) as { pid: number }).pid, process.pid);
 });
 
-test("F38 a damaged lock is nobody's", async (t) => {
+test("F38 and F79 a damaged lock is nobody's", async (t) => {
   const path = await lockPath(t);
   await (await takeLock(path))[Symbol.asyncDispose]();
-  for (const text of ['', '{"pid":', '{"pid":"x"}', 'null']) {
+  const numbers = [0, -1, 1.5, 2 ** 53, -process.pid].map((pid) => JSON.stringify({ pid, born: '' }));
+  for (const text of ['', '{"pid":', '{"pid":"x"}', 'null', '[]', '1', 'x'.repeat(100_000), ...numbers]) {
     await writeFile(path, text);
     await (await takeLock(path))[Symbol.asyncDispose]();
   }
+});
+
+test('F79 what cannot be a lock is taken over, and does not hang; a folder is named', async (t) => {
+  const path = await lockPath(t);
+  await (await takeLock(path))[Symbol.asyncDispose]();
+  await promisify(execFile)('mkfifo', [path]);
+  await (await takeLock(path))[Symbol.asyncDispose]();
+  await symlink('/nowhere/at/all', path);
+  await (await takeLock(path))[Symbol.asyncDispose]();
+  await mkdir(join(path, 'full'), { recursive: true });
+  await assert.rejects(
+    takeLock(path),
+    (error) => hasCode(error, 'ERR_RUN_DIR') && /a folder; remove it/.test(String(error)),
+  );
+  await stat(join(path, 'full'));
+  assert.deepEqual(await readdir(join(path, '..')), ['wg0.lock']);
+});
+
+test('F79 a holder that was killed and is not reaped yet, as in a container without an init, is dead', async (t) => {
+  if (process.platform !== 'linux') return t.skip('needs /proc');
+  const path = await lockPath(t);
+  // The shell becomes a program that never waits for its child.
+  const script = `${process.execPath} --input-type=module -e "$SCRIPT" "$0" & exec sleep 60`;
+  const SCRIPT = `await (await import(${JSON.stringify(LOCK_MODULE)})).takeLock(process.argv[1]); process.kill(process.pid, 'SIGKILL');`;
+  const parent = spawn('sh', ['-c', script, path], { env: { ...process.env, SCRIPT }, stdio: 'ignore' });
+  t.after(() => parent.kill('SIGKILL'));
+  const state = async (): Promise<string | undefined> => {
+    const { pid } = JSON.parse(await readFile(path, 'utf8')) as { pid: number };
+    return /^State:\s+(\w)/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1];
+  };
+  while ((await state().catch(() => undefined)) !== 'Z') await settle();
+  await using _lock = await takeLock(path);
+  assert.equal((JSON.parse(await readFile(path, 'utf8')) as { pid: number }).pid, process.pid);
+});
+
+test('F79 what killed starters left beside the lock is swept, what belongs to living ones stays', async (t) => {
+  const path = await lockPath(t);
+  await (await takeLock(path))[Symbol.asyncDispose]();
+  const gone = 2 ** 22 + 1;
+  for (const left of [`${path}.${gone}`, `${path}.${gone}.stale`, `${path}.1`, `${path}.old`])
+    await writeFile(left, '');
+  await using _lock = await takeLock(path);
+  assert.deepEqual((await readdir(join(path, '..'))).sort(), ['wg0.lock', 'wg0.lock.1', 'wg0.lock.old']);
 });
 
 test('F38 of several that start at once over a dead lock exactly one wins', async (t) => {

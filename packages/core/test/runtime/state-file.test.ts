@@ -1,10 +1,14 @@
 /** The state file on a real disk: whole or not at all, its owner's alone, and never in the way. */
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { hasCode } from '#src/api/index.js';
+import { removeLeftovers } from '#src/runtime/leftovers.js';
 import { readStateFile, writeStateFile } from '#src/runtime/state-file.js';
 
 async function folder(t: TestContext): Promise<string> {
@@ -60,11 +64,50 @@ test('a damaged file is ERR_STATE, not a crash, and is written anew', async (t) 
   assert.deepEqual(await readStateFile(path), { version: 1 });
 });
 
+test('F76 a FIFO, a folder, a socket or a huge file in its place is named at once, and costs nothing', async (t) => {
+  const dir = await folder(t);
+  const [fifo, inside, huge, device] = ['fifo', 'folder', 'huge', 'zero'].map((name) => join(dir, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  await promisify(execFile)('mkfifo', [fifo]);
+  await mkdir(inside);
+  await writeFile(huge, '');
+  await truncate(huge, 50_000_000);
+  await symlink('/dev/zero', device);
+  const socket = join(dir, 'socket');
+  const server = createServer().listen(socket);
+  t.after(() => server.close());
+  for (const [path, why] of [
+    [fifo, /no regular file/],
+    [inside, /a folder/],
+    [socket, /no regular file/],
+    [device, /no regular file/],
+    [huge, /50000000 bytes, and at most 4194304/],
+  ] as const)
+    await assert.rejects(readStateFile(path), (error) => hasCode(error, 'ERR_STATE') && why.test(String(error)), path);
+  await writeStateFile(fifo, { version: 1 });
+  assert.deepEqual(await readStateFile(fifo), { version: 1 });
+});
+
+test('F79 what a killed writer left beside it is swept at the next start', async (t) => {
+  const dir = await folder(t);
+  const path = join(dir, 'wg0.json');
+  await writeStateFile(path, {});
+  const gone = 2 ** 22 + 1;
+  for (const name of [`wg0.json.${gone}.tmp`, `wg1.json.${gone}.tmp`, 'wg0.json.bak', 'wg0.json.1.tmp'])
+    await writeFile(join(dir, name), '{"half":');
+  await removeLeftovers(path);
+  const left = (await readdir(dir)).sort();
+  assert.deepEqual(left, ['wg0.json', 'wg0.json.1.tmp', 'wg0.json.bak', `wg1.json.${gone}.tmp`]);
+  await removeLeftovers(join(dir, 'nowhere', 'wg0.json'));
+});
+
 test('a full disk is ERR_STATE with the way out, and the old file stands', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('needs root to mount a small disk');
   const dir = await folder(t);
-  const { execFile } = await import('node:child_process');
-  const { promisify } = await import('node:util');
   const run = promisify(execFile);
   const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir]).then(
     () => true,

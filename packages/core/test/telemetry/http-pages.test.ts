@@ -39,6 +39,27 @@ test('GET and HEAD of the pages there are; else 404 and 405; a page that fails s
   assert.deepEqual(await got('/broken'), [500, 'internal error\n']);
 });
 
+test('F76 300 connections that ask nothing, or half of it, keep nobody out; they end by themselves', async (t) => {
+  const { address, port } = (await serve(t)).address;
+  let ended = 0;
+  const halves = Array.from({ length: 300 }, (_, n) => {
+    const socket = connect(port, address);
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      ended += 1;
+    });
+    if (n % 2 === 0) socket.write('GET /metrics HTTP/1.1\r\nx-');
+    return socket;
+  });
+  await Promise.all(halves.map((socket) => (socket.connecting ? once(socket, 'connect') : undefined)));
+  for (let round = 0; round < 40; round += 1) {
+    const response = await fetch(`http://${address}:${port}/metrics`, { headers: { connection: 'close' } });
+    assert.equal(await response.text(), 'a 1\n', `health check ${round}`);
+  }
+  assert.ok(ended >= 300 - 128 && ended <= 300, `${ended} ended`);
+  for (const socket of halves) socket.destroy();
+});
+
 test('a port that is taken is ERR_METRICS_LISTEN with the address; closing is idempotent and ends open connections', async (t) => {
   const pages = await serve(t);
   const text = formatEndpoint(pages.address);

@@ -120,6 +120,28 @@ test('what comes with line breaks is set in: it cannot pass for a line of ours',
   for (const line of more) assert.match(line, /^ {2}/);
 });
 
+for (const format of ['console', 'json'] as const)
+  test(`what cannot be seen is written out: controls, and characters that turn the text around them (${format})`, () => {
+    const { logger, text } = open({ format });
+    const sly = 'a\u202eb\u2066c\u200bd\u001b[2Je\u0007f\u2028g\u{e0041}';
+    logger.warn({ peer: sly, note: sly, error: new StunmeshError('ERR_STORE_REJECTED', sly) }, sly);
+    assert.doesNotMatch(text().replaceAll('\n', ''), /[\p{Cf}\p{Zl}\p{Cc}]/u);
+    assert.match(text(), /a\\u202eb\\u2066c\\u200bd\\u001b\[2Je\\u0007f\\u2028g\\udb40\\udc41/);
+    if (format === 'json') assert.equal((JSON.parse(text()) as { msg: string }).msg, sly);
+    logger.info({ peer: 'Zoë 東京 🦊' }, 'x');
+    assert.match(text(), /Zoë 東京 🦊/);
+  });
+
+test('what ends because we closed it, as at a reload, is for debugging', () => {
+  const closed = new StunmeshError('ERR_CLOSED', 'the store is closed');
+  const { logger, lines } = open();
+  for (const level of ['warn', 'error'] as const) logger.child({ device: 'wg0' })[level]({ error: closed }, 'x');
+  assert.deepEqual(lines, []);
+  const loud = open({ level: 'debug' });
+  loud.logger.warn({ error: closed }, 'x');
+  assert.match(loud.text(), /DEBUG x: the store is closed/);
+});
+
 test('in the journal each line begins with its syslog priority, and leaves time and level to the journal', () => {
   const { logger, lines } = open({ journal: true, level: 'trace' });
   for (const level of ['trace', 'debug', 'info', 'warn', 'error'] as const)

@@ -1,4 +1,5 @@
 /** Names what the operating system refused: the path, the reason, and what to do about it. */
+import process from 'node:process';
 import { type ErrorCode, isStunmeshError, StunmeshError } from '@stunmesh/core/api';
 
 interface Refusal {
@@ -32,7 +33,14 @@ export function folderError(error: unknown, path: string): StunmeshError {
   if (isStunmeshError(error)) return error;
   const { code = 'unknown error' } = error as NodeJS.ErrnoException;
   const refusal = REFUSALS[code] ?? unavailable('the operating system refused it');
-  return new StunmeshError(refusal.code, `${path}: ${refusal.what} (${code})`, { details: { path, errno: code } });
+  const hint = code === 'EROFS' && process.env['INVOCATION_ID'] !== undefined ? underSystemd(path) : '';
+  const message = `${path}: ${refusal.what}${hint} (${code})`;
+  return new StunmeshError(refusal.code, message, { details: { path, errno: code } });
+}
+
+/** A service of systemd may write to what its unit lists alone (systemd.exec(5), ProtectSystem=). */
+function underSystemd(path: string): string {
+  return `; under systemd the unit has to allow it: "systemctl edit stunmesh", [Service], ReadWritePaths=${path}`;
 }
 
 /** True for a file system error of this name. */

@@ -127,31 +127,32 @@ async function readSecret(): Promise<string> {
   return text.replace(/\r?\n$/, '');
 }
 
-/** As `config check` and the daemon's start do; messages name the file as it will be called. */
+/** As `config check` and the daemon's start do; of a file that nobody has seen yet no message names lines. */
 async function check(context: CliContext, file: string, shownAs: string): Promise<readonly string[]> {
+  const readable = (text: string): string => text.replaceAll(placeIn(file), '').replaceAll(file, shownAs);
   try {
-    return (await checkFile(context, file)).map((remark) => remark.replaceAll(file, shownAs));
+    return (await checkFile(context, file)).map(readable);
   } catch (error) {
-    if (error instanceof Error) error.message = error.message.replaceAll(file, shownAs);
+    if (error instanceof Error) error.message = readable(error.message);
     throw error;
   }
 }
 
+function placeIn(file: string): RegExp {
+  return new RegExp(`${file.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}(?::\\d+){1,2}: `, 'g');
+}
+
 async function checkFile(context: CliContext, file: string): Promise<readonly string[]> {
-  const [{ loadConfig }, { checkPlugins, joinErrors }, { createSystemClock }, { createLogger }, { hasCode }] =
-    await Promise.all([
-      import('../config/index.js'),
-      import('../daemon/check-plugins.js'),
-      import('../runtime/system-clock.js'),
-      import('../telemetry/logger.js'),
-      import('../api/errors.js'),
-    ]);
+  const [{ loadConfig }, { checkPlugins, joinErrors }, { createSystemClock }, { createLogger }] = await Promise.all([
+    import('../config/index.js'),
+    import('../daemon/check-plugins.js'),
+    import('../runtime/system-clock.js'),
+    import('../telemetry/logger.js'),
+  ]);
   const loaded = await loadConfig({ file, env: context.env, cwd: context.cwd });
   const logger = createLogger({ level: 'silent', format: 'json', colour: false, write: () => undefined });
   const found = await checkPlugins({ clock: createSystemClock(), logger }, loaded);
-  // The package may come later; its install line is a remark. A wrong setting is not.
-  const isAbsent = (error: unknown) => hasCode(error, 'ERR_PLUGIN_NOT_FOUND');
-  const wrong = joinErrors(found.filter((error) => !isAbsent(error)));
+  const wrong = joinErrors(found);
   if (wrong) throw wrong;
-  return [...loaded.warnings, ...found.filter(isAbsent).map(({ message }) => message)];
+  return loaded.warnings;
 }

@@ -19,6 +19,23 @@ export interface Question {
 export interface Asker extends Disposable {
   /** Errors: ERR_USAGE when the terminal is closed (Ctrl-C, Ctrl-D). */
   ask(question: Question): Promise<string>;
+  /** Shows a line that asks for nothing. */
+  tell(text: string): void;
+}
+
+/** The same, with what was answered before in place of the default: for asking again after something did not fit. */
+export function rememberAnswers(asker: Asker): Asker {
+  const answers = new Map<string, string>();
+  return {
+    async ask(question) {
+      const before = question.hidden ? undefined : answers.get(question.question);
+      const answer = await asker.ask(before === undefined ? question : { ...question, fallback: before });
+      answers.set(question.question, answer);
+      return answer;
+    },
+    tell: (text) => asker.tell(text),
+    [Symbol.dispose]: () => asker[Symbol.dispose](),
+  };
 }
 
 export function openAsker(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Asker {
@@ -67,6 +84,7 @@ export function openAsker(input: NodeJS.ReadableStream, output: NodeJS.WritableS
         output.write(`  ${wrong}\n`);
       }
     },
+    tell: (text) => void output.write(`${text}\n`),
     [Symbol.dispose]: () => terminal.close(),
   };
 }

@@ -1,5 +1,6 @@
 /** WireGuard devices as `init` sees them, running ones or those of wg-quick files; nothing secret is kept of either. */
 import { open } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import { basename } from 'node:path';
 import { type CallOptions, type Device, StunmeshError, type WireGuardControl } from '../api/index.js';
 import { wordsOf } from '../wireguard/platform.js';
@@ -13,6 +14,8 @@ export interface FoundPeer {
   readonly allowedIps: readonly string[];
   /** 0: off. */
   readonly keepaliveSeconds: number;
+  /** The file sets an endpoint, which then comes back whenever the device comes up. */
+  readonly hasEndpoint?: boolean;
 }
 
 export interface FoundDevice {
@@ -21,11 +24,20 @@ export interface FoundDevice {
   readonly publicKey?: string;
   /** 0: none is set. */
   readonly listenPort: number;
+  /** This host's own inside the tunnel, without prefix lengths; absent: not known. */
+  readonly addresses?: readonly string[];
   readonly peers: readonly FoundPeer[];
 }
 
 /** A wg-quick file is some kilobytes; /dev/zero is more. */
 const MOST_BYTES = 1024 * 1024;
+
+/** Files of other programs that set up WireGuard, by their name or by how they begin. */
+const FOREIGN: readonly { readonly name: RegExp; readonly text: RegExp; readonly is: string }[] = [
+  { name: /\.netdev$/, text: /^\s*\[NetDev\]/m, is: 'a file of systemd-networkd' },
+  { name: /\.nmconnection$/, text: /^\s*\[connection\]/m, is: 'a file of NetworkManager' },
+  { name: /\/config\/network$/, text: /^\s*config\s+interface\b/m, is: 'a file of UCI (OpenWrt)' },
+];
 
 /** All devices that run, or those named. Errors: ERR_WG_DEVICE_NOT_FOUND and the others of WireGuard control. */
 export async function readRunningDevices(
@@ -46,11 +58,15 @@ export function noDeviceUp(platform: NodeJS.Platform = process.platform): Stunme
   );
 }
 
-function withoutSecrets({ name, publicKey, listenPort, peers }: Device): FoundDevice {
+function withoutSecrets({ name, realName, publicKey, listenPort, peers }: Device): FoundDevice {
+  const own = networkInterfaces()
+    [realName]?.filter(({ scopeid = 0 }) => scopeid === 0)
+    .map(({ address }) => address);
   return {
     name,
     publicKey,
     listenPort,
+    ...(own === undefined || own.length === 0 ? {} : { addresses: own }),
     peers: [...peers.values()].map((peer) => ({
       publicKey: peer.publicKey,
       allowedIps: peer.allowedIps,
@@ -61,13 +77,30 @@ function withoutSecrets({ name, publicKey, listenPort, peers }: Device): FoundDe
 
 /** The device of a wg-quick file, named as wg-quick names it: by the file. Errors: ERR_CONFIG_READ, ERR_CONFIG_SYNTAX; neither quotes the file. */
 export async function readWgQuickFile(path: string): Promise<FoundDevice> {
+  refuseForeign(
+    path,
+    FOREIGN.find((kind) => kind.name.test(path)),
+  );
   const name = basename(path).replace(/\.conf$/, '');
   if (!path.endsWith('.conf') || !/^[A-Za-z0-9_=+.-]{1,15}$/.test(name))
     throw new StunmeshError(
       'ERR_CONFIG_READ',
       `${path}: wg-quick names a device by its file, DEVICE.conf with at most 15 letters, digits and _ = + . -`,
     );
-  return { name, ...parseWgQuick(await readText(path), path) };
+  const text = await readText(path);
+  refuseForeign(
+    path,
+    FOREIGN.find((kind) => kind.text.test(text)),
+  );
+  return { name, ...parseWgQuick(text, path) };
+}
+
+function refuseForeign(path: string, foreign: { readonly is: string } | undefined): void {
+  if (foreign === undefined) return;
+  throw new StunmeshError(
+    'ERR_CONFIG_READ',
+    `${path}: this is ${foreign.is}, and --from reads those of wg-quick; leave --from out: the running device is read then, whoever set it up`,
+  );
 }
 
 async function readText(path: string): Promise<string> {

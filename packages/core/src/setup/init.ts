@@ -1,14 +1,15 @@
 /** `stunmesh init`: devices in, a checked configuration and the next steps out. */
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { StunmeshError } from '../api/index.js';
+import { isStunmeshError, StunmeshError } from '../api/index.js';
 import { removeFile } from '../runtime/remove-file.js';
-import type { Asker } from './ask.js';
+import { type Asker, rememberAnswers } from './ask.js';
+import { dropInFor, writeDropIn } from './drop-in.js';
 import { formatConfig } from './format-config.js';
 import type { FoundDevice } from './found-device.js';
 import { formatNextSteps } from './next-steps.js';
 import { makePlan, type Plan, type PlanFlags } from './plan.js';
-import { alreadyThere, openNewFile } from './write-files.js';
+import { alreadyThere, type NewFile, openNewFile } from './write-files.js';
 
 export interface InitOptions {
   readonly devices: readonly FoundDevice[];
@@ -30,12 +31,35 @@ export async function initialise(options: InitOptions): Promise<string> {
   const path = resolve(cwd, options.output);
   // Before anybody answers questions for nothing; what counts is the look at the end.
   if (!force && existsSync(path)) throw new StunmeshError('ERR_USAGE', alreadyThere(path));
-  const plan = await makePlan(options.devices, absoluteFile(options.flags, cwd), options.asker);
-  const { secret, name } = plan.store;
-  const secretPath = secret ? join(dirname(path), `${name}-${secret.key.replace(/_file$/, '')}`) : undefined;
-  await using config = await openNewFile(path, formatConfig(plan, secretPath));
-  const remarks = [...(await options.check(config.path)), ...missingSecret(plan)];
-  await using kept = secretPath === undefined ? undefined : await openNewFile(secretPath, `${secret?.text ?? ''}\n`);
+  const flags = absoluteFile(options.flags, cwd);
+  const asker = options.asker && rememberAnswers(options.asker);
+  for (;;) {
+    const plan = await makePlan(options.devices, flags, asker);
+    const { secret, name } = plan.store;
+    const secretPath = secret ? join(dirname(path), `${name}-${secret.key.replace(/_file$/, '')}`) : undefined;
+    await using config = await openNewFile(path, formatConfig(plan, secretPath));
+    try {
+      const remarks = [...(await options.check(config.path)), ...missingSecret(plan)];
+      await place(config, plan, secretPath, force);
+      const dropIn = dropInFor(plan, process.platform);
+      const dropInPath = dropIn === undefined ? undefined : await writeDropIn(dropIn, path);
+      return formatNextSteps(plan, {
+        path,
+        ...(secretPath === undefined ? {} : { secretPath }),
+        ...(dropInPath === undefined ? {} : { dropInPath }),
+        remarks,
+      });
+    } catch (error) {
+      // Somebody is there to answer once more; what was answered stands as the default.
+      if (!asker || !isStunmeshError(error) || !/^ERR_(CONFIG_INVALID|PLUGIN)/.test(error.code)) throw error;
+      asker.tell(`  ${error.message}\n  Once more; Enter keeps an answer.`);
+    }
+  }
+}
+
+async function place(config: NewFile, plan: Plan, secretPath: string | undefined, force: boolean): Promise<void> {
+  await using kept =
+    secretPath === undefined ? undefined : await openNewFile(secretPath, `${plan.store.secret?.text ?? ''}\n`);
   await kept?.place(force);
   try {
     await config.place(force);
@@ -44,7 +68,6 @@ export async function initialise(options: InitOptions): Promise<string> {
     if (secretPath !== undefined && !force) await removeFile(secretPath).catch(() => undefined);
     throw error;
   }
-  return formatNextSteps(plan, { path, ...(secretPath === undefined ? {} : { secretPath }), remarks });
 }
 
 function missingSecret({ store: { kind, settings } }: Plan): readonly string[] {

@@ -1,6 +1,7 @@
 /** What to do after `init`, on this host and on the other side; pure text for 80 columns where names allow. */
 import { configFile } from '../config/folders.js';
 import { wordsOf } from '../wireguard/platform.js';
+import { dropInFor } from './drop-in.js';
 import { peerNames } from './format-config.js';
 import type { FoundDevice } from './found-device.js';
 import type { Plan } from './plan.js';
@@ -10,6 +11,8 @@ export interface Written {
   readonly path: string;
   /** The store's secret, where one was written. */
   readonly secretPath?: string;
+  /** The drop-in of the service, where one was written. */
+  readonly dropInPath?: string;
   /** What the check of the written file had to remark. */
   readonly remarks: readonly string[];
 }
@@ -29,7 +32,7 @@ export function formatNextSteps(plan: Plan, written: Written, platform: NodeJS.P
     `  stunmesh${option}`,
     '  stunmesh status',
     ...(service && option === '' ? ['', 'Or as a service:', `  ${service.enable}`] : []),
-    ...(platform === 'linux' ? folderRemark(plan) : []),
+    ...folderRemark(plan, written, platform),
     '',
     'On the other side, for each peer: WireGuard there must have this host as a peer,',
     'by its public key, and stunmesh there the same store:',
@@ -42,10 +45,13 @@ export function formatNextSteps(plan: Plan, written: Written, platform: NodeJS.P
 }
 
 /** systemd's unit lets the service write to its own folders alone. */
-function folderRemark({ store: { kind, settings } }: Plan): readonly string[] {
-  const { path } = settings;
-  if (kind.name !== 'file' || typeof path !== 'string') return [];
-  return [`  (under systemd: systemctl edit stunmesh, [Service], ReadWritePaths=${path})`];
+function folderRemark(plan: Plan, written: Written, platform: NodeJS.Platform): readonly string[] {
+  const lines = dropInFor(plan, platform);
+  if (lines === undefined) return [];
+  if (written.dropInPath !== undefined)
+    return [`  (${written.dropInPath} lets it write to the folder: systemctl daemon-reload)`];
+  const [, setting] = lines.split('\n');
+  return ['  (under systemd: systemctl edit stunmesh, and there below [Service]:', `  ${setting})`];
 }
 
 /** Every flag but the secret: that is brought there by another way. */
@@ -66,11 +72,17 @@ function secretRemark({ store: { kind, secret, settings } }: Plan): readonly str
   return used === undefined ? [] : [`  (it asks for the ${kind.secret.word}, or reads it by --secret-stdin)`];
 }
 
-function deviceLines({ name, publicKey, peers }: FoundDevice): readonly string[] {
+function deviceLines({ name, publicKey, addresses = [], peers }: FoundDevice): readonly string[] {
   const names = peerNames(peers);
+  const own = addresses.map((address) => `${address}/${address.includes(':') ? 128 : 32}`).join(', ');
   return [
-    `${name}: this host's public key, for WireGuard and stunmesh on the other side:`,
-    publicKey === undefined ? `  (it is not in the file; "wg show ${name} public-key" shows it)` : `  ${publicKey}`,
+    `${name}: this host as a peer, for WireGuard's file on the other side:`,
+    '  [Peer]',
+    publicKey === undefined
+      ? `  # PublicKey = what "wg show ${name} public-key" shows here (it is not in the file)`
+      : `  PublicKey = ${publicKey}`,
+    own === '' ? '  # AllowedIPs = the address of this host inside the tunnel' : `  AllowedIPs = ${own}`,
+    '  PersistentKeepalive = 25',
     ...(peers.length === 0 ? [] : ['its peers, whose own public keys these are:']),
     ...peers.map((peer, index) => `  ${(names[index] ?? '').padEnd(16)} ${peer.publicKey}`),
   ];
@@ -82,6 +94,13 @@ function hints({ name, listenPort, peers }: FoundDevice): readonly string[] {
   return [
     ...(peers.length === 0 ? [`${name} has no peers; add them to WireGuard, and then here`] : []),
     ...(listenPort === 0 ? [`${name} has no ListenPort; without one its port changes whenever it comes up`] : []),
+    ...peers.flatMap(({ hasEndpoint }, index) =>
+      hasEndpoint
+        ? [
+            `${name}: "${peerNames(peers)[index]}" has an Endpoint in its file, which comes back whenever the device comes up; stunmesh replaces it where no tunnel comes about by it (a fixed address may stay)`,
+          ]
+        : [],
+    ),
     ...(silent > 0
       ? [`${name}: ${silent} of ${peers.length} peers without PersistentKeepalive (25 keeps a NAT open)`]
       : []),

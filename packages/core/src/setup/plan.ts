@@ -105,14 +105,14 @@ async function planStore(
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(flags.storeName ?? 'shared'))
     throw usage(`--store-name ${flags.storeName}: write letters, digits and _ . -`);
   const settings = parseSettings(flags.settings);
-  for (const { key, question, example, optional } of kind.questions) {
+  for (const { key, question, example, optional, check } of kind.questions) {
     if (settings[key] !== undefined) continue;
     if (asker) {
       const answer = await asker.ask({
         note: `${question}, such as ${example}`,
         question: key,
         ...(optional ? { fallback: '' } : {}),
-        check: (text) => passwordInUrl(text),
+        check: (text) => (text === '' ? undefined : (passwordInUrl(text) ?? check?.(text))),
       });
       if (answer !== '') settings[key] = answer;
     } else if (!optional) missing.push(`--set ${key}=VALUE, ${lowerFirst(question)}, such as --set ${key}=${example}`);
@@ -126,6 +126,10 @@ async function askStore(asker: Asker | undefined): Promise<string | undefined> {
     note: `Where the records are to lie:\n${STORE_KINDS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n')}`,
     question: 'Store',
     fallback: 'file',
+    check: (text) =>
+      STORE_KINDS.some(({ name }) => name === text) || /^[@/]/.test(text)
+        ? undefined
+        : `write ${STORE_KINDS.map(({ name }) => name).join(', ')}, a package (@acme/store) or its absolute path`,
   });
 }
 

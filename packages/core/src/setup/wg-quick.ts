@@ -3,72 +3,135 @@ import nacl from 'tweetnacl';
 import { hasCode, parsePublicKey, SecretKey, StunmeshError } from '../api/index.js';
 import { parsePrefix } from '../net/index.js';
 import type { FoundDevice, FoundPeer } from './found-device.js';
+import { nameIn } from './peer-names.js';
 
 interface OpenPeer {
   name: string | undefined;
   publicKey: string | undefined;
-  keepaliveSeconds: number;
+  keepaliveSeconds: number | undefined;
+  hasEndpoint: boolean;
   readonly line: number;
   readonly allowedIps: string[];
 }
 
+/** What is read so far. */
+interface Reading {
+  readonly file: string;
+  section: 'interface' | 'peer' | undefined;
+  publicKey: string | undefined;
+  listenPort: number;
+  readonly addresses: string[];
+  readonly peers: OpenPeer[];
+  /** A name in a comment, for the peer that follows. */
+  remark: string | undefined;
+}
+
 /** `file` names it in messages, which give lines and keys and never a value. Errors: ERR_CONFIG_SYNTAX. */
 export function parseWgQuick(text: string, file: string): Omit<FoundDevice, 'name'> {
-  let section: 'interface' | 'peer' | undefined;
-  let publicKey: string | undefined;
-  let listenPort = 0;
-  let remark: string | undefined;
-  const peers: OpenPeer[] = [];
-  const lines = text.split(/\r?\n/);
-  for (const [index, raw] of lines.entries()) {
-    const fail = (what: string): never => {
-      throw new StunmeshError('ERR_CONFIG_SYNTAX', `${file}:${index + 1}: ${what}`, { details: { file } });
-    };
-    const at = raw.indexOf('#');
-    const line = (at < 0 ? raw : raw.slice(0, at)).trim();
-    if (at >= 0 && line === '') remark = nameIn(raw.slice(at + 1)) ?? remark;
-    if (line === '') {
-      if (at < 0) remark = undefined;
-      // A name may also stand below its [Peer].
-      const peer = peers.at(-1);
-      if (section === 'peer' && peer && remark !== undefined && peer.publicKey === undefined) peer.name ??= remark;
-      continue;
-    }
-    const heading = /^\[(\w+)\]$/.exec(line)?.[1]?.toLowerCase();
-    if (line.startsWith('[')) {
-      if (heading !== 'interface' && heading !== 'peer') fail('a section that is neither [Interface] nor [Peer]');
-      section = heading as 'interface' | 'peer';
-      if (section === 'peer')
-        peers.push({ name: remark, publicKey: undefined, keepaliveSeconds: 0, line: index + 1, allowedIps: [] });
-      remark = undefined;
-      continue;
-    }
-    const [, word, value = ''] = /^(\w+)\s*=\s*(.*)$/.exec(line) ?? [];
-    const key = word?.toLowerCase();
-    if (key === undefined || section === undefined) return fail('no "Key = value" inside a section');
-    const peer = peers.at(-1);
-    if (section === 'interface') {
-      if (key === 'privatekey') publicKey = publicKeyOf(value) ?? fail('PrivateKey is no WireGuard key');
-      else if (key === 'listenport') listenPort = wholeNumber(value) ?? fail('ListenPort is not 0 to 65535');
-    } else if (peer && key === 'publickey')
-      peer.publicKey = parsePublicKey(value) ?? fail('PublicKey is no WireGuard key');
-    else if (peer && key === 'allowedips')
-      peer.allowedIps.push(...(prefixes(value) ?? fail('AllowedIPs holds no prefix')));
-    else if (peer && key === 'persistentkeepalive')
-      peer.keepaliveSeconds =
-        (value === 'off' ? 0 : wholeNumber(value)) ?? fail('PersistentKeepalive is not 0 to 65535');
-  }
+  const reading: Reading = {
+    file,
+    section: undefined,
+    publicKey: undefined,
+    listenPort: 0,
+    addresses: [],
+    peers: [],
+    remark: undefined,
+  };
+  for (const [index, raw] of text.split(/\r?\n/).entries()) readLine(reading, raw, index + 1);
+  const { publicKey, listenPort, addresses, peers } = reading;
   return {
     ...(publicKey === undefined ? {} : { publicKey }),
     listenPort,
-    peers: peers.map((peer) => close(peer, file)),
+    ...(addresses.length === 0 ? {} : { addresses }),
+    peers: merged(peers.map((peer) => close(peer, file))),
   };
 }
 
-function close({ name, publicKey, keepaliveSeconds, line, allowedIps }: OpenPeer, file: string): FoundPeer {
-  if (publicKey === undefined)
-    throw new StunmeshError('ERR_CONFIG_SYNTAX', `${file}:${line}: a [Peer] without PublicKey`, { details: { file } });
-  return { ...(name === undefined ? {} : { name }), publicKey, allowedIps, keepaliveSeconds };
+function readLine(reading: Reading, raw: string, number: number): void {
+  const at = raw.indexOf('#');
+  const comment = at < 0 ? undefined : raw.slice(at + 1);
+  // As wg(8) reads it: white space means nothing.
+  const line = (at < 0 ? raw : raw.slice(0, at)).replace(/\s+/g, '');
+  const peer = reading.section === 'peer' ? reading.peers.at(-1) : undefined;
+  if (line === '') {
+    reading.remark = comment === undefined ? undefined : (nameIn(comment) ?? reading.remark);
+    // A name may also stand below its [Peer].
+    if (peer && peer.publicKey === undefined) peer.name ??= reading.remark;
+    return;
+  }
+  if (line.startsWith('[')) openSection(reading, line, number, comment);
+  else readSetting(reading, peer, line, number);
+}
+
+function openSection(reading: Reading, line: string, number: number, comment: string | undefined): void {
+  const section = /^\[(interface|peer)\]$/i.exec(line)?.[1]?.toLowerCase() as Reading['section'];
+  if (section === undefined) throw mistake(reading.file, number, 'a section that is neither [Interface] nor [Peer]');
+  reading.section = section;
+  if (section === 'peer')
+    reading.peers.push({
+      name: reading.remark ?? (comment === undefined ? undefined : nameIn(comment)),
+      publicKey: undefined,
+      keepaliveSeconds: undefined,
+      hasEndpoint: false,
+      line: number,
+      allowedIps: [],
+    });
+  reading.remark = undefined;
+}
+
+function readSetting(reading: Reading, peer: OpenPeer | undefined, line: string, number: number): void {
+  const fail = (what: string): never => {
+    throw mistake(reading.file, number, what);
+  };
+  const [, word, value = ''] = /^(\w+)=(.*)$/.exec(line) ?? [];
+  const key = word?.toLowerCase();
+  if (key === undefined || reading.section === undefined) fail('no "Key = value" inside a section');
+  if (!peer) {
+    if (key === 'privatekey') reading.publicKey = publicKeyOf(value) ?? fail('PrivateKey is no WireGuard key');
+    else if (key === 'listenport') reading.listenPort = wholeNumber(value) ?? fail('ListenPort is not 0 to 65535');
+    else if (key === 'address') reading.addresses.push(...(addresses(value) ?? fail('Address holds no address')));
+    return;
+  }
+  if (key === 'publickey') peer.publicKey = parsePublicKey(value) ?? fail('PublicKey is no WireGuard key');
+  else if (key === 'allowedips') peer.allowedIps.push(...(prefixes(value) ?? fail('AllowedIPs holds no prefix')));
+  else if (key === 'endpoint') peer.hasEndpoint = true;
+  else if (key === 'persistentkeepalive')
+    peer.keepaliveSeconds =
+      (value.toLowerCase() === 'off' ? 0 : wholeNumber(value)) ?? fail('PersistentKeepalive is not 0 to 65535, or off');
+}
+
+function mistake(file: string, line: number, what: string): StunmeshError {
+  return new StunmeshError('ERR_CONFIG_SYNTAX', `${file}:${line}: ${what}`, { details: { file } });
+}
+
+function close(peer: OpenPeer, file: string): FoundPeer & { readonly keepaliveIsSet: boolean } {
+  const { name, publicKey, keepaliveSeconds, hasEndpoint, line, allowedIps } = peer;
+  if (publicKey === undefined) throw mistake(file, line, 'a [Peer] without PublicKey');
+  return {
+    ...(name === undefined ? {} : { name }),
+    publicKey,
+    allowedIps,
+    keepaliveSeconds: keepaliveSeconds ?? 0,
+    keepaliveIsSet: keepaliveSeconds !== undefined,
+    ...(hasEndpoint ? { hasEndpoint } : {}),
+  };
+}
+
+/** One peer a key, as WireGuard has it: what a later [Peer] says is added, or comes in place of the former. */
+function merged(found: readonly (FoundPeer & { readonly keepaliveIsSet: boolean })[]): readonly FoundPeer[] {
+  const peers = new Map<string, FoundPeer>();
+  for (const { keepaliveIsSet, ...peer } of found) {
+    const before = peers.get(peer.publicKey);
+    const { name = peer.name, keepaliveSeconds } = before ?? peer;
+    peers.set(peer.publicKey, {
+      ...before,
+      ...peer,
+      ...(name === undefined ? {} : { name }),
+      allowedIps: [...new Set([...(before?.allowedIps ?? []), ...peer.allowedIps])],
+      keepaliveSeconds: keepaliveIsSet ? peer.keepaliveSeconds : keepaliveSeconds,
+    });
+  }
+  return [...peers.values()];
 }
 
 function publicKeyOf(privateKey: string): string | undefined {
@@ -80,18 +143,17 @@ function publicKeyOf(privateKey: string): string | undefined {
   }
 }
 
+/** Decimal, leading zeros and all. */
 function wholeNumber(text: string): number | undefined {
-  return /^\d{1,5}$/.test(text) && Number(text) < 65_536 ? Number(text) : undefined;
+  return /^\d{1,16}$/.test(text) && Number(text) < 65_536 ? Number(text) : undefined;
 }
 
 function prefixes(text: string): readonly string[] | undefined {
-  const list = text.split(',').map((part) => part.trim());
-  const parts = list.filter((part) => part !== '');
+  const parts = text.split(',').filter((part) => part !== '');
   return parts.every((part) => parsePrefix(part) !== undefined) ? parts : undefined;
 }
 
-/** "# office", "# Name = office"; a setting that was commented out, and anything with a key in it, is no name. */
-function nameIn(comment: string): string | undefined {
-  const text = comment.replace(/^\s*(?:friendly_?)?name\s*[:=]\s*/i, '').trim();
-  return /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,31}$/.test(text) && !/key/i.test(text) ? text : undefined;
+/** Of this host inside the tunnel, without their prefix lengths. */
+function addresses(text: string): readonly string[] | undefined {
+  return prefixes(text)?.map((prefix) => prefix.replace(/\/\d+$/, ''));
 }

@@ -37,7 +37,7 @@ test('the search order is $STUNMESH_CONFIG_DIR, /etc/stunmesh, $HOME/.stunmesh, 
       ...order.slice(2, 4).map((place) => `  ${place}`),
       '  config.yaml',
       '  config.yml',
-      'create one of these, or name one with --config FILE or --config-dir DIR',
+      'write one by "stunmesh init", or name one with --config FILE or --config-dir DIR',
     ].join('\n'),
   });
 });

@@ -51,6 +51,7 @@ async function run(
       assert.equal(check?.(answer), undefined, `${answer} to: ${question}`);
       return answer;
     },
+    tell: () => undefined,
     [Symbol.dispose]: () => undefined,
   };
   const text = await initialise({

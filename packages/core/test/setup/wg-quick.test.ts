@@ -40,6 +40,7 @@ test('a wg-quick file: our public key, port, peers with their allowed IPs, keepa
   assert.deepEqual(parseWgQuick(FILE, 'wg0.conf'), {
     publicKey: OWN.publicKey,
     listenPort: 51820,
+    addresses: ['10.0.0.1'],
     peers: [
       {
         name: 'Branch office',
@@ -77,7 +78,7 @@ test('F34 mistakes are named by line and key; neither the private nor a preshare
     [`[Peer]\nPresharedKey = ${PRESHARED}\n`, 'x.conf:1: a [Peer] without PublicKey'],
     [`[Peer]\nPublicKey = ${wrong}\n`, 'x.conf:2: PublicKey is no WireGuard key'],
     [`[Peer]\nPublicKey = ${A}\nAllowedIPs = everything\n`, 'x.conf:3: AllowedIPs holds no prefix'],
-    [`[Peer]\nPersistentKeepalive = often\n`, 'x.conf:2: PersistentKeepalive is not 0 to 65535'],
+    [`[Peer]\nPersistentKeepalive = often\n`, 'x.conf:2: PersistentKeepalive is not 0 to 65535, or off'],
   ] as const)
     assert.throws(
       () => parseWgQuick(text, 'x.conf'),
@@ -120,4 +121,64 @@ test('F34 running devices: all of them or those named, without their keys', asyn
   assert.deepEqual(one?.peers, [{ publicKey: A, allowedIps: ['10.0.0.2/32'], keepaliveSeconds: 5 }]);
   assert.deepEqual(Object.keys(one ?? {}), ['name', 'publicKey', 'listenPort', 'peers']);
   await assert.rejects(readRunningDevices(wg, ['wg9'], { signal }), { code: 'ERR_WG_DEVICE_NOT_FOUND' });
+});
+
+test('white space, letters’ case and leading zeros mean nothing, as for wg', () => {
+  const text = `[ Interface ]\nListenPort = 051820\n[ Peer ]\nPublicKey = ${A}\nPersistent Keepalive = 0025\n[PEER]\nPublicKey=${B}\nPersistentKeepalive = Off\n`;
+  const { listenPort, peers } = parseWgQuick(text, 'x');
+  assert.equal(listenPort, 51820);
+  assert.deepEqual(
+    peers.map(({ keepaliveSeconds }) => keepaliveSeconds),
+    [25, 0],
+  );
+});
+
+test('a key that stands in two [Peer]s is one peer, as for WireGuard', () => {
+  const text = `# office\n[Peer]\nPublicKey = ${A}\nAllowedIPs = 10.0.0.2/32\nPersistentKeepalive = 25\n\n[Peer]\nPublicKey = ${A}\nAllowedIPs = 10.1.0.0/16, 10.0.0.2/32\n`;
+  assert.deepEqual(parseWgQuick(text, 'x').peers, [
+    { name: 'office', publicKey: A, allowedIps: ['10.0.0.2/32', '10.1.0.0/16'], keepaliveSeconds: 25 },
+  ]);
+});
+
+test('names as set-up scripts write them, above a [Peer], beside it and below it', () => {
+  const named = (text: string) => parseWgQuick(text, 'x').peers[0]?.name;
+  const peer = `[Peer]\nPublicKey = ${A}\n`;
+  for (const [text, name] of [
+    [`### Client alice\n${peer}`, 'alice'],
+    [`### begin alice ###\n${peer}### end alice ###\n`, 'alice'],
+    [`# Client: alice (0b5c7d1e-11aa-4c1e-9d55-3c9e6d2a7f01)\n${peer}`, 'alice'],
+    [`# BEGIN_PEER alice\n${peer}# END_PEER alice\n`, 'alice'],
+    [`[Peer] # alice\nPublicKey = ${A}\n`, 'alice'],
+    [`[Peer]\n# alice@example.org\nPublicKey = ${A}\n`, 'alice@example.org'],
+  ] as const)
+    assert.equal(named(text), name, text);
+  const two = parseWgQuick(`# BEGIN_PEER a\n${peer}# END_PEER a\n[Peer]\nPublicKey = ${B}\n`, 'x').peers;
+  assert.deepEqual(
+    two.map(({ name }) => name),
+    ['a', undefined],
+  );
+});
+
+test('an Endpoint in a file is noticed, its value is not kept', () => {
+  const [peer] = parseWgQuick(`[Peer]\nPublicKey = ${A}\nEndpoint = vpn.example.org:51820\n`, 'x').peers;
+  assert.equal(peer?.hasEndpoint, true);
+  assert.equal(JSON.stringify(peer).includes('example'), false);
+});
+
+test('files of other programs are refused by what they are, with the way that works', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'stunmesh-wgquick-'));
+  t.after(() => rm(dir, { recursive: true, force: true }));
+  for (const [name, text, is] of [
+    ['wg0.netdev', '[NetDev]\nKind=wireguard\n', /systemd-networkd/],
+    ['wg0.nmconnection', '[connection]\n', /NetworkManager/],
+    ['wg0.conf', "config interface 'wg0'\n\toption proto 'wireguard'\n", /UCI/],
+    ['wg1.conf', '[NetDev]\nKind=wireguard\n', /systemd-networkd/],
+  ] as const) {
+    await writeFile(join(dir, name), text);
+    await assert.rejects(readWgQuickFile(join(dir, name)), (error: Error) => {
+      assert.match(error.message, is);
+      assert.match(error.message, /leave --from out: the running device is read then/);
+      return true;
+    });
+  }
 });

@@ -1,12 +1,15 @@
 /** The capture module for FreeBSD and macOS; on Linux it captures by libpcap, for tests and for odd link types. */
 import { type CaptureModule, hasCode, isStunmeshError, StunmeshError } from '@stunmesh/core/api';
+import { connectTcp, openDatagramSocket, openDatagrams, type SocketSystem } from '@stunmesh/core/capture-kit';
 import { openBpfSource, UnknownLinkTypeError } from './bpf-source.js';
 import { openCapSource } from './cap-source.js';
 import { openEchoSocket } from './echo-socket.js';
+import { errors } from './errors.js';
 import type { OpenFrameSource } from './frame-source.js';
 import { listInterfaces } from './interfaces.js';
 import { loadNative, type Native } from './native.js';
-import { routeTo } from './route.js';
+import { applyRoutingKey, type RoutingKey, routeTo } from './route.js';
+import { gatewayTo } from './route-gateway.js';
 import { createRouteMonitor } from './route-monitor.js';
 import { createSharedSources } from './shared-sources.js';
 import type { StunReceiverParts } from './stun-receiver.js';
@@ -35,6 +38,11 @@ export function createCapture(options: CaptureBsdOptions = {}): CaptureModule {
     }
     return loaded;
   };
+  /** Other traffic with the routing table of WireGuard's packets. */
+  const underlay = (key: RoutingKey): SocketSystem => {
+    const { native } = parts();
+    return { native, errors, prepare: (socket) => applyRoutingKey(native, socket, key) };
+  };
   return {
     kind: 'capture',
     apiVersion: 1,
@@ -51,7 +59,15 @@ export function createCapture(options: CaptureBsdOptions = {}): CaptureModule {
         loopback,
         addresses,
       })),
-    routeTo: async (o) => routeTo(parts().native, o),
+    async routeTo(o) {
+      const { native } = parts();
+      const route = routeTo(native, o);
+      const gateway = route && (await gatewayTo(native, o.to, o));
+      return route && { ...route, ...(gateway !== undefined && { gateway }) };
+    },
+    connectTcp: async (o) => connectTcp(underlay(o), o),
+    openDatagramSocket: async (o) => openDatagramSocket(underlay(o), o),
+    openDatagrams: async (o) => openDatagrams(underlay(o), o),
     watchNetwork: async (o) => parts().monitor.watch(o),
   };
 }

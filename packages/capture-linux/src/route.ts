@@ -34,7 +34,7 @@ export function routeTo(
   const route = found && parseRoute(found.body);
   if (route?.outInterface === undefined) return undefined;
   const name = native.interfaceName(route.outInterface);
-  return name === ''
-    ? undefined
-    : { interface: name, source: route.source ?? (address.length === 4 ? '0.0.0.0' : '::') };
+  if (name === '') return undefined;
+  const { source = address.length === 4 ? '0.0.0.0' : '::', gateway } = route;
+  return { interface: name, source, ...(gateway !== undefined && { gateway }) };
 }

@@ -149,6 +149,36 @@ if (inNamespace(import.meta.url)) {
     },
   );
 
+  test('a UDP socket that is not connected carries the mark and says whom a message is from', options, async () => {
+    const server = createSocket('udp4', (message, { address, port }) => server.send(`re ${message}`, port, address));
+    server.bind(0, '127.0.0.2');
+    await once(server, 'listening');
+    const to = { family: 4, address: '127.0.0.2', port: server.address().port } as const;
+    let told = (_: unknown): void => undefined;
+    const heard = new Promise((resolve) => {
+      told = resolve;
+    });
+    const open = (firewallMark: number) =>
+      capture.openDatagrams?.({
+        family: 4,
+        firewallMark,
+        onMessage: (message, from) => told([Buffer.from(message).toString(), from]),
+        onFault: (error) => assert.fail(error),
+      }) ?? assert.fail('the module has no openDatagrams');
+    {
+      await using socket = await open(0);
+      await assert.rejects(socket.send(Buffer.from('hi'), to), (error: unknown) =>
+        /^ERR_CAPTURE_/.test((error as StunmeshError).code),
+      );
+    }
+    const socket = await open(MARK);
+    await socket.send(Buffer.from('hi'), to);
+    assert.deepEqual(await heard, ['re hi', to]);
+    await socket[Symbol.asyncDispose]();
+    await assert.rejects(socket.send(Buffer.from('hi'), to), (error: unknown) => hasCode(error, 'ERR_CLOSED'));
+    server.close();
+  });
+
   test('a descriptor that Node does not take over is closed', async () => {
     const fd = openSync('/dev/null', 'r');
     const native = { constants: {}, open: () => ({}), release: () => fd } as unknown as SystemCalls;

@@ -84,6 +84,7 @@ if (inNamespace(import.meta.url)) {
     assert.deepEqual(await routeTo('203.0.113.1', { firewallMark: 0xca6c0000 }), {
       interface: 'one',
       source: '192.0.2.1',
+      gateway: '192.0.2.2',
     });
     assert.equal(await routeTo('203.0.113.1', { firewallMark: 0xca6c0001 }), undefined);
     run('ip rule del fwmark 0xca6c0000');

@@ -12,14 +12,14 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { RTM_ADD_ = 1, RTM_DELETE_ = 2, RTM_NEWADDR_ = 0xc, RTM_DELADDR_ = 0xd, RTM_IFINFO_ = 0xe, RTM_IFANNOUNCE_ = 0x11 };
+enum { RTM_GET_ = 4, RTM_ADD_ = 1, RTM_DELETE_ = 2, RTM_NEWADDR_ = 0xc, RTM_DELADDR_ = 0xd, RTM_IFINFO_ = 0xe, RTM_IFANNOUNCE_ = 0x11 };
 enum { IF_MSGHDR = 168, IFA_MSGHDR = 20, RT_MSGHDR = 152, IF_ANNOUNCE = 24 };
 
 /* macOS does not announce interfaces: one that goes is told of as down. */
 #ifdef AS_MACOS
-enum { ANNOUNCES = 0 };
+enum { ANNOUNCES = 0, RT_HEADER = 92, RT_ALIGN = 4 };
 #else
-enum { ANNOUNCES = 1 };
+enum { ANNOUNCES = 1, RT_HEADER = 152, RT_ALIGN = 8 };
 #endif
 
 struct route_feed {
@@ -83,6 +83,34 @@ static void route_route(const struct route_feed *feed, struct nlmsghdr *header) 
   route_tell(feed, message, sizeof message, header->nlmsg_type == RTM_NEWROUTE ? RTM_ADD_ : RTM_DELETE_);
 }
 
+/* What Linux says of the way there: the gateway's bytes, 0: none. */
+static size_t route_gateway(const struct sockaddr_storage *to, uint8_t gateway[16]) {
+  int six = to->ss_family == AF_INET6, length = six ? 16 : 4;
+  const uint8_t *address = six ? ((const struct sockaddr_in6 *)to)->sin6_addr.s6_addr : (const uint8_t *)&((const struct sockaddr_in *)to)->sin_addr;
+  struct {
+    struct nlmsghdr header;
+    struct rtmsg route;
+    struct rtattr attribute;
+    uint8_t address[16];
+  } question = {.header = {.nlmsg_len = (uint32_t)(NLMSG_LENGTH(sizeof(struct rtmsg)) + RTA_LENGTH((size_t)length)), .nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST},
+                .route = {.rtm_family = (unsigned char)to->ss_family, .rtm_dst_len = (unsigned char)(length * 8)},
+                .attribute = {.rta_len = (unsigned short)RTA_LENGTH((size_t)length), .rta_type = RTA_DST}};
+  memcpy(question.address, address, (size_t)length);
+  char answer[4096] __attribute__((aligned(8)));
+  int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  ssize_t got = netlink < 0 || send(netlink, &question, question.header.nlmsg_len, 0) < 0 ? -1 : recv(netlink, answer, sizeof answer, 0);
+  close(netlink);
+  struct nlmsghdr *h = (struct nlmsghdr *)answer;
+  if (got < 0 || !NLMSG_OK(h, got) || h->nlmsg_type != RTM_NEWROUTE) return 0;
+  int rest = (int)RTM_PAYLOAD(h);
+  for (struct rtattr *a = RTM_RTA(NLMSG_DATA(h)); RTA_OK(a, rest); a = RTA_NEXT(a, rest))
+    if (a->rta_type == RTA_GATEWAY) {
+      memcpy(gateway, RTA_DATA(a), (size_t)length);
+      return (size_t)length;
+    }
+  return 0;
+}
+
 static void route_translate(struct route_feed *feed, void *bytes, ssize_t length) {
   for (struct nlmsghdr *h = bytes; NLMSG_OK(h, length); h = NLMSG_NEXT(h, length)) {
     if (h->nlmsg_type == RTM_NEWLINK || h->nlmsg_type == RTM_DELLINK) route_link(feed, h);
@@ -91,11 +119,38 @@ static void route_translate(struct route_feed *feed, void *bytes, ssize_t length
   }
 }
 
+/* Reads a question from the addon and answers RTM_GET; false: its end is closed. */
+static int route_answer(int out) {
+  uint8_t message[512];
+  ssize_t length = recv(out, message, sizeof message, MSG_DONTWAIT);
+  if (length <= 0) return length < 0 && errno == EAGAIN;
+  int addresses;
+  memcpy(&addresses, message + 12, sizeof addresses);
+  if (length < RT_HEADER + 16 || message[2] != 5 || message[3] != RTM_GET_ || addresses != 1) return 1;
+  struct sockaddr_storage to;
+  uint8_t gateway[16];
+  if (bsd_address_in(message + RT_HEADER, message[RT_HEADER], &to) == 0) return 1;
+  size_t bytes = route_gateway(&to, gateway);
+  int flags = bytes > 0 ? 0x3 : 0x1, both = 3, pid = getpid();
+  memcpy(message + 8, &flags, sizeof flags);
+  memcpy(message + 12, &both, sizeof both);
+  memcpy(message + 16, &pid, sizeof pid);
+  size_t at = RT_HEADER + (message[RT_HEADER] + RT_ALIGN - 1u) / RT_ALIGN * RT_ALIGN;
+  memset(message + at, 0, 32);
+  message[at] = bytes == 16 ? 28 : bytes == 4 ? 16 : 20;
+  message[at + 1] = bytes == 16 ? BSD_INET6 : bytes == 4 ? 2 : BSD_LINK;
+  memcpy(message + at + (bytes == 16 ? 8 : 4), gateway, bytes);
+  size_t whole = at + (message[at] + RT_ALIGN - 1u) / RT_ALIGN * RT_ALIGN;
+  route_put16(message, 0, (unsigned int)whole);
+  return send(out, message, whole, MSG_NOSIGNAL) >= 0;
+}
+
 static void *route_run(void *data) {
   struct route_feed *feed = data;
   static _Thread_local char buffer[65536] __attribute__((aligned(8)));
   struct pollfd fds[2] = {{.fd = feed->netlink, .events = POLLIN}, {.fd = feed->out, .events = POLLIN}};
-  while (poll(fds, 2, -1) >= 0 && fds[1].revents == 0) {
+  while (poll(fds, 2, -1) >= 0) {
+    if (fds[1].revents != 0 && !route_answer(feed->out)) break;
     ssize_t length = recv(feed->netlink, buffer, sizeof buffer, MSG_DONTWAIT);
     if (length > 0) route_translate(feed, buffer, length);
   }

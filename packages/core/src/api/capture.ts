@@ -134,6 +134,8 @@ export interface NetworkEvent {
 export interface Route {
   readonly interface: string;
   readonly source: string;
+  /** The router that packets are handed to, without zone; absent: the destination is on the link, or the capture does not know. */
+  readonly gateway?: string;
 }
 
 /** What a capture package exports by default. */

@@ -115,19 +115,22 @@ export function parseAddressMessage(
   };
 }
 
-export function parseRoute(body: Uint8Array): { outInterface?: number; source?: string } | undefined {
+export function parseRoute(body: Uint8Array): { outInterface?: number; source?: string; gateway?: string } | undefined {
   if (body.length < 12 || !familyOf(body[0])) return undefined;
   const found = attributes(body, 12);
   const out = found.get(RTA_OIF);
   const source = found.get(RTA_PREFSRC);
+  const gateway = found.get(RTA_GATEWAY);
   return {
     ...(out?.length === 4 && { outInterface: viewOf(out).getUint32(0, LITTLE) }),
     ...(source && { source: formatAddress(source) }),
+    ...((gateway?.length === 4 || gateway?.length === 16) && { gateway: formatAddress(gateway) }),
   };
 }
 
 const RTA_DST = 1;
 const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
 const RTA_PREFSRC = 7;
 const RTA_MARK = 16;
 const IFLA_EXT_MASK = 29;

@@ -54,6 +54,8 @@ test('links, addresses and routes are read; bridge ports and strange families ar
   assert.equal(parseAddressMessage(address), undefined);
   const route = bytes('02 20 00 00 fe 00 00 01 00000000  0800 0400 03000000  0800 0700 c0000201');
   assert.deepEqual(parseRoute(route), { outInterface: 3, source: '192.0.2.1' });
+  const by = bytes('02 20 00 00 fe 00 00 01 00000000  0800 0500 c00002fe  0800 0400 03000000');
+  assert.deepEqual(parseRoute(by), { outInterface: 3, gateway: '192.0.2.254' });
 });
 
 test('whatever arrives, parsing neither throws nor hangs', () => {

@@ -1,0 +1,38 @@
+/** One peer's checks between the state machine and the wire: what next() asks for as bytes, and bytes as an answer. */
+import type { PairKeys } from '../record/pair-keys.js';
+import {
+  type CheckAnswer,
+  type CheckRequest,
+  checkTag,
+  formatCheckRequest,
+  parseCheckAnswer,
+} from './check-message.js';
+import { slotOf } from './check-tags.js';
+
+export class CheckCodec {
+  readonly #send: ReturnType<PairKeys['send']>;
+  readonly #receive: ReturnType<PairKeys['receive']>;
+  /** The tag is the same for 64 s. */
+  #tag: { readonly slot: number; readonly bytes: Uint8Array } | undefined;
+
+  constructor(keys: Pick<PairKeys, 'send' | 'receive'>) {
+    this.#send = keys.send();
+    this.#receive = keys.receive();
+  }
+
+  /** `seconds` since 1970 by our own clock, sane or not. */
+  request(
+    send: Omit<CheckRequest, 'clockSane' | 'seconds'>,
+    at: { readonly seconds: number; readonly clockSane: boolean },
+  ): Uint8Array {
+    const slot = slotOf(at.seconds, at.clockSane);
+    if (this.#tag?.slot !== slot) this.#tag = { slot, bytes: checkTag(this.#send, slot) };
+    const seconds = Math.max(0, Math.floor(at.seconds));
+    return formatCheckRequest(this.#send, this.#tag.bytes, { ...send, clockSane: at.clockSane, seconds });
+  }
+
+  /** undefined: not an answer of this peer. */
+  answer(bytes: Uint8Array): CheckAnswer | undefined {
+    return parseCheckAnswer(this.#receive, bytes);
+  }
+}

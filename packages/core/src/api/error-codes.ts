@@ -47,6 +47,7 @@ export const ERROR_CODES = {
   ERR_STUN_NO_RESPONSE: 'later',
   ERR_STUN_REFUSED: 'later',
   ERR_STUN_DISAGREE: 'later',
+  ERR_STUN_STAND_IN: 'later',
   ERR_STUN_BLOCKED: 'later',
   ERR_STUN_NO_ROUTE: 'later',
   ERR_STUN_SERVER: 'never',

@@ -72,12 +72,11 @@ async function surroundingsOf(parts: DeviceParts, device: DeviceEntry): Promise<
     openSocket: underlay.openStunSocket,
     binding: underlay.binding,
   });
-  const asking = { device, underlay, agent, clock, resolve };
+  const asking = { device, underlay, agent, clock, logger, resolve };
   const servers = () => config().stun.addresses;
   const discovery = createDiscovery({ ...asking, servers });
   return {
     ...asking,
-    logger,
     control,
     writer,
     stores,

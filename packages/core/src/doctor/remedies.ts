@@ -54,6 +54,8 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   ERR_STUN_REFUSED: 'use another server.',
   ERR_STUN_DISAGREE:
     'take the server out that contradicts the others; with two servers alone configure a third one, so that there can be a majority.',
+  ERR_STUN_STAND_IN:
+    'let the proxy leave the names of STUN servers alone (in a list such as fake-ip-filter), or write their addresses into `stun.addresses`.',
   ERR_STUN_BLOCKED: "allow UDP from WireGuard's listen port in the output rules.",
   ERR_STUN_NO_ROUTE: "check the default route, and policy rules for WireGuard's firewall mark.",
   ERR_STUN_SERVER: 'choose addresses of this host and a port that is free.',

@@ -1,5 +1,5 @@
 /** The servers of an examination: which addresses are asked, what they saw, and which of them have another address. */
-import { type Endpoint, isStunmeshError, StunmeshError } from '../api/index.js';
+import { type Endpoint, hasCode, isStunmeshError, StunmeshError } from '../api/index.js';
 import { parseServer, resolveServer } from '../stun/servers.js';
 import type { BindingAnswer } from '../stun/transaction.js';
 import { judgeAnswer, type Place } from '../stun/verdict.js';
@@ -50,7 +50,8 @@ export async function chooseTargets({
           return (await resolveServer(name, rules)).map((address) => ({ server: text, address }));
         } catch (error) {
           if (signal.aborted) throw signal.reason;
-          failures.set(text, asStunmeshError(error));
+          const late = limit.signal.aborted && !hasCode(error, 'ERR_RESOLVE');
+          failures.set(text, late ? unresolvedInTime(name?.host ?? text) : asStunmeshError(error));
           return [];
         }
       }),
@@ -106,6 +107,11 @@ export async function pairs(
     }),
   );
   return found.flat().sort((a, b) => Number(contacted.has(a.other.address)) - Number(contacted.has(b.other.address)));
+}
+
+/** A dead name server is no STUN server that does not answer. */
+function unresolvedInTime(host: string): StunmeshError {
+  return new StunmeshError('ERR_RESOLVE', `no name server answered for ${host} in time`, { details: { host } });
 }
 
 function asStunmeshError(error: unknown): StunmeshError {

@@ -37,9 +37,9 @@ export interface DiscoverySettings {
   resolve(host: string, family: Family, signal: AbortSignal): Promise<readonly string[]>;
   /** Why this address must not be asked, e.g. because its route leaves by the tunnel (F19). */
   refuseServer?(address: string): Promise<string | undefined>;
+  /** Something that deserves a log line (AddressRules). */
+  onNotice?(notice: StunmeshError): void;
   readonly clock: Clock;
-  /** Unpredictable bytes. */
-  random(bytes: number): Uint8Array;
   readonly signal: AbortSignal;
 }
 

@@ -1,6 +1,14 @@
 /** STUN servers as the configuration names them, and the addresses of theirs that may be asked (F19). */
 import { type Endpoint, type Family, StunmeshError } from '../api/index.js';
-import { createEndpoint, formatAddress, formatEndpoint, parseAddress, refusedAddress } from '../net/index.js';
+import {
+  contains,
+  createEndpoint,
+  formatAddress,
+  formatEndpoint,
+  parseAddress,
+  parsePrefix,
+  refusedAddress,
+} from '../net/index.js';
 
 /** "host:port", "192.0.2.1:port" or "[2001:db8::1]:port". */
 export interface ServerName {
@@ -15,6 +23,8 @@ export interface AddressRules {
   readonly ownAddresses: ReadonlySet<string>;
   resolve(host: string, family: Family, signal: AbortSignal): Promise<readonly string[]>;
   refuseServer?(address: string): Promise<string | undefined>;
+  /** Something that deserves a log line and keeps nobody from being asked (ERR_STUN_STAND_IN). */
+  onNotice?(notice: StunmeshError): void;
   readonly signal: AbortSignal;
 }
 
@@ -45,11 +55,30 @@ export async function resolveServer(
     const endpoint = createEndpoint(bytes, server.port);
     const reason = await refusal(bytes, endpoint, rules);
     if (reason === undefined) allowed.push(endpoint);
+    if (reason === undefined && isStandIn(server, endpoint)) rules.onNotice?.(standInNotice(server, endpoint));
     else reasons.push(`${formatEndpoint(endpoint)} is not asked: ${reason}`);
   }
   const [first, ...others] = allowed;
   if (!first) throw new StunmeshError('ERR_STUN_ADDRESS', reasons.join(', '), { details: { server: server.text } });
   return [first, ...others];
+}
+
+/** RFC 2544 appendix C.2.2: for measurements, so that no host on the internet has one; proxies give such addresses to names (fake-ip). */
+const STAND_INS = ['198.18.0.0/15'].flatMap((text) => parsePrefix(text) ?? []);
+
+/** Whether a proxy answered in the place of the server's name. */
+export function isStandIn(server: ServerName, { address }: Endpoint): boolean {
+  const bytes = parseAddress(address);
+  if (!bytes || parseAddress(server.host)) return false;
+  return STAND_INS.some((range) => contains(range, bytes));
+}
+
+function standInNotice(server: ServerName, { address }: Endpoint): StunmeshError {
+  return new StunmeshError(
+    'ERR_STUN_STAND_IN',
+    `${server.host} resolves to ${address}, which no server has (198.18.0.0/15): a proxy answers DNS with stand-ins (fake-ip), so the server may see the proxy's address and not WireGuard's`,
+    { details: { server: server.text, address } },
+  );
 }
 
 async function addressesOf(server: ServerName, rules: AddressRules): Promise<readonly Uint8Array[]> {

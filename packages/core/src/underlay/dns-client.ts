@@ -1,6 +1,13 @@
 /** Asks name servers for addresses over sockets that the caller opens: for questions that must carry a mark, which c-ares' cannot. */
 import { randomInt } from 'node:crypto';
-import { type Clock, type DatagramSocket, type Endpoint, type Family, StunmeshError } from '../api/index.js';
+import {
+  type Clock,
+  type DatagramSocket,
+  type Endpoint,
+  type Family,
+  isStunmeshError,
+  StunmeshError,
+} from '../api/index.js';
 import { formatEndpoint } from '../net/index.js';
 import { type DnsAnswer, encodeQuestion, parseAnswer } from './dns-message.js';
 
@@ -64,7 +71,7 @@ export function createDnsClient({ clock, open }: DnsClientOptions): AskServers {
         const answer = await askOne(question, family, server, signal);
         signal.throwIfAborted();
         if (answer?.code === 0 || answer?.code === NO_SUCH_NAME) answering = formatEndpoint(server);
-        if (answer?.code === NO_SUCH_NAME) throw unresolved(host, family, 'no such name');
+        if (answer?.code === NO_SUCH_NAME) throw unresolved(host, family, 'no such name', true);
         if (answer?.code === 0) return answer.addresses;
         if (answer) failed = `the name server refuses or fails (code ${answer.code})`;
       }
@@ -81,8 +88,13 @@ function createReply() {
   return { promise, resolve };
 }
 
-function unresolved(host: string, family: Family, reason: string): StunmeshError {
+/** `absent`: name servers answered that there is no such name. */
+export function unresolved(host: string, family: Family, reason: string, absent = false): StunmeshError {
   return new StunmeshError('ERR_RESOLVE', `${host} does not resolve to an IPv${family} address: ${reason}`, {
-    details: { host, family },
+    details: { host, family, ...(absent ? { absent: 1 } : {}) },
   });
+}
+
+export function isAbsent(error: unknown): boolean {
+  return isStunmeshError(error) && error.code === 'ERR_RESOLVE' && error.details['absent'] === 1;
 }

@@ -1,15 +1,13 @@
 /** Names to addresses past a tunnel that takes over the default way: name servers are asked with the device's mark too. */
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { type CaptureModule, type Clock, type Endpoint, type Family, StunmeshError } from '../api/index.js';
-import { parseAddress } from '../net/index.js';
+import { type CaptureModule, type Clock, type Family, StunmeshError } from '../api/index.js';
 import { createDnsClient } from './dns-client.js';
 import { markTo, type TunnelDevice } from './full-tunnel.js';
+import { readResolvConf } from './resolv-conf.js';
 import { createResolver, type Resolver } from './resolver.js';
 
 /** Once one family has addresses, the other has so long: some servers drop questions for AAAA. RFC 8305 section 3 waits 50 ms. */
 const OTHER_FAMILY_MS = 300;
-const DNS_PORT = 53;
 
 export interface NameLookupOptions {
   readonly clock: Clock;
@@ -46,13 +44,15 @@ export function createNameLookup(options: NameLookupOptions): NameLookup {
   /** Undefined: no name server is behind a tunnel that takes over the default way. */
   const askMarked = (host: string, family: Family, signal: AbortSignal): Promise<readonly string[]> | undefined => {
     if (!options.tunnelled() || !openDatagramSocket) return undefined;
-    const servers = nameServers(options.resolvConf ?? '/etc/resolv.conf');
+    const servers = readResolvConf(options.resolvConf).nameServers;
     if (!servers.some(({ address }) => markTo(address, options.devices()) !== 0)) return undefined;
     return ask(host, family, servers, signal);
   };
 
   const resolve = createResolver({
     ask: askMarked,
+    clock,
+    ...(options.resolvConf ? { resolvConf: options.resolvConf } : {}),
     ...(hostsFile ? { hostsFile } : {}),
     ...(systems ? { nameServers: systems } : {}),
   });
@@ -82,18 +82,4 @@ export function createNameLookup(options: NameLookupOptions): NameLookup {
       }
     },
   };
-}
-
-/** resolv.conf(5); read afresh each time, as a network that is joined brings others. */
-function nameServers(file: string): readonly Endpoint[] {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch {
-    return [];
-  }
-  return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].flatMap(([, address = '']) => {
-    const bytes = parseAddress(address);
-    return bytes ? [{ family: bytes.length === 4 ? 4 : 6, address, port: DNS_PORT } as const] : [];
-  });
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { encodeEcho, parseEcho } from '#src/net/index.js';
 import { captureError } from '#src/testing/index.js';
 import { testCases } from './cases.js';
-import { createPatient, lonely, type Patient, PEER4, SERVERS, trouble } from './harness.js';
+import { createPatient, lonely, MAPPED, type Patient, PEER4, SERVERS, trouble } from './harness.js';
 
 const ETH0 = { interface: 'eth0', source: '192.168.1.2' } as const;
 
@@ -77,6 +77,28 @@ testCases([
     change: (p) => p.servers.set(SERVERS[1], '192.0.2.66:6666'),
     named: ['stun', 'fault', /198\.51\.100\.2:3478 sees 192\.0\.2\.66:6666.*contradicts/],
     remedy: /take it out of `stun\.addresses`/,
+  },
+  {
+    what: 'a STUN server whose name a proxy resolves to a stand-in',
+    change: (p) => {
+      p.config = p.config.replace(`"${SERVERS[1]}"`, '"stun.example:3478"');
+      p.parts.resolve = async () => ['198.18.3.4'];
+      p.servers.set('198.18.3.4:3478', MAPPED);
+    },
+    named: ['stun', 'warning', /stun\.example:3478 sees .*stand-in \(fake-ip/],
+    remedy: /fake-ip-filter/,
+    code: 'ERR_STUN_STAND_IN',
+  },
+  {
+    what: 'F80 a name server that is dead',
+    change: (p) => {
+      p.config = p.config.replace(/addresses: \[.*\]/, 'addresses: ["stun.example:3478"]');
+      p.parts.resolve = (_host, _family, signal) =>
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+    },
+    named: ['stun', 'fault', /no STUN server can be asked over IPv4 .*no name server answered for stun\.example/],
+    remedy: /DNS/,
+    code: 'ERR_STUN_NO_SERVER',
   },
   {
     what: 'F7 a server that names an address that nobody can have',

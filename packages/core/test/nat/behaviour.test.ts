@@ -249,3 +249,13 @@ test('a broken socket and an aborted signal end it at once, with nothing left ru
   assert.match(String(aborted.error), /enough/);
   assert.deepEqual([stopped.clock.pending, stopped.network.sockets.open], [0, 0]);
 });
+
+test('F80 a dead name server is told as such, and not as a STUN server that does not answer', async () => {
+  const resolve: NatParts['resolve'] = (_host, _family, signal) =>
+    new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+  const { run } = setUp({ mapping: EI, filtering: EI }, [PAIR], { servers: ['stun.example:3478'] }, resolve);
+  const found = await run();
+  const failure = found.failures.get('stun.example:3478');
+  assert.ok(hasCode(failure, 'ERR_RESOLVE'), String(failure));
+  assert.match(failure?.message ?? '', /no name server answered for stun\.example in time/);
+});

@@ -49,7 +49,6 @@ async function discoverBy(t: TestContext, server: Endpoint, timeoutMs: number) {
     resolve: async () => [],
     ownAddresses: [],
     clock: createSystemClock(),
-    random,
     timeoutMs,
     signal: new AbortController().signal,
   });

@@ -158,3 +158,18 @@ test('F19 a server whose route leaves by the tunnel is not asked; another addres
     ['192.0.2.2:3478'],
   );
 });
+
+test('a name that a proxy resolves to 198.18.0.0/15 is asked, and told as a stand-in; a number there is as meant', async () => {
+  const notices: string[] = [];
+  const options = {
+    servers: ['stun.example:3478'],
+    resolve: async () => ['198.18.3.4'],
+    onNotice: ({ code, message }: { code: string; message: string }) => notices.push(`${code} ${message}`),
+  };
+  const { run } = setUp({ '198.18.3.4:3478': answering(MAPPED, 5) }, options);
+  assert.equal(published(await run()), MAPPED);
+  assert.match(notices.join(), /^ERR_STUN_STAND_IN stun\.example resolves to 198\.18\.3\.4.*fake-ip/);
+  notices.length = 0;
+  await setUp({ '198.18.3.4:3478': answering(MAPPED, 5) }, { onNotice: options.onNotice }).run();
+  assert.deepEqual(notices, []);
+});

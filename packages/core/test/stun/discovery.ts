@@ -1,6 +1,5 @@
 /** A discovery on the fake network and the fake clock, with what every test of it needs. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { StunmeshError } from '#src/api/index.js';
 import { formatEndpoint } from '#src/net/index.js';
 import type { AgentParts } from '#src/stun/agent.js';
@@ -46,7 +45,6 @@ export function setUp(
         resolve: (host) => Promise.reject(new StunmeshError('ERR_RESOLVE', `${host} is not known`)),
         ownAddresses: ['192.168.1.2'],
         clock,
-        random: (n) => Uint8Array.from(randomBytes(n)),
         signal: abort.signal,
         ...options,
       }),

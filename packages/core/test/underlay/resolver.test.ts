@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { hasCode, StunmeshError } from '#src/api/index.js';
+import { createFakeClock, settle } from '#src/testing/fake-clock.js';
+import { unresolved } from '#src/underlay/dns-client.js';
 import { createResolver } from '#src/underlay/resolver.js';
 
 const live = () => new AbortController().signal;
@@ -138,4 +140,47 @@ test('F5 past a tunnel and through it are asked at once: one answer suffices, an
   const asked = resolveBeside(hangs, silent.address)('a.example', 4, caller.signal);
   setImmediate(() => caller.abort(new StunmeshError('ERR_DEADLINE', 'too late')));
   await assert.rejects(asked, (e) => hasCode(e, 'ERR_DEADLINE'));
+});
+
+test('F80 a short name is found by the search list, and what is said of a name that is nowhere is said of it as written', async (t) => {
+  const server = await nameServer(t, { 'stun.lan.example': [[192, 0, 2, 7]], 'deep.stun.example': [[192, 0, 2, 8]] });
+  const resolvConf = await hostsFile(t, 'search other.example lan.example example\n');
+  const resolve = createResolver({ hostsFile: '/nonexistent', nameServers: [server.address], resolvConf });
+  assert.deepEqual(await resolve('stun', 4, live()), ['192.0.2.7']);
+  assert.equal(server.queries, 2, 'in the order of the list, and no further');
+  assert.deepEqual(await resolve('deep.stun', 4, live()), ['192.0.2.8']);
+  await assert.rejects(resolve('gone', 4, live()), /gone does not resolve.*no such name/);
+  await assert.rejects(resolve('stun.', 4, live()), /no such name/);
+  await assert.rejects(resolve('stun', 6, live()), /no such/);
+});
+
+test('F80 a name server that fails ends the search: whether a name exists is not known', async (t) => {
+  const resolvConf = await hostsFile(t, 'search lan.example\n');
+  const resolve = createResolver({ hostsFile: '/nonexistent', nameServers: ['127.0.0.1:1'], resolvConf });
+  await assert.rejects(resolve('stun', 4, live()), /no name server can be reached/);
+});
+
+test('F80 past a tunnel the search list counts too, and a way that hangs holds nothing up once the other says no', {
+  timeout: 60_000,
+}, async (t) => {
+  const silent = await nameServer(t, 'silent');
+  const resolvConf = await hostsFile(t, 'search other.example lan.example\n');
+  const asked: string[] = [];
+  const clock = createFakeClock();
+  const resolve = createResolver({
+    hostsFile: '/nonexistent',
+    nameServers: [silent.address],
+    resolvConf,
+    clock,
+    async ask(host, family) {
+      asked.push(host);
+      if (host === 'stun.lan.example') return ['192.0.2.9'];
+      throw unresolved(host, family, 'no such name', true);
+    },
+  });
+  const found = resolve('stun', 4, live());
+  while (clock.pending === 0) await settle(1);
+  await clock.advance(1_000);
+  assert.deepEqual(await found, ['192.0.2.9']);
+  assert.deepEqual(asked, ['stun.other.example', 'stun.lan.example']);
 });

@@ -1,5 +1,4 @@
 /** Gathers our reflexive addresses into the table, by the configured STUN servers, remembering which one answered (F2, F5, F15). */
-import { randomBytes } from 'node:crypto';
 import { type Endpoint, type Family, StunmeshError } from '../../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import { localCandidate, withCandidate, withoutCandidate } from '../../paths/candidate.js';
@@ -8,6 +7,9 @@ import type { DeviceEntry } from '../../peers/peer-table.js';
 import { discover } from '../../stun/discover.js';
 import type { DeviceComponents } from '../device-components.js';
 import { createDisagreements } from './disagreement.js';
+
+/** Remarks that are remembered; more are not logged. */
+const NOTICES = 64;
 
 /** The families that a device's configuration asks for. */
 const FAMILIES: Readonly<Record<DeviceEntry['config']['protocol'], readonly Family[]>> = {
@@ -84,7 +86,7 @@ export function createGather(components: GatherComponents): Gather {
 }
 
 export interface DiscoveryComponents
-  extends Pick<DeviceComponents, 'device' | 'underlay' | 'agent' | 'clock' | 'resolve'> {
+  extends Pick<DeviceComponents, 'device' | 'underlay' | 'agent' | 'clock' | 'logger' | 'resolve'> {
   /** "host:port" of the servers, as configured now. */
   servers(): readonly string[];
 }
@@ -95,6 +97,14 @@ export function createDiscovery(components: DiscoveryComponents): Pick<DeviceCom
   const preferred = new Map<Family, { readonly server: string; readonly address: Endpoint }>();
   /** Servers that the others contradicted last time. */
   const distrusted = new Map<Family, ReadonlySet<string>>();
+  /** Each once: a discovery comes often, and what is odd stays so. */
+  const noticed = new Set<string>();
+  const notice = (device: string, error: StunmeshError): void => {
+    if (noticed.has(error.message) || noticed.size >= NOTICES) return;
+    noticed.add(error.message);
+    components.logger.warn({ device, error }, 'an odd STUN server');
+  };
+
   return {
     serverAddress: (family) => preferred.get(family)?.address.address,
     async discover(family, signal) {
@@ -118,8 +128,8 @@ export function createDiscovery(components: DiscoveryComponents): Pick<DeviceCom
         ownAddresses: await underlay.ownAddresses(),
         tunnelAddresses: await underlay.tunnelAddresses(),
         refuseServer: underlay.refusal,
+        onNotice: (error) => notice(name, error),
         clock,
-        random: (bytes) => Uint8Array.from(randomBytes(bytes)),
         signal,
       });
       preferred.set(family, { server: found.server, address: found.serverAddress });

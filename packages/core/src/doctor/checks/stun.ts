@@ -3,9 +3,10 @@ import { hasCode } from '../../api/index.js';
 import type { InterfaceConfig } from '../../config/index.js';
 import type { NatBehaviour } from '../../nat/behaviour-types.js';
 import { formatEndpoint } from '../../net/index.js';
+import { isStandIn, parseServer } from '../../stun/servers.js';
 import { summariseFailures } from '../../stun/verdict.js';
 import { attempt, familiesOf, type Scene } from '../context.js';
-import { type Check, type Finding, fromError } from '../finding.js';
+import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { count, formatMs } from '../words.js';
 
 const check = 'stun';
@@ -63,7 +64,7 @@ function judge(nat: NatBehaviour, subject: string, { otherWorks, useful }: Other
       ];
     return [{ check, subject, verdict: 'fault', ...fromError(summary) }];
   }
-  const findings: Finding[] = nat.observations.map(({ server, mapped, rttMs }) => {
+  const findings: Finding[] = nat.observations.map(({ server, address, mapped, rttMs }) => {
     const about = `${server} sees ${formatEndpoint(mapped)}, after ${formatMs(rttMs)}`;
     const details = { server, mapped: formatEndpoint(mapped), rttMs: Math.round(rttMs) };
     if (nat.outliers.includes(server))
@@ -74,6 +75,17 @@ function judge(nat: NatBehaviour, subject: string, { otherWorks, useful }: Other
         text: `${about}: that contradicts the other servers`,
         remedy: 'take it out of `stun.addresses`: peers would be sent to an address that is not ours.',
         code: 'ERR_STUN_DISAGREE',
+        details,
+      };
+    const name = parseServer(server);
+    if (name && isStandIn(name, address))
+      return {
+        check,
+        subject,
+        verdict: 'warning',
+        text: `${about}; its name resolves to ${address.address}, a proxy's stand-in (fake-ip, 198.18.0.0/15): it may have seen the proxy`,
+        remedy: remedyOf('ERR_STUN_STAND_IN'),
+        code: 'ERR_STUN_STAND_IN',
         details,
       };
     if (rttMs > SLOW_MS)

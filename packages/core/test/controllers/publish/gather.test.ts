@@ -66,6 +66,7 @@ function setUp(facts: Partial<Device> | undefined = {}, config: { fib?: number; 
       binding: underlay.binding,
     }),
     clock,
+    logger,
     resolve: async () => [],
     servers: () => SERVERS,
   };

@@ -6,18 +6,23 @@ import {
   raceAbort,
   type StunMessageEvent,
   StunmeshError,
+  type StunRequests,
+  type StunSendOptions,
   type StunSocket,
 } from '../api/index.js';
 import { TRANSACTION_PREFIX_BYTES } from '../net/index.js';
 import { inspectMessage, type StunMessage } from './message.js';
 import { type BindingAnswer, startTransaction, type Transaction, type TransactionOptions } from './transaction.js';
 
+/** Ends the name of a socket that hears nothing. */
+const SENDING = ' sending';
+
 export interface AgentSocketOptions {
   readonly family: Family;
   /** What the ids of its transactions begin with. */
   readonly transactionPrefix: Uint8Array;
-  /** Requests are handed over too. */
-  readonly passRequests?: boolean;
+  /** Requests that are handed over too. */
+  readonly requests?: StunRequests;
   readonly sendOnly?: boolean;
   readonly signal: AbortSignal;
   onMessage(event: StunMessageEvent): void;
@@ -31,23 +36,27 @@ export interface AgentParts {
   openSocket(options: AgentSocketOptions): Promise<StunSocket>;
   /** What a socket that is opened now is bound to; a socket with another `key` is of no use any more. */
   binding(): { readonly port: number; readonly key: string };
-  /** Who is asked by others; absent: nobody, and requests stay in the kernel. */
-  readonly requests?: {
-    /** Whether sockets that are opened now hand requests over. */
-    wanted(): boolean;
-    onRequest(request: StunMessage, event: StunMessageEvent): void;
-  };
 }
 
-export type Question = Pick<
-  TransactionOptions,
-  'server' | 'sources' | 'attributes' | 'timeoutMs' | 'signal' | 'onRemark'
->;
+/** Who takes what is no reply to a transaction of the agent's. */
+export interface MessageHandler {
+  onRequest(request: StunMessage, event: StunMessageEvent): void;
+  /** A response whose id begins with the prefix of its socket: to a question that was sent by AgentSocket.send. */
+  onResponse?(response: StunMessage, event: StunMessageEvent): void;
+}
+
+export interface Question
+  extends Pick<TransactionOptions, 'server' | 'sources' | 'attributes' | 'timeoutMs' | 'signal' | 'onRemark'> {
+  /** Another port of ours that it is asked from; it has to be one of the `ports` that are heard. Default: the device's. */
+  readonly sourcePort?: number;
+}
 
 /** A share of the family's socket; disposing gives it back, and the last one closes it. */
 export interface AgentSocket extends AsyncDisposable {
+  /** What the id of a question begins with, where its answer is to be heard. */
+  readonly transactionPrefix: Uint8Array;
   /** Any bytes. Errors: those of StunSocket.send. */
-  send(message: Uint8Array, to: Endpoint): Promise<void>;
+  send(message: Uint8Array, to: Endpoint, options?: StunSendOptions): Promise<void>;
   /** One binding transaction. Errors: those of Transaction.answer. */
   ask(question: Question): Promise<BindingAnswer>;
   /** Aborts when the socket is of no use any more; its reason is ERR_CAPTURE_LOST. */
@@ -59,6 +68,9 @@ export interface Agent extends AsyncDisposable {
   acquire(family: Family, signal: AbortSignal): Promise<AgentSocket>;
   /** For what nobody answers: by the family's socket where it is open, else by one that hears nothing. Errors: as acquire. */
   acquireForSending(family: Family, signal: AbortSignal): Promise<Pick<AgentSocket, 'send'> & AsyncDisposable>;
+  /** From now on the sockets hand these requests over, those that are open and those that open later; undefined: none. Errors: those of
+   * StunSocket.passRequests; ERR_CAPTURE_OPEN where the capture passes none. */
+  passRequests(requests: StunRequests | undefined, handler: MessageHandler): Promise<void>;
 }
 
 /** A socket that is open, or being opened. */
@@ -75,16 +87,19 @@ interface Slot {
 
 export function createAgent(parts: AgentParts): Agent {
   const slots = new Map<string, Slot>();
+  let wanted: StunRequests | undefined;
+  let handler: MessageHandler | undefined;
 
   const onMessage = (slot: Slot, event: StunMessageEvent): void => {
     const { message, transactionId, problem } = inspectMessage(event.message);
     if (message?.class === 'request') {
-      parts.requests?.onRequest(message, event);
+      if (wanted) handler?.onRequest(message, event);
       return;
     }
     if (!transactionId) return;
     for (const transaction of slot.transactions)
       if (message ? transaction.accept(event, message) : transaction.remark(event, transactionId, problem)) return;
+    if (message) handler?.onResponse?.(message, event);
   };
 
   const openSocket = async (
@@ -97,7 +112,7 @@ export function createAgent(parts: AgentParts): Agent {
       family,
       transactionPrefix: slot.prefix,
       ...(sendOnly ? { sendOnly } : {}),
-      ...(!sendOnly && parts.requests?.wanted() ? { passRequests: true } : {}),
+      ...(!sendOnly && wanted ? { requests: wanted } : {}),
       signal: slot.closing.signal,
       onMessage: (event) => onMessage(slot, event),
       onFault,
@@ -155,7 +170,8 @@ export function createAgent(parts: AgentParts): Agent {
     let released: Promise<void> | undefined;
     return {
       lost: slot.lost.signal,
-      send: (message, to) => socket.send(message, to),
+      transactionPrefix: slot.prefix,
+      send: (message, to, options) => socket.send(message, to, options),
       ask: (question) => ask(slot, socket, question),
       [Symbol.asyncDispose]() {
         released ??= release(slot);
@@ -165,16 +181,25 @@ export function createAgent(parts: AgentParts): Agent {
   };
 
   const ask = async (slot: Slot, socket: StunSocket, question: Question): Promise<BindingAnswer> => {
+    const { sourcePort } = question;
     const transaction = startTransaction({
       ...question,
-      listenPort: slot.port,
+      listenPort: sourcePort ?? slot.port,
       prefix: slot.prefix,
-      send: (message, to) => socket.send(message, to),
+      send: (message, to) => socket.send(message, to, sourcePort === undefined ? undefined : { sourcePort }),
       clock: parts.clock,
       random: parts.random,
     });
     slot.transactions.add(transaction);
     return transaction.answer.finally(() => slot.transactions.delete(transaction));
+  };
+
+  /** A socket that is only being opened may have been asked for before the requests changed. */
+  const tell = async (slot: Slot, requests: StunRequests | undefined): Promise<void> => {
+    const socket = await slot.socket;
+    if (!socket || slot.lost.signal.aborted) return;
+    if (socket.passRequests) await socket.passRequests(requests);
+    else if (requests) throw new StunmeshError('ERR_CAPTURE_OPEN', 'this capture hands no requests over');
   };
 
   return {
@@ -187,6 +212,11 @@ export function createAgent(parts: AgentParts): Agent {
       const heard = slots.get(nameOf(family, false));
       return share(heard?.key === parts.binding().key ? heard : open(family, true), signal);
     },
+    async passRequests(requests, takes) {
+      [wanted, handler] = [requests, takes];
+      const open = [...slots].filter(([name]) => !name.endsWith(SENDING)).map(([, slot]) => slot);
+      await Promise.all(open.map((slot) => tell(slot, requests)));
+    },
     async [Symbol.asyncDispose]() {
       const open = [...slots];
       for (const [name, slot] of open) retire(name, slot, new StunmeshError('ERR_CLOSED', 'the STUN agent is closed'));
@@ -196,5 +226,5 @@ export function createAgent(parts: AgentParts): Agent {
 }
 
 function nameOf(family: Family, sendOnly: boolean): string {
-  return `${family}${sendOnly ? ' sending' : ''}`;
+  return `${family}${sendOnly ? SENDING : ''}`;
 }

@@ -1,8 +1,8 @@
 /** The STUN agent: one socket a family by count, messages to whom they are for, and answers that do not count (F1). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type StunMessageEvent, StunmeshError } from '#src/api/index.js';
-import { type AgentParts, type AgentSocketOptions, createAgent } from '#src/stun/agent.js';
+import { type StunMessageEvent, StunmeshError, type StunRequests, type StunSendOptions } from '#src/api/index.js';
+import { type AgentSocketOptions, createAgent } from '#src/stun/agent.js';
 import { xorAddressAttribute } from '#src/stun/attributes.js';
 import { formatMessage, parseMessage, type StunMessage } from '#src/stun/message.js';
 import { createFakeClock } from '#src/testing/index.js';
@@ -12,11 +12,16 @@ const SERVER = endpoint('198.51.100.1:3478');
 const MAPPED = endpoint('203.0.113.7:40001');
 const free = new AbortController().signal;
 
-function setUp(requests?: AgentParts['requests']) {
+function setUp({ passes = true } = {}) {
   const clock = createFakeClock();
   const opened: AgentSocketOptions[] = [];
   const open = new Set<AgentSocketOptions>();
-  const sent: { readonly bytes: Uint8Array; readonly by: AgentSocketOptions }[] = [];
+  const sent: {
+    readonly bytes: Uint8Array;
+    readonly by: AgentSocketOptions;
+    readonly options: StunSendOptions | undefined;
+  }[] = [];
+  const passed: (StunRequests | undefined)[] = [];
   const bound = { port: 51_820, key: 'a' };
   let n = 0;
   const agent = createAgent({
@@ -30,13 +35,13 @@ function setUp(requests?: AgentParts['requests']) {
       opened.push(options);
       open.add(options);
       return {
-        send: async (bytes) => void sent.push({ bytes, by: options }),
+        send: async (bytes, _to, how) => void sent.push({ bytes, by: options, options: how }),
+        ...(passes ? { passRequests: async (requests: StunRequests | undefined) => void passed.push(requests) } : {}),
         async [Symbol.asyncDispose]() {
           open.delete(options);
         },
       };
     },
-    ...(requests ? { requests } : {}),
   });
   const deliver = (message: Uint8Array, o: { from?: string; port?: number; by?: number } = {}): void => {
     const from = endpoint(o.from ?? '198.51.100.1:3478');
@@ -44,7 +49,7 @@ function setUp(requests?: AgentParts['requests']) {
   };
   const asked = (i = 0): StunMessage => parseMessage(sent[i]?.bytes ?? new Uint8Array()) ?? assert.fail('not asked');
   const good = (i = 0) => reply(asked(i), [xorAddressAttribute(MAPPED, asked(i).transactionId)]);
-  return { clock, agent, opened, open, sent, bound, deliver, asked, good };
+  return { clock, agent, opened, open, sent, passed, bound, deliver, asked, good };
 }
 
 test('F15 whoever needs a family shares its socket; the last one closes it, and the next opens another', async () => {
@@ -124,26 +129,51 @@ test('one that gives up while the socket opens leaves it to the others', async (
   assert.deepEqual([opened.length, open.size, socket.lost.aborted], [1, 1, false]);
 });
 
-test('requests are for the handler, where there is one and it wants them; responses never reach it', async () => {
-  const heard: [StunMessage, StunMessageEvent][] = [];
-  let wanted = false;
-  const { agent, opened, deliver } = setUp({
-    wanted: () => wanted,
-    onRequest: (request, event) => void heard.push([request, event]),
-  });
-  const request = formatMessage({ class: 'request', method: 1, transactionId: new Uint8Array(12), attributes: [] });
-  await (await agent.acquire(4, free))[Symbol.asyncDispose]();
-  assert.equal(opened[0]?.passRequests, undefined);
-  wanted = true;
+test('requests are for the handler from the moment that they are wanted; answers to its own questions are too', async () => {
+  const heard: string[] = [];
+  const handler = {
+    onRequest: (_: StunMessage, { from }: StunMessageEvent) => void heard.push(`request ${from.address}`),
+    onResponse: (_: StunMessage, { from }: StunMessageEvent) => void heard.push(`response ${from.address}`),
+  };
+  const { agent, opened, passed, deliver, sent } = setUp();
+  const message = (kind: 'request' | 'success', id = new Uint8Array(12)) =>
+    formatMessage({ class: kind, method: 1, transactionId: id, attributes: [] });
   await using socket = await agent.acquire(4, free);
-  assert.equal(opened[1]?.passRequests, true);
-  deliver(request, { by: 1, from: '192.0.2.9:7' });
-  deliver(Uint8Array.of(1, 2, 3), { by: 1 });
-  assert.deepEqual(
-    heard.map(([{ method }, { from }]) => [method, from.address]),
-    [[1, '192.0.2.9']],
-  );
-  assert.equal(socket.lost.aborted, false);
+  await using _deaf = await agent.acquireForSending(6, free);
+  deliver(message('request'));
+  assert.deepEqual([heard, opened[0]?.requests], [[], undefined]);
+  const requests = { tags: [7] };
+  await agent.passRequests(requests, handler);
+  assert.deepEqual(passed, [requests], 'the one that hears nothing is left alone');
+  deliver(message('request'), { from: '192.0.2.9:7' });
+  const id = Uint8Array.of(...socket.transactionPrefix, ...new Uint8Array(8));
+  await socket.send(message('request', id), SERVER, { sourcePort: 40_001 });
+  assert.deepEqual(sent[0]?.options, { sourcePort: 40_001 });
+  deliver(message('success', id), { port: 40_001 });
+  deliver(Uint8Array.of(1, 2, 3));
+  assert.deepEqual(heard, ['request 192.0.2.9', 'response 198.51.100.1']);
+  await using _six = await agent.acquire(6, free);
+  assert.deepEqual(opened[2]?.requests, requests);
+  await agent.passRequests(undefined, handler);
+  deliver(message('request'));
+  assert.equal(heard.length, 2);
+});
+
+test('a question from another port of ours counts the answer to that port', async () => {
+  const { agent, clock, deliver, good } = setUp();
+  await using socket = await agent.acquire(4, free);
+  const outcome = watch(socket.ask({ server: SERVER, signal: free, sourcePort: 40_001 }), clock);
+  deliver(good(), { port: 40_001 });
+  await clock.advance(1);
+  assert.ok(outcome.value);
+});
+
+test('a capture that hands no requests over says so, once they are wanted', async () => {
+  const { agent } = setUp({ passes: false });
+  await using _socket = await agent.acquire(4, free);
+  const handler = { onRequest() {} };
+  await agent.passRequests(undefined, handler);
+  await assert.rejects(agent.passRequests({ tags: [7] }, handler), { code: 'ERR_CAPTURE_OPEN' });
 });
 
 const damaged: readonly [what: string, change: (good: Uint8Array) => Uint8Array, said: RegExp][] = [

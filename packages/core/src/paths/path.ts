@@ -8,6 +8,8 @@ export interface RemoteCandidate {
   readonly type: CandidateType;
   /** On a link of ours, or inside a prefix that the configuration lists: no NAT stands between. */
   readonly lan: boolean;
+  /** What nobody asked for reaches the peer there: no NAT, or one that forwards; so a packet can spoil nothing (F43). */
+  readonly open?: boolean;
 }
 
 /** waiting: not asked yet; checking: asked, no answer yet; valid: it answered within the last half minute; failed: it did not. */

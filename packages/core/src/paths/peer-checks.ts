@@ -241,7 +241,8 @@ export class PeerChecks {
 
   /** F43: whether a full packet may go there. */
   #isOpen(now: number, entry: Entry): boolean {
-    if (entry.candidate.lan || now < entry.openUntil || this.#acks.isOpen(now)) return true;
+    const { lan, open } = entry.candidate;
+    if (lan || open || now < entry.openUntil || this.#acks.isOpen(now)) return true;
     const { connected, endpoint } = this.#session;
     if (!connected) return this.#phases.phase === 'slot' && now < this.#phases.until;
     if (sameEndpoint(endpoint, entry.candidate.endpoint)) return true;

@@ -3,6 +3,7 @@ import type { Endpoint, Family } from '../api/index.js';
 import { isPrivate } from '../nat/filtering.js';
 import { contains, formatEndpoint, type Prefix, parseAddress, sameEndpoint } from '../net/index.js';
 import { type EndpointRecord, refusedEndpoint } from '../record/endpoint-record.js';
+import type { PathCode } from '../record/path-code.js';
 import type { CandidateType } from './check-message.js';
 import type { RemoteCandidate } from './path.js';
 
@@ -37,7 +38,8 @@ export function remoteCandidates(record: EndpointRecord, rules: CandidateRules):
       rules.refuse(endpoint) ??
       (type === 'host' && rules.lan === false ? 'not tried, since lan is off' : undefined) ??
       (strange ? 'not on a link of ours, nor inside a prefix of lan' : undefined);
-    if (problem === undefined) candidates.push({ endpoint, type, lan });
+    const open = isForwarded(type, endpoint.family, record.c);
+    if (problem === undefined) candidates.push({ endpoint, type, lan, ...(open ? { open } : {}) });
     else problems.push(`its ${what} ${formatEndpoint(endpoint)} is ${problem}`);
   }
   return { candidates, problems };
@@ -49,6 +51,14 @@ export function isLan(endpoint: Endpoint, { links, lan }: Pick<CandidateRules, '
   const address = parseAddress(endpoint.address);
   const prefixes = lan === true ? links : [...links, ...lan];
   return address !== undefined && prefixes.some((prefix) => contains(prefix, address));
+}
+
+/** Ports that a router forwards to the peer, and addresses behind no NAT, or behind one that lets everybody in. */
+function isForwarded(type: CandidateType, family: Family, code: PathCode | undefined): boolean {
+  if (type === 'configured' || type === 'mapped') return true;
+  if (type !== 'reflexive' || !code) return false;
+  if (family === 6) return code.filtering6 === 'endpoint-independent';
+  return code.mapping4 === 'none' || code.filtering4 === 'endpoint-independent';
 }
 
 interface Named {

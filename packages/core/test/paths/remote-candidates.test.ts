@@ -86,3 +86,17 @@ test('F19 endpoints that can be nobody’s, or that the caller refuses, are name
   assert.equal(odd.problems.length, 3);
   assert.deepEqual(texts({}, { families: new Set([6]) }).candidates, ['reflexive [2001:db8:9::1]:51820']);
 });
+
+test('F43 forwarded ports, and addresses behind no NAT or one that lets everybody in, are open to what comes first', () => {
+  const open = (fields: Partial<PathCode>, further: FurtherCandidates = {}) =>
+    remoteCandidates({ ipv4, ipv6, c: { ...code(further), ...fields } }, RULES)
+      .candidates.filter((candidate) => candidate.open)
+      .map(({ type, endpoint: { family } }) => `${type} ${family}`);
+  assert.deepEqual(open({}), []);
+  assert.deepEqual(open({ mapping4: 'endpoint-independent', filtering4: 'address-and-port-dependent' }), []);
+  assert.deepEqual(open({ mapping4: 'none' }), ['reflexive 4']);
+  assert.deepEqual(open({ filtering4: 'endpoint-independent' }), ['reflexive 4']);
+  assert.deepEqual(open({ filtering6: 'endpoint-independent' }), ['reflexive 6']);
+  const further = { mappedPort: 9, configured6: endpoint('[2001:db8:9::2]:443'), lan4: endpoint('192.168.1.7:1') };
+  assert.deepEqual(open({}, further), ['mapped 4', 'configured 6']);
+});

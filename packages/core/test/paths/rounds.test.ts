@@ -167,3 +167,10 @@ test('F43 where a firewall stops STUN alone, WireGuard itself meets in the secon
     assert.deepEqual(host.breaches, []);
   }
 });
+
+test('F43 a host without NAT is asked in full at once: who comes need not wait until it has read the store', () => {
+  for (const mapping of ['preserving', 'symmetric'] as const) {
+    const o: Case = { kinds: ['accept', 'accept'], startAt: [40_000, 0], mappings: [mapping, 'none'], pollMs: 300_000 };
+    assert.ok(timeToValid(o, 60_000) <= 10, mapping);
+  }
+});

@@ -171,7 +171,7 @@ export class World {
     if (!stored) host.checks.onNoRecord(this.now);
     else
       host.checks.onRecord(this.#times(host), stored.code, [
-        { endpoint: stored.endpoint, type: 'reflexive', lan: false },
+        { endpoint: stored.endpoint, type: 'reflexive', lan: false, open: this.other(host).router.mapping === 'none' },
       ]);
     this.#step(host);
   }

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { type Clock, type Logger, type Store, StunmeshError } from '@stunmesh/core/api';
 import { folderError, isErrno } from './folder-error.js';
 import { createFolderWatch } from './folder-watch.js';
-import { readRecordFile, removeLeftovers, replaceRecordFile } from './record-file.js';
+import { unreadableRecords } from './record-access.js';
+import { readRecordFile, removeLeftovers, replaceRecordFile, type Written } from './record-file.js';
 
 /** The longest value, in characters. */
 export const MAX_VALUE = 65_536;
@@ -19,10 +20,12 @@ export interface FileStoreOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Of each record; absent: what the folder says. */
+  readonly mode?: number;
 }
 
 /** A store over `path`; touches nothing until it is called (F32). */
-export function createFileStore({ path, clock, logger }: FileStoreOptions): Store {
+export function createFileStore({ path, clock, logger, mode }: FileStoreOptions): Store {
   const watching = createFolderWatch({ path, clock, logger });
   let closed = false;
   let sweptAt: number | undefined;
@@ -35,10 +38,10 @@ export function createFileStore({ path, clock, logger }: FileStoreOptions): Stor
     return join(path, key);
   };
 
-  const sweep = async (now: number): Promise<void> => {
+  const sweep = async (written: Written): Promise<void> => {
     if (sweptAt !== undefined && clock.now() - sweptAt < SWEEP_MS) return;
     sweptAt = clock.now();
-    const removed = await removeLeftovers(path, now);
+    const removed = await removeLeftovers(path, written);
     if (removed > 0) logger.info({ path, removed }, 'removed temporary files that a crash had left');
   };
 
@@ -62,7 +65,7 @@ export function createFileStore({ path, clock, logger }: FileStoreOptions): Stor
         );
       }
       try {
-        await sweep(await replaceRecordFile(path, key, value, signal));
+        await sweep(await replaceRecordFile(path, key, value, signal, mode));
       } catch (error) {
         signal.throwIfAborted();
         throw folderError(error, isErrno(error, 'EISDIR') ? file : path);
@@ -81,6 +84,15 @@ export function createFileStore({ path, clock, logger }: FileStoreOptions): Stor
     async watch(keys, on, { signal }) {
       for (const key of keys) fileOf(key, signal);
       return watching.add(keys, on);
+    },
+
+    async examine({ signal }) {
+      signal.throwIfAborted();
+      try {
+        return await unreadableRecords(path);
+      } catch (error) {
+        throw folderError(error, path);
+      }
     },
 
     async [Symbol.asyncDispose]() {

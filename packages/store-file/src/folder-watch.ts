@@ -5,13 +5,19 @@ import { basename } from 'node:path';
 import type { Clock, Logger, WatchListener } from '@stunmesh/core/api';
 import { folderError } from './folder-error.js';
 
-/** Names of records; everything else in the folder is of no interest. */
-const KEY = /^[0-9a-f]{40}$/;
 /** Events within this time are one: a writer that is not atomic makes several. */
 const GATHER_MS = 20;
 /** How often a missing folder is looked for, and a watched one compared, in milliseconds. */
 const LOOK_MS = 1000;
 const COMPARE_MS = 10_000;
+/** Most events in a second that are listened to (F76): with more the folder is left alone for a while, and then read once. */
+const MOST_EVENTS = 5000;
+const STORM_WINDOW_MS = 1000;
+const FIRST_REST_MS = 1000;
+const MOST_REST_MS = 60_000;
+
+/** So many events that watching costs more than looking. */
+class Storm extends Error {}
 
 interface Subscription {
   readonly keys: ReadonlySet<string>;
@@ -31,6 +37,8 @@ export function createFolderWatch(options: {
   const { path, clock, logger } = options;
   const self = basename(path);
   const subscriptions = new Set<Subscription>();
+  /** How many subscriptions have each name. */
+  const watched = new Map<string, number>();
   const changed = new Set<string>();
   let gathering = false;
   let running: { readonly stop: AbortController; readonly over: Promise<void> } | undefined;
@@ -69,10 +77,22 @@ export function createFolderWatch(options: {
     let look = new AbortController();
     let failure: unknown;
     let gone = false;
+    let windowAt = clock.now();
+    let events = 0;
     const watcher: FSWatcher = watch(path, (_event, name) => {
-      if (name !== null && KEY.test(name)) void gather(name, signal);
-      // News of the folder itself: it was moved or removed, after which inotify falls silent; or kqueue, which names no files.
-      else if (name === null || name === self) {
+      const now = clock.now();
+      if (now - windowAt >= STORM_WINDOW_MS) [windowAt, events] = [now, 0];
+      events += 1;
+      if (events > MOST_EVENTS) {
+        failure ??= new Storm();
+        // At once: what is in the kernel's queue is thrown away with it.
+        watcher.close();
+        look.abort();
+      } else if (name !== null && watched.has(name)) void gather(name, signal);
+      // News of the folder itself: it was moved or removed, after which inotify falls silent; or of a file that is named like it.
+      else if (name === self) look.abort();
+      // kqueue names no files.
+      else if (name === null) {
         gone = true;
         look.abort();
       }
@@ -95,6 +115,8 @@ export function createFolderWatch(options: {
         const now = await stat(path);
         // The number alone proves nothing: file systems give it to the next folder.
         if (now.ino !== before.ino || now.dev !== before.dev || now.birthtimeMs !== before.birthtimeMs) return;
+        // Not more often, however much there is to say about it.
+        await clock.sleep(GATHER_MS, signal).catch(() => {});
       }
     } finally {
       signal.removeEventListener('abort', stop);
@@ -104,13 +126,23 @@ export function createFolderWatch(options: {
 
   async function run(signal: AbortSignal): Promise<void> {
     let reported: string | undefined;
+    let storms = 0;
     while (!signal.aborted) {
+      const begun = clock.now();
       try {
         await watchOnce(signal);
         reported = undefined;
         await clock.sleep(GATHER_MS, signal).catch(() => {});
         continue;
       } catch (error) {
+        if (error instanceof Storm) {
+          storms = clock.now() - begun > MOST_REST_MS ? 1 : storms + 1;
+          const restMs = Math.min(FIRST_REST_MS * 2 ** (storms - 1), MOST_REST_MS);
+          if (storms === 1)
+            logger.warn({ path, restMs }, 'too many changes in the folder to follow each; it is looked at less often');
+          await clock.sleep(restMs, signal).catch(() => {});
+          continue;
+        }
         const fault = folderError(error, path);
         const errno = String(fault.details['errno']);
         // A folder that is not there yet is no fault: the first write makes it. Each other fault is told once.
@@ -135,19 +167,26 @@ export function createFolderWatch(options: {
     add(keys, on) {
       const subscription = { keys: new Set(keys), on };
       subscriptions.add(subscription);
+      for (const key of subscription.keys) watched.set(key, (watched.get(key) ?? 0) + 1);
       if (!running) {
         const controller = new AbortController();
         running = { stop: controller, over: run(controller.signal) };
       }
       return {
         async [Symbol.asyncDispose]() {
-          subscriptions.delete(subscription);
+          if (!subscriptions.delete(subscription)) return;
+          for (const key of subscription.keys) {
+            const left = (watched.get(key) ?? 0) - 1;
+            if (left > 0) watched.set(key, left);
+            else watched.delete(key);
+          }
           if (subscriptions.size === 0) await stop();
         },
       };
     },
     async [Symbol.asyncDispose]() {
       subscriptions.clear();
+      watched.clear();
       await stop();
     },
   };

@@ -1,10 +1,11 @@
 /** Reads and replaces single files of a folder: never torn, never through a symbolic link, in modes that no umask changes. */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { chmod, type FileHandle, lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StunmeshError } from '@stunmesh/core/api';
 import { isErrno } from './folder-error.js';
+import { giveAccess, namesIn, tolerated } from './record-access.js';
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
 
@@ -61,7 +62,7 @@ export async function readRecordFile(path: string, maxBytes: number): Promise<st
 /** Makes the folder if need be; the mode is set by hand, as mkdir's is cut by the umask. */
 async function makeFolder(folder: string): Promise<void> {
   const made = await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
-  if (made !== undefined) await chmod(folder, FOLDER_MODE);
+  if (made !== undefined) await tolerated(chmod(folder, FOLDER_MODE));
 }
 
 async function createTemporary(folder: string, name: string): Promise<{ file: FileHandle; path: string }> {
@@ -69,54 +70,71 @@ async function createTemporary(folder: string, name: string): Promise<{ file: Fi
   return { file: await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, FILE_MODE), path };
 }
 
+/** A file that was just written, as its file system shows it. */
+export interface Written {
+  /** That folder's idea of now, in milliseconds since 1970. */
+  readonly at: number;
+  /** Whom it takes us for. */
+  readonly uid: number;
+}
+
 /** Replaces `folder`/`name` by `text` in one step: readers see the old or the new, also after a power cut.
- * Resolves with the folder's idea of now (milliseconds since 1970, from the file's own time stamp). Errors: an errno. */
+ * `mode`: the record's, instead of what its folder says. Errors: an errno. */
 export async function replaceRecordFile(
   folder: string,
   name: string,
   text: string,
   signal: AbortSignal,
-): Promise<number> {
+  mode?: number,
+): Promise<Written> {
   const temporary = await createTemporary(folder, name).catch(async (error: unknown) => {
     if (!isErrno(error, 'ENOENT')) throw error;
     await makeFolder(folder);
     return createTemporary(folder, name);
   });
   try {
-    let writtenAt: number;
+    let written: Written;
     try {
       await temporary.file.writeFile(text);
       // Without it a rename may reach the disk before the data does.
-      await temporary.file.datasync();
+      await tolerated(temporary.file.datasync());
       const made = await temporary.file.stat();
-      // A umask may have taken something away.
-      if ((made.mode & 0o777) !== FILE_MODE) await temporary.file.chmod(FILE_MODE);
-      writtenAt = made.mtimeMs;
+      written = { at: made.mtimeMs, uid: made.uid };
+      await giveAccess(temporary.file, made, folder, mode);
     } finally {
       await temporary.file.close();
     }
     signal.throwIfAborted();
     await rename(temporary.path, join(folder, name));
-    return writtenAt;
+    return written;
   } catch (error) {
     await unlink(temporary.path).catch(() => {});
     throw error;
   }
 }
 
-/** Removes temporary files that a crash left, by the folder's own clock `now`. What cannot be removed stays. */
-export async function removeLeftovers(folder: string, now: number): Promise<number> {
+/** Removes temporary files that a crash of ours left, by the folder's own clock. The folder may be anybody's: only what is a file of
+ * ours goes (F75). What cannot be removed stays. */
+export async function removeLeftovers(folder: string, { at, uid }: Written): Promise<number> {
   let removed = 0;
-  for (const name of await readdir(folder).catch(() => [])) {
-    if (!LEFTOVER.test(name)) continue;
-    const path = join(folder, name);
-    try {
-      if (now - (await lstat(path)).mtimeMs < LEFTOVER_MS) continue;
-      await unlink(path);
-      removed += 1;
-    } catch {
-      // Another machine was faster, or it is not ours to remove.
+  try {
+    for await (const name of namesIn(folder)) {
+      if (LEFTOVER.test(name) && (await removeLeftover(join(folder, name), at, uid))) removed += 1;
     }
+  } catch {
+    // The folder went away.
   }
   return removed;
+}
+
+async function removeLeftover(path: string, now: number, owner: number): Promise<boolean> {
+  try {
+    const found = await lstat(path);
+    if (!found.isFile() || found.uid !== owner || now - found.mtimeMs < LEFTOVER_MS) return false;
+    await unlink(path);
+    return true;
+  } catch {
+    // Another machine was faster.
+    return false;
+  }
 }

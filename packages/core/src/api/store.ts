@@ -32,6 +32,14 @@ export interface WatchListener {
   fault(error: StunmeshError): void;
 }
 
+/** Something that is not as it should be, though the store works. */
+export interface StoreRemark {
+  /** One sentence, without secrets. */
+  readonly text: string;
+  /** What to do. */
+  readonly remedy: string;
+}
+
 /** An open store. Keys are 40 lower-case hex digits, values hex text. Failures are StunmeshErrors. */
 export interface Store extends AsyncDisposable {
   /** The value, or undefined when there is none (F33); everything else that goes wrong rejects. */
@@ -48,6 +56,8 @@ export interface Store extends AsyncDisposable {
   watch?(keys: readonly string[], on: WatchListener, options: CallOptions): Promise<AsyncDisposable>;
   /** Traits that only the backend itself knows. */
   describe?(options: CallOptions): Promise<Partial<StoreTraits>>;
+  /** What no other call shows and an operator should know; doctor asks. Changes nothing. */
+  examine?(options: CallOptions): Promise<readonly StoreRemark[]>;
   /** How it went of late, in some words for `status` and doctor; undefined: nothing to say. */
   note?(): string | undefined;
 }

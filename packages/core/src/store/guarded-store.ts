@@ -1,5 +1,5 @@
 /** A store with a guard around it: deadline, input rules, size limits, order, bounded concurrency, one kind of error. */
-import type { CallOptions, Clock, Logger, Store, StoreTraits, StunmeshError } from '../api/index.js';
+import type { CallOptions, Clock, Logger, Store, StoreRemark, StoreTraits, StunmeshError } from '../api/index.js';
 import { raceAbort } from '../api/index.js';
 import { createBatch } from './batch.js';
 import { type Caller, createCaller, type EndedCall, type StoreCounters } from './call.js';
@@ -131,6 +131,9 @@ export function guardStore(options: GuardOptions): GuardedStore {
     return found;
   };
 
+  const examine = async ({ signal }: CallOptions): Promise<readonly StoreRemark[]> =>
+    plain.call('examine', [], signal, async (o) => store.examine?.(o) ?? [], { apart: true });
+
   const remove = async (key: string, { signal }: CallOptions): Promise<void> => {
     const doing = `delete ${checkKey(key, label)}`;
     await caller.call(doing, [key], signal, async (o) => store.delete?.(key, o));
@@ -188,6 +191,7 @@ export function guardStore(options: GuardOptions): GuardedStore {
     ...batch,
     ...(store.watch ? { watch } : {}),
     ...(store.describe ? { describe } : {}),
+    ...(store.examine ? { examine } : {}),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -161,6 +161,7 @@ interfaces:
       get: (...call) => store.get(...call),
       set: (...call) => store.set(...call),
       delete: (...call) => store.delete(...call),
+      ...(store.examine ? { examine: (call) => store.examine?.(call) ?? Promise.resolve([]) } : {}),
       async [Symbol.asyncDispose]() {
         patient.openStores -= 1;
       },

@@ -54,6 +54,16 @@ testCases([
     code: 'ERR_STORE_DENIED',
   },
   {
+    what: 'F74 records that the folder’s owner cannot read',
+    change: (p) => {
+      p.store.examine = async () => [
+        { text: '3 of 4 records cannot be read by user 33', remedy: 'write `mode: "0644"`.' },
+      ];
+    },
+    named: ['store', 'warning', /3 of 4 records cannot be read by user 33/],
+    remedy: /mode: "0644"/,
+  },
+  {
     what: 'a store that shows changes late',
     change: (p) => {
       p.store.set = async () => {};

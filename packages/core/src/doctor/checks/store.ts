@@ -35,7 +35,7 @@ async function look(scene: Scene, name: string): Promise<readonly Finding[]> {
   );
   const { value: device } = await attempt(scene.device(entry?.name ?? ''));
   const findings = await tryStore(scene, store, device, subject);
-  const lived = await experience(scene, name, subject);
+  const lived = [...(await remarks(scene, store, subject)), ...(await experience(scene, name, subject))];
   if (findings.some(({ verdict }) => verdict === 'fault')) return [...findings, ...lived];
   return [...findings, ...limits(store, subject), ...lived];
 }
@@ -112,6 +112,12 @@ function fault(error: unknown, subject: string, what: string): Finding {
       ? ` (try again in ${formatAge(error.retryAfterMs)})`
       : '';
   return { check, subject, verdict: 'fault', text: `${what}: ${short}${wait}`, ...rest };
+}
+
+/** What the store knows and no call shows. */
+async function remarks(scene: Scene, store: GuardedStore, subject: string): Promise<readonly Finding[]> {
+  const { value = [] } = await attempt(store.examine?.({ signal: scene.parts.signal }) ?? Promise.resolve([]));
+  return value.map(({ text, remedy }) => ({ check, subject, verdict: 'warning', text, remedy }));
 }
 
 /** What the store says of itself. */

@@ -1,0 +1,103 @@
+/** Folders in which much happens: what is not ours costs nothing, and a storm is left alone (F76). */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { type TestContext, test } from 'node:test';
+import { createMemoryLogger, createSystemClock } from '@stunmesh/core/testing';
+import fileStore from '#src/index.js';
+
+const KEY = 'a'.repeat(40);
+const free = { signal: new AbortController().signal };
+const clock = createSystemClock();
+const MIB = 1_048_576;
+
+async function watching(t: TestContext) {
+  const folder = await mkdtemp(join(tmpdir(), 'store-file-'));
+  const logger = createMemoryLogger();
+  const store = await fileStore.open({ path: folder }, { clock, logger });
+  t.after(async () => {
+    await store[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true, force: true });
+  });
+  let changes = 0;
+  const change = () => {
+    changes += 1;
+  };
+  await store.watch?.([KEY], { change, fault() {} }, free);
+  const settled = async () => {
+    for (let before = -1; before !== changes; await clock.sleep(100)) before = changes;
+  };
+  await settled();
+  return { folder, logger, store, settled, count: () => changes };
+}
+
+test('a file that is named like the folder makes nobody read anything again; the watch goes on', async (t) => {
+  const { folder, store, settled, count } = await watching(t);
+  const [namesake, before] = [join(folder, basename(folder)), count()];
+  for (let n = 0; n < 20; n += 1) {
+    await writeFile(namesake, String(n));
+    await utimes(namesake, n, n);
+    await clock.sleep(5);
+  }
+  await settled();
+  assert.equal(count(), before);
+  await store.set(KEY, 'abcd', free);
+  await settled();
+  assert.ok(count() > before, 'a change was not heard any more');
+});
+
+test('F76 a storm of changes is left alone: few reads, quick and small meanwhile, and afterwards the key is read once', async (t) => {
+  const { folder, logger, settled, count } = await watching(t);
+  const [before, rss] = [count(), process.memoryUsage().rss];
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  // Names of records that nobody asked for, a namesake of the folder, and the one that is watched.
+  const code = `
+    const fs = require('node:fs');
+    const [folder, namesake, key] = process.argv.slice(1);
+    for (let n = 0; ; n += 1) {
+      const name = n % 50 === 0 ? namesake : n % 100 === 1 ? key : (n % 1000).toString(16).padStart(40, '0');
+      fs.writeFileSync(folder + '/' + name, 'ab');
+    }`;
+  const storm = spawn(process.execPath, ['-e', code, folder, basename(folder), KEY], { stdio: 'inherit' });
+  const over = new Promise((resolve) => storm.once('exit', resolve));
+  try {
+    const limit = clock.now() + 20_000;
+    while (!/too many changes/.test(logger.text()) && clock.now() < limit) await clock.sleep(100);
+    await clock.sleep(2000);
+  } finally {
+    storm.kill('SIGKILL');
+    await over;
+  }
+  const told = count() - before;
+  delay.disable();
+  const [slowest, grown] = [delay.max / 1e6, process.memoryUsage().rss - rss];
+  t.diagnostic(`${told} changes told, slowest turn ${Math.round(slowest)} ms, ${Math.round(grown / MIB)} MiB more`);
+  assert.match(logger.text(), /too many changes in the folder/);
+  assert.ok(told < 60, `${told} changes were told`);
+  assert.ok(slowest < 500, `the event loop stood still for ${slowest} ms`);
+  assert.ok(grown < 60 * MIB, `${grown} bytes more`);
+  await settled();
+});
+
+test('F76 a folder of 30,000 files delays no write', async (t) => {
+  const { folder, store } = await watching(t);
+  await Promise.all(
+    Array.from({ length: 300 }, async (_, part) => {
+      for (let n = 0; n < 100; n += 1) await writeFile(join(folder, `other-${part}-${n}`), '');
+    }),
+  );
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  const begun = clock.now();
+  await store.set(KEY, 'abcd', free);
+  const ms = clock.now() - begun;
+  delay.disable();
+  assert.equal(await store.get(KEY, free), 'abcd');
+  t.diagnostic(`a write took ${Math.round(ms)} ms, slowest turn ${Math.round(delay.max / 1e6)} ms`);
+  assert.ok(ms < 5000, `${ms} ms`);
+  assert.ok(delay.max / 1e6 < 500, `the event loop stood still for ${delay.max / 1e6} ms`);
+});

@@ -6,6 +6,7 @@ import { openEchoSocket } from './echo-socket.js';
 import { errors } from './errors.js';
 import { listInterfaces } from './interfaces.js';
 import { loadNative, type Native } from './native.js';
+import { createPacketFilter } from './nft/packet-filter.js';
 import { routeTo } from './route.js';
 import { openStunSocket } from './stun-socket.js';
 import { watchNetwork } from './watch.js';
@@ -51,6 +52,7 @@ export function createCapture(options: CaptureLinuxOptions = {}): CaptureModule 
     connectTcp: async (o) => connectTcp(marked(o.firewallMark), o),
     openDatagramSocket: async (o) => openDatagramSocket(marked(o.firewallMark), o),
     openDatagrams: async (o) => openDatagrams(marked(o.firewallMark), o),
+    ...createPacketFilter(() => parts().native),
     watchNetwork: async (o) => watchNetwork(parts().native, o),
   };
 }

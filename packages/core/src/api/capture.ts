@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from './clock.js';
 import type { Endpoint, Family } from './endpoint.js';
 import type { StunmeshError } from './errors.js';
+import type { PacketFilter } from './packet-filter.js';
 
 export interface StunSendOptions {
   /** How many routers it may pass, 1 to 255. Default: the system's. */
@@ -139,7 +140,7 @@ export interface Route {
 }
 
 /** What a capture package exports by default. */
-export interface CaptureModule {
+export interface CaptureModule extends PacketFilter {
   readonly kind: 'capture';
   readonly apiVersion: 1;
   readonly name: string;

@@ -70,6 +70,7 @@ export const ERROR_CODES = {
   ERR_CAPTURE_BLOCKED: 'later',
   ERR_CAPTURE_UNREACHABLE: 'later',
   ERR_CAPTURE_LOST: 'later',
+  ERR_CAPTURE_FILTER: 'never',
 } as const satisfies Record<`ERR_${string}`, Retry>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -77,7 +77,7 @@ export function parseLink(
   if (body.length < 16 || body[0] !== AF_UNSPEC) return undefined;
   const view = viewOf(body);
   const flags = view.getUint32(8, LITTLE);
-  const name = textOf(attributes(body, 16).get(IFLA_IFNAME));
+  const name = textOf(parseAttributes(body, 16).get(IFLA_IFNAME));
   return {
     index: view.getInt32(4, LITTLE),
     ...(name !== undefined && { name }),
@@ -91,7 +91,7 @@ export function parseLink(
 export function linkState(body: Uint8Array): string | undefined {
   const link = parseLink(body);
   if (!link) return undefined;
-  const changes = attributes(body, 16).get(IFLA_CARRIER_CHANGES);
+  const changes = parseAttributes(body, 16).get(IFLA_CARRIER_CHANGES);
   return `${link.name ?? ''} ${link.flags & LINK_STATE_FLAGS} ${changes === undefined ? '' : Buffer.from(changes).toString('hex')}`;
 }
 
@@ -103,7 +103,7 @@ export function parseAddressMessage(
 ): { index: number; family: Family; address: string; prefixLength: number } | undefined {
   const family = body.length < 8 ? undefined : familyOf(body[0]);
   if (!family) return undefined;
-  const found = attributes(body, 8);
+  const found = parseAttributes(body, 8);
   // On a point-to-point link IFA_ADDRESS (1) is the other end; IFA_LOCAL (2) is ours.
   const bytes = found.get(2) ?? found.get(1);
   if (bytes?.length !== (family === 4 ? 4 : 16)) return undefined;
@@ -117,7 +117,7 @@ export function parseAddressMessage(
 
 export function parseRoute(body: Uint8Array): { outInterface?: number; source?: string; gateway?: string } | undefined {
   if (body.length < 12 || !familyOf(body[0])) return undefined;
-  const found = attributes(body, 12);
+  const found = parseAttributes(body, 12);
   const out = found.get(RTA_OIF);
   const source = found.get(RTA_PREFSRC);
   const gateway = found.get(RTA_GATEWAY);
@@ -152,21 +152,46 @@ export function routeRequest(address: Uint8Array, firewallMark: number, outInter
   const body = new Uint8Array(12);
   body[0] = AF[address.length === 4 ? 4 : 6];
   body[1] = address.length * 8;
-  const list: [number, Uint8Array][] = [[RTA_DST, address]];
+  const list: NetlinkAttribute[] = [[RTA_DST, address]];
   if (firewallMark !== 0) list.push([RTA_MARK, word(firewallMark)]);
   if (outInterface !== 0) list.push([RTA_OIF, word(outInterface)]);
   return request(MESSAGE.getRoute, 0, body, list);
 }
 
-function request(type: number, flags: number, body: Uint8Array, list: readonly [number, Uint8Array][]): Uint8Array {
-  const length = HEADER_BYTES + body.length + list.reduce((sum, [, value]) => sum + align(4 + value.length), 0);
-  const bytes = new Uint8Array(length);
+function request(type: number, flags: number, body: Uint8Array, list: readonly NetlinkAttribute[]): Uint8Array {
+  return encodeNetlink({
+    type,
+    flags: NLM_F_REQUEST | flags,
+    sequence: 0,
+    body: Buffer.concat([body, encodeAttributes(list)]),
+  });
+}
+
+/** A type, and a value that its kind of message knows. */
+export type NetlinkAttribute = readonly [type: number, value: Uint8Array];
+
+/** One message with its header. */
+export function encodeNetlink(message: {
+  readonly type: number;
+  readonly flags: number;
+  readonly sequence: number;
+  readonly body: Uint8Array;
+}): Uint8Array {
+  const bytes = new Uint8Array(align(HEADER_BYTES + message.body.length));
   const view = viewOf(bytes);
-  view.setUint32(0, length, LITTLE);
-  view.setUint16(4, type, LITTLE);
-  view.setUint16(6, NLM_F_REQUEST | flags, LITTLE);
-  bytes.set(body, HEADER_BYTES);
-  let at = HEADER_BYTES + body.length;
+  view.setUint32(0, HEADER_BYTES + message.body.length, LITTLE);
+  view.setUint16(4, message.type, LITTLE);
+  view.setUint16(6, message.flags, LITTLE);
+  view.setUint32(8, message.sequence, LITTLE);
+  bytes.set(message.body, HEADER_BYTES);
+  return bytes;
+}
+
+/** Attributes one after the other, each padded to a multiple of four bytes. */
+export function encodeAttributes(list: readonly NetlinkAttribute[]): Uint8Array {
+  const bytes = new Uint8Array(list.reduce((sum, [, value]) => sum + align(4 + value.length), 0));
+  const view = viewOf(bytes);
+  let at = 0;
   for (const [attribute, value] of list) {
     view.setUint16(at, 4 + value.length, LITTLE);
     view.setUint16(at + 2, attribute, LITTLE);
@@ -176,7 +201,8 @@ function request(type: number, flags: number, body: Uint8Array, list: readonly [
   return bytes;
 }
 
-function attributes(body: Uint8Array, start: number): ReadonlyMap<number, Uint8Array> {
+/** The attributes from `start` on, by type; the last of a type counts, what is cut off is left out. */
+export function parseAttributes(body: Uint8Array, start: number): ReadonlyMap<number, Uint8Array> {
   const view = viewOf(body);
   const found = new Map<number, Uint8Array>();
   for (let at = start; at + 4 <= body.length; ) {

@@ -52,3 +52,6 @@ export function survivingProcesses(run) {
       }
     });
 }
+
+/** Whether the product, or a test in its name, made this in the temporary folder. @param {string} name */
+export const isOfProduct = (name) => name.startsWith('stunmesh-');

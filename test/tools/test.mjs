@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { run as runTests } from 'node:test';
-import { abandonedNamespaces, namespaces, RUN_MARK, survivingProcesses } from './leftovers.mjs';
+import { abandonedNamespaces, isOfProduct, namespaces, RUN_MARK, survivingProcesses } from './leftovers.mjs';
 import { Reporter } from './reporter.mjs';
 import { run } from './run.mjs';
 import { bold, say, seconds } from './say.mjs';
@@ -75,7 +75,11 @@ for (const { pid, command } of survivingProcesses(mark)) {
 const abandoned = abandonedNamespaces(before);
 if (abandoned.length > 0) reporter.addFailure('network namespaces were left behind', abandoned.join('\n'));
 
-for (const name of readdirSync(temporary)) reporter.notes.push(`left in the temporary folder: ${name}`);
+const left = readdirSync(temporary);
+const ours = left.filter(isOfProduct);
+if (ours.length > 0) reporter.addFailure('left in the temporary folder', ours.join('\n'));
+for (const name of left.filter((name) => !isOfProduct(name)))
+  reporter.notes.push(`left in the temporary folder: ${name}`);
 
 process.exitCode = reporter.finish({ skipsFail }) ? 0 : 1;
 

@@ -145,7 +145,14 @@ export interface PacketCount extends AsyncDisposable {
 /** Opens the laboratory that `spec` describes; dispose it, or let the process end, and nothing of it is left. Needs root. */
 export async function openLab(spec: LabSpec): Promise<Lab> {
   const name = nextLabName();
-  const lab = new Lab(name, await mkdtemp(join(tmpdir(), `${name}-`)), spec);
+  const dir = await mkdtemp(join(tmpdir(), `${name}-`));
+  let lab: Lab;
+  try {
+    lab = new Lab(name, dir, spec);
+  } catch (error) {
+    await rm(dir, { recursive: true });
+    throw error;
+  }
   register(lab, spec.handleSignals ?? true);
   try {
     await furnish(lab, spec);

@@ -28,9 +28,12 @@ export interface SpawnOptions {
 /** At most this much of each stream is kept in memory; the log file has all of it. */
 const KEPT_CHARACTERS = 4_000_000;
 
-/** The command line that runs `argv` in a namespace and dies with this process, however that ends. */
+/** Ends at once where the process that is to be died with had died before the tie was made: no signal would come any more. */
+const STILL_TIED = '[ "$PPID" = "$0" ] || exit 137; exec "$@"';
+
+/** The command line that runs `argv` in a namespace and dies with this process, which has to start it, however that ends. */
 export function inNamespace(namespace: string | undefined, argv: readonly string[]): string[] {
-  const tied = ['setpriv', '--pdeathsig', 'KILL', ...argv];
+  const tied = ['setpriv', '--pdeathsig', 'KILL', 'sh', '-c', STILL_TIED, String(process.pid), ...argv];
   return namespace === undefined ? tied : ['ip', 'netns', 'exec', namespace, ...tied];
 }
 

@@ -9,6 +9,7 @@ import {
   type Lab,
   type LabSpec,
   REPOSITORY,
+  sleep,
   until,
 } from '../index.js';
 import { Folder, fingerprintOf, open, seal } from './records.js';
@@ -40,6 +41,7 @@ export interface Crowd {
 
 /** The full NAT of `a` shows WireGuard's port so. */
 const MAPPED_PORT = 41820;
+const SAMPLE_MS = 50;
 /** All peers of the crowd share one address and port; WireGuard tells them apart by their sessions. */
 const PLAYER_PORT = 40001;
 
@@ -130,6 +132,23 @@ export async function readCounts({ daemon }: Crowd): Promise<readonly number[]> 
 export async function residentBytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+}
+
+/** The lowest of many readings until the work has ended. */
+export async function lowestResidentBytes({ daemon }: Crowd, work: Promise<void>): Promise<number> {
+  let lowest = await residentBytes(daemon.pid);
+  let working = true;
+  const sampled = (async () => {
+    while (working) {
+      lowest = Math.min(lowest, await residentBytes(daemon.pid));
+      await sleep(SAMPLE_MS);
+    }
+  })();
+  await work.finally(() => {
+    working = false;
+  });
+  await sampled;
+  return lowest;
 }
 
 export interface CpuTime {

@@ -1,10 +1,13 @@
 /** Proves the laboratory itself: it opens fast, two hosts can shake hands in it, and nothing of it outlives it. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Lab, type LabProcess, openLab, REPOSITORY, sweepDeadLabs, until } from '../index.js';
-import { LabProcess as Process } from '../processes.js';
+import { type Lab, type LabProcess, must, openLab, REPOSITORY, sweepDeadLabs, until } from '../index.js';
+import { inNamespace, LabProcess as Process } from '../processes.js';
 import { labTest, skipReason } from '../steps/lab-test.js';
 import { Probe } from '../steps/probe.js';
 
@@ -40,10 +43,12 @@ test('a laboratory is gone after its end', { skip: skipReason() }, async () => {
 });
 
 test('a laboratory that cannot be opened leaves nothing', { skip: skipReason() }, async () => {
-  const before = readdirSync('/run/netns').filter((name) => name.startsWith(`stl-${process.pid.toString(36)}-`));
+  const own = (name: string) => name.startsWith(`stl-${process.pid.toString(36)}-`);
+  const look = () => [...readdirSync('/run/netns'), ...readdirSync(tmpdir())].filter(own);
+  const before = look();
   await assert.rejects(openLab({ sides: { a: {}, b: { nats: ['none', 'full'] } } }), /cannot be one of two/);
   await assert.rejects(openLab({ sides: { a: {}, 'no such name/': {} } }));
-  const after = readdirSync('/run/netns').filter((name) => name.startsWith(`stl-${process.pid.toString(36)}-`));
+  const after = look();
   assert.deepEqual(after, before);
 });
 
@@ -72,11 +77,35 @@ test('a killed laboratory loses its processes at once and its namespaces at the 
 }, async () => {
   const other = await openElsewhere();
   await other.process.kill();
-  await until(() => !alive(other.pid), { what: 'its processes to end' });
-  assert.ok(remains(other.name).length > 0);
-  sweepDeadLabs();
+  try {
+    await until(() => !alive(other.pid), { what: 'its processes to end' });
+    assert.ok(remains(other.name).length > 0);
+  } finally {
+    sweepDeadLabs();
+  }
   assert.deepEqual(remains(other.name), []);
   assert.equal(existsSync(other.dir), false);
+});
+
+test('a process whose laboratory was killed before it was tied to it ends by itself', {
+  skip: skipReason(),
+}, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'tied-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const gate = join(folder, 'gate');
+  await must(undefined, ['mkfifo', gate]);
+  // The shell stands for the laboratory: it starts a process that waits at the gate, and dies.
+  const start = `(read -r _ <${gate}; exec "$@") >/dev/null 2>&1 & echo $!`;
+  const command = inNamespace(undefined, ['sleep', '600']);
+  const pid = await new Promise<number>((resolve, reject) => {
+    execFile('sh', ['-c', start, 'sh', ...command], (error, output) =>
+      error ? reject(error) : resolve(Number(output)),
+    );
+  });
+  t.after(() => alive(pid) && process.kill(pid, 'SIGKILL'));
+  assert.ok(alive(pid));
+  await writeFile(gate, 'go\n');
+  await until(() => !alive(pid), { what: 'the process to end', deadlineMs: 10_000 });
 });
 
 labTest(

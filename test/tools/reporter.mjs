@@ -1,30 +1,49 @@
 /** Gathers the events of node:test runs and prints them tersely: failures in full, skips with their reasons, the slowest few. */
 import { inspect } from 'node:util';
+import { markedFile, OWN_TESTS } from './groups.mjs';
 import { bold, dim, green, red, say, seconds, yellow } from './say.mjs';
 
 /** @typedef {{ file: string, name: string, ms: number }} Seen */
+
+/** How the runner says that a test's name is not among those asked for. */
+const NOT_CHOSEN = 'test name does not match pattern';
 
 /** One reporter serves a whole run, however many files it has. */
 export class Reporter {
   /** @type {Seen[]} */ passed = [];
   /** @type {(Seen & { reason: string })[]} */ failed = [];
   /** @type {(Seen & { reason: string })[]} */ skipped = [];
+  /** @type {Seen[]} */ files = [];
   /** @type {string[]} */ notes = [];
 
   /**
-   * Follows the run of one file to its end. Events name the file in which a test was declared, which may be a helper's;
-   * so each file is followed by itself.
-   * @param {string} file the test's source, as it is to be called
+   * Follows the run of one file, or of a group of files, to its end. Events name the file in which a test was declared,
+   * which may be a helper's; so each file is followed by itself, and in a group marks say where the next one begins.
+   * @param {readonly string[]} files the tests' sources, as they are to be called
    * @param {AsyncIterable<{ type: string, data: any }>} events
-   * @param {{ live: boolean }} options live: print each top-level test as it ends
+   * @param {{ live: boolean, byName?: boolean }} options live: print each top-level test as it ends; byName: tests were chosen by name, the others are no skips
+   * @returns {Promise<string[]>} the files that were not begun, since the process ended before
    */
-  async follow(file, events, { live }) {
+  async follow(files, events, { live, byName = false }) {
     /** @type {string[]} names of the tests that enclose the present one */
     const path = [];
+    const waiting = [...files];
+    let [file = ''] = files;
+    let began = performance.now();
     let output = '';
     let tests = 0;
+    const end = () => {
+      const ms = performance.now() - began;
+      if (tests === 0 && !byName) this.failed.push({ file, name: 'whole file', ms, reason: 'no test in it' });
+      this.files.push({ file, name: '', ms });
+    };
     for await (const { type, data } of events) {
-      if (type === 'test:stdout' || type === 'test:stderr') output = `${output}${data.message}`.slice(-4000);
+      const marked = type === 'test:pass' && data.nesting === 0 ? markedFile(data.name) : undefined;
+      if (marked !== undefined) {
+        if (marked !== files[0]) end();
+        waiting.splice(0, waiting.indexOf(marked) + 1);
+        [file, began, output, tests] = [marked, performance.now(), '', 0];
+      } else if (type === 'test:stdout' || type === 'test:stderr') output = `${output}${data.message}`.slice(-4000);
       // The runner's own totals come as diagnostics too, without a file.
       else if (type === 'test:diagnostic' && data.file) this.notes.push(`${file}: ${data.message}`);
       else if (type === 'test:start') path.splice(data.nesting, Number.POSITIVE_INFINITY, data.name);
@@ -32,9 +51,9 @@ export class Reporter {
         const passed = type === 'test:pass';
         const name = [...path.slice(0, data.nesting), data.name].join(' > ');
         const seen = { file, name, ms: data.details?.duration_ms ?? 0 };
-        if (isWholeFile(data)) this.#takeFile(passed, seen, data.details?.error, { tests, output });
-        else {
-          tests += 1;
+        if (!(isAboutFile(data) && passed)) tests += 1;
+        if (isAboutFile(data)) this.#takeFile(passed, seen, data.details?.error, output);
+        else if (!(byName && data.skip === NOT_CHOSEN)) {
           this.#take(passed, seen, data);
           // A failure is told at once, however deep: a log that is cut before the summary still names it.
           const failed = !passed && data.details?.error?.failureType !== 'subtestsFailed';
@@ -45,6 +64,8 @@ export class Reporter {
         }
       }
     }
+    end();
+    return waiting[0] === files[0] ? waiting.slice(1) : waiting;
   }
 
   /** A check that is no test (lint, leftovers) and did not hold. @param {string} name @param {string} reason */
@@ -55,13 +76,13 @@ export class Reporter {
 
   /**
    * The runner reports a file itself only when its process failed, or when there was no test in it.
-   * @param {boolean} passed @param {Seen} seen @param {any} error @param {{ tests: number, output: string }} known
+   * @param {boolean} passed @param {Seen} seen @param {any} error @param {string} output
    */
-  #takeFile(passed, seen, error, { tests, output }) {
+  #takeFile(passed, seen, error, output) {
+    if (passed || error?.failureType === 'subtestsFailed') return;
     const printed = output.trim() === '' ? '' : `\nit printed:\n${output.trim()}`;
-    if (passed && tests === 0) this.failed.push({ ...seen, name: 'whole file', reason: 'no test in it' });
-    else if (!passed && error?.failureType !== 'subtestsFailed')
-      this.failed.push({ ...seen, name: 'whole file', reason: `${explain(error)}${printed}` });
+    this.failed.push({ ...seen, name: 'whole file', reason: `${explain(error)}${printed}` });
+    say(`${red('FAIL')} ${seen.file}\n${indent(explain(error))}`);
   }
 
   /** @param {boolean} passed @param {Seen} seen @param {any} data */
@@ -94,9 +115,12 @@ export class Reporter {
       say(`${red('  ✗')} ${file === '' ? '' : `${file}: `}${bold(name)}\n${indent(reason)}\n`);
     // What a failed test has to add, as a rule the ends of its logs.
     for (const note of this.notes.filter((note) => note.includes('\n'))) say(`${dim(indent(note))}\n`);
-    const slowest = [...this.passed].sort((a, b) => b.ms - a.ms).slice(0, 5);
-    if (slowest.length > 0) say(`\n${bold('slowest')}`);
-    for (const { file, name, ms } of slowest) say(`  ${seconds(ms).padStart(7)}  ${dim(file)}: ${name}`);
+    const slowest = (/** @type {Seen[]} */ all) => [...all].sort((a, b) => b.ms - a.ms).slice(0, 5);
+    if (this.passed.length > 0) say(`\n${bold('slowest')}`);
+    for (const { file, name, ms } of slowest(this.passed)) say(`  ${seconds(ms).padStart(7)}  ${dim(file)}: ${name}`);
+    if (this.files.length > 5) say(`\n${bold('slowest files')}`);
+    if (this.files.length > 5)
+      for (const { file, ms } of slowest(this.files)) say(`  ${seconds(ms).padStart(7)}  ${file}`);
     const total = this.passed.length + this.failed.length;
     if (total === 0) say('\nno test ran');
     say(`\n${this.passed.length} passed, ${this.failed.length} failed, ${this.skipped.length} skipped`);
@@ -105,8 +129,8 @@ export class Reporter {
 }
 
 /** Whether an event is about a file as a whole. @param {{ nesting: number, name: string, file?: string }} data */
-function isWholeFile(data) {
-  return data.nesting === 0 && data.name === data.file;
+function isAboutFile({ nesting, name, file }) {
+  return nesting === 0 && (name === file || OWN_TESTS.test(name));
 }
 
 /** The error as its author meant it, without the runner's wrapping. @param {any} error */

@@ -1,36 +1,43 @@
 /**
- * `npm test [-- FILTER…]`: set-up, types, lint, then all tests, with one line of numbers at the end.
- * FILTER is `unit`, `e2e`, or a part of a test file's path. REQUIRE=all in the environment: a skipped test is a failure.
+ * `npm test [-- PART…] [--name TEXT]`: set-up, types, lint, then all tests, with one line of numbers at the end.
+ * PART is `unit`, `e2e`, or a part of a test file's path; TEXT a part of a test's name, or a /pattern/.
+ * REQUIRE=all in the environment: a skipped test is a failure.
  */
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { run as runTests } from 'node:test';
+import { groupFiles, OWN_TESTS, rememberTimes, timesOfLastRun, writeGroup } from './groups.mjs';
 import { abandonedNamespaces, isOfProduct, namespaces, RUN_MARK, survivingProcesses } from './leftovers.mjs';
 import { Reporter } from './reporter.mjs';
 import { run } from './run.mjs';
 import { bold, say, seconds } from './say.mjs';
+import { isLong, matches, near, parseSelection, testNames } from './selection.mjs';
 import { setUp } from './setup.mjs';
 import { ROOT, testFiles } from './workspace.mjs';
 
-const LONG = /^test\/(e2e|vm|bench)\//;
 /** Those that measure time or load, or use up both processors: nothing runs beside them. */
 const ALONE = /^test\/(e2e\/connect\/(first-ping|scale)\.test|vm\/)/;
-const UNIT_FILE_LIMIT_MS = 300_000;
-const LONG_FILE_LIMIT_MS = 600_000;
+const UNIT_LIMIT_MS = 300_000;
+const LONG_LIMIT_MS = 600_000;
+/** More than processors: unit tests wait for programs, servers and kernels half of their time. */
+const UNIT_WORKERS = 3;
 
-const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const skipsFail = process.env['REQUIRE'] === 'all';
-
-/** @param {string} source */
-const wanted = (source) =>
-  filters.length === 0 ||
-  filters.some((filter) => {
-    if (filter === 'unit') return !LONG.test(source);
-    if (filter === 'e2e') return LONG.test(source);
-    return source.includes(filter);
-  });
+const selection = parseSelection(process.argv.slice(2));
+if (typeof selection === 'string') giveUp(selection);
+const { parts, name } = selection;
+const sources = testFiles();
+for (const part of parts)
+  if (!sources.some(({ source }) => matches(source, part)))
+    giveUp(
+      `no test file has "${part}" in its path; near:`,
+      near(
+        part,
+        sources.map(({ source }) => source),
+      ),
+    );
 
 const began = performance.now();
 const before = namespaces();
@@ -44,25 +51,29 @@ process.env['TMPDIR'] = temporary;
 process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));
 
 const { typeErrors, nativeErrors } = await setUp({ forTests: true });
-const files = testFiles().filter(({ source }) => wanted(source));
+const files = testFiles().filter(({ source }) => parts.length === 0 || parts.some((part) => matches(source, part)));
+const runOptions = { concurrency: 1, ...(name ? { testNamePatterns: [name, OWN_TESTS] } : {}) };
 const reporter = new Reporter();
 
 if (typeErrors) reporter.addFailure('types (tsc -b)', typeErrors);
 if (nativeErrors) reporter.addFailure('native addon (cc)', nativeErrors);
-if (filters.length === 0) {
+if (parts.length === 0 && !name) {
   await check('lint', 'biome', ['check', '--colors=off', '--reporter=concise', '--max-diagnostics=none', '.']);
   await check('unused code', 'knip', ['--no-progress', '--no-config-hints']);
 }
 
-await runGroup('unit tests', (source) => !LONG.test(source), {
-  live: false,
-  workers: 2,
-  timeoutMs: UNIT_FILE_LIMIT_MS,
-});
-const together = (/** @type {string} */ source) => LONG.test(source) && !ALONE.test(source);
-await runGroup('end-to-end tests', together, { live: true, workers: 2, timeoutMs: LONG_FILE_LIMIT_MS });
-const alone = (/** @type {string} */ source) => ALONE.test(source);
-await runGroup('end-to-end tests with numbers', alone, { live: true, workers: 1, timeoutMs: LONG_FILE_LIMIT_MS });
+await runUnitTests(files.filter(({ source }) => !isLong(source)));
+const long = files.filter(({ source }) => isLong(source));
+await runLongTests(
+  'end-to-end tests',
+  long.filter(({ source }) => !ALONE.test(source)),
+  2,
+);
+await runLongTests(
+  'end-to-end tests with numbers',
+  long.filter(({ source }) => ALONE.test(source)),
+  1,
+);
 
 for (const { pid, command } of survivingProcesses(mark)) {
   reporter.addFailure('a process outlived its test', `pid ${pid}: ${command}`);
@@ -81,7 +92,20 @@ if (ours.length > 0) reporter.addFailure('left in the temporary folder', ours.jo
 for (const name of left.filter((name) => !isOfProduct(name)))
   reporter.notes.push(`left in the temporary folder: ${name}`);
 
+rememberTimes(reporter.files);
+if (name && reporter.passed.length + reporter.failed.length + reporter.skipped.length === 0) {
+  const names = files.flatMap(({ source }) => testNames(readFileSync(join(ROOT, source), 'utf8')));
+  giveUp(`no test in ${files.length} files has a name like ${name}; near:`, near(name.source, [...new Set(names)]));
+}
 process.exitCode = reporter.finish({ skipsFail }) ? 0 : 1;
+
+/** Nothing to run: says why, and what there is. @param {string} why @param {readonly string[]} [instead] @returns {never} */
+function giveUp(why, instead = []) {
+  say(why);
+  for (const one of instead) say(`  ${one}`);
+  say('\n0 passed, 0 failed, 0 skipped');
+  process.exit(1);
+}
 
 /** A check that is one of the installed programs. @param {string} name @param {string} program @param {string[]} args */
 async function check(name, program, args) {
@@ -89,23 +113,46 @@ async function check(name, program, args) {
   if (code !== 0) reporter.addFailure(`${name} (${program})`, output.trim());
 }
 
+/** @param {string} title @param {number} count */
+function announce(title, count) {
+  say(`${bold(title)}: ${count} files, ${seconds(performance.now() - began)} after the start`);
+}
+
+/** Several files a process where they allow it, several processes at a time. @param {import('./groups.mjs').TestFile[]} chosen */
+async function runUnitTests(chosen) {
+  if (chosen.length === 0) return;
+  announce('unit tests', chosen.length);
+  const folder = mkdtempSync(join(temporary, 'groups-'));
+  const groups = groupFiles(chosen, timesOfLastRun());
+  let number = 0;
+  await inParallel(groups, UNIT_WORKERS, async (group) => {
+    const single = group.length === 1 ? group[0] : undefined;
+    const path = single ? join(ROOT, single.compiled) : writeGroup(group, folder, number++);
+    const events = runTests({ ...runOptions, files: [path], timeout: UNIT_LIMIT_MS });
+    const names = group.map(({ source }) => source);
+    const unbegun = await reporter.follow(names, events, { live: false, byName: name !== undefined });
+    if (unbegun.length > 0) groups.unshift(group.filter(({ source }) => unbegun.includes(source)));
+  });
+  rmSync(folder, { recursive: true });
+}
+
+/** Each in a process of its own. @param {string} title @param {import('./groups.mjs').TestFile[]} chosen @param {number} workers */
+async function runLongTests(title, chosen, workers) {
+  if (chosen.length === 0) return;
+  announce(title, chosen.length);
+  await inParallel(chosen, workers, async ({ source, compiled }) => {
+    const events = runTests({ ...runOptions, files: [join(ROOT, compiled)], timeout: LONG_LIMIT_MS });
+    await reporter.follow([source], events, { live: true, byName: name !== undefined });
+  });
+}
+
 /**
- * Runs the files that belong to a group, a few at a time.
- * @param {string} title
- * @param {(source: string) => boolean} belongs
- * @param {{ live: boolean, workers: number, timeoutMs: number }} options
+ * Takes from the list until it is empty, so many at a time.
+ * @template T @param {T[]} list @param {number} workers @param {(one: T) => Promise<void>} run
  */
-async function runGroup(title, belongs, { live, workers, timeoutMs }) {
-  const group = files.filter(({ source }) => belongs(source));
-  if (group.length === 0) return;
-  say(`${bold(title)}: ${group.length} files, ${seconds(performance.now() - began)} after the start`);
+async function inParallel(list, workers, run) {
   const work = async () => {
-    for (let file = group.shift(); file; file = group.shift())
-      await reporter.follow(
-        file.source,
-        runTests({ files: [join(ROOT, file.compiled)], concurrency: 1, timeout: timeoutMs }),
-        { live },
-      );
+    for (let one = list.shift(); one; one = list.shift()) await run(one);
   };
   await Promise.all(Array.from({ length: workers }, work));
 }

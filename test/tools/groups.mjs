@@ -1,0 +1,89 @@
+/** Several test files in one process: starting Node and loading the sources costs more than most files take themselves. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from './workspace.mjs';
+
+/** @typedef {{ source: string, compiled: string }} TestFile both relative to the root */
+
+/** Tests with names like these are the runner's own: this one says whose tests follow. @param {string} source */
+export const markOf = (source) => `file: ${source}`;
+export const OWN_TESTS = /^file: /;
+
+/** The file that a mark names, if the name is a mark. @param {string} name */
+export const markedFile = (name) => /^file: (\S+)$/.exec(name)?.[1];
+
+const LARGEST_GROUP = 16;
+const LONGEST_IN_GROUP_MS = 4000;
+
+/** What changes or measures the whole process: a file with one of these has a process of its own. */
+const PROCESS_WIDE = [
+  // Outside of a test or suite, a hook belongs to all files of the process.
+  /^(before|after|beforeEach|afterEach)\(/m,
+  /\bprocess\.(chdir|umask|set\w*[ug]id|memoryUsage|cpuUsage|resourceUsage|exit|exitCode|on|once)\b/,
+  /\bprocess\.env(\.\w+|\[[^\]]+\])\s*\??\??=[^=]|\bdelete process\.env\b|\bassign\(process\.env\b/,
+  /\/proc\/(self|\$\{process\.pid\})|\bgetActiveResourcesInfo\b|\bexpose[-_]gc\b|\brequire\.cache\b|\bmoduleLoadList\b/,
+  /\bmock\.(timers|module|method|getter|setter)\b|\bglobalThis(\.\w+|\[[^\]]+\])\s*=[^=]|\bsyncBuiltinESMExports\b/,
+];
+
+/** Whether a test's text lets it share its process with others. @param {string} text */
+export function mayShare(text) {
+  return !PROCESS_WIDE.some((pattern) => pattern.test(text));
+}
+
+/**
+ * The files as groups of one process each, those first that took longest the last time.
+ * @param {readonly TestFile[]} files
+ * @param {Readonly<Record<string, number>>} lastMs how long each took, as far as it is known
+ * @returns {TestFile[][]}
+ */
+export function groupFiles(files, lastMs) {
+  const known = (/** @type {TestFile} */ { source }) => lastMs[source] ?? 0;
+  /** @type {TestFile[][]} */
+  const groups = [];
+  /** @type {Map<string, TestFile[]>} per package, since its files load the same sources */
+  const open = new Map();
+  for (const file of files) {
+    const part = file.source.split('/').slice(0, 2).join('/');
+    const group = open.get(part) ?? [];
+    if (known(file) > LONGEST_IN_GROUP_MS || !mayShare(readFileSync(join(ROOT, file.source), 'utf8')))
+      groups.push([file]);
+    else {
+      if (group.length === 0) groups.push(group);
+      group.push(file);
+      open.set(part, group.length < LARGEST_GROUP ? group : []);
+    }
+  }
+  const length = (/** @type {TestFile[]} */ group) => group.reduce((sum, file) => sum + known(file), 0);
+  return groups.sort((a, b) => length(b) - length(a));
+}
+
+/**
+ * Writes the file that runs a group, and hands back its path.
+ * @param {readonly TestFile[]} group
+ * @param {string} folder
+ * @param {number} number no other group's in this folder
+ */
+export function writeGroup(group, folder, number) {
+  const path = join(folder, `group-${number}.mjs`);
+  const files = group.map(({ source, compiled }) => ({ source, path: join(ROOT, compiled) }));
+  const runner = JSON.stringify(join(ROOT, 'test/tools/run-group.mjs'));
+  writeFileSync(path, `import { runGroup } from ${runner};\nawait runGroup(${JSON.stringify(files, undefined, 2)});\n`);
+  return path;
+}
+
+const TIMES = join(ROOT, 'node_modules/.stunmesh-times.json');
+
+/** How long each file took when it ran last on this machine. @returns {Record<string, number>} */
+export function timesOfLastRun() {
+  try {
+    return JSON.parse(readFileSync(TIMES, 'utf8'));
+  } catch {
+    return {};
+  }
+}
+
+/** @param {readonly { file: string, ms: number }[]} files */
+export function rememberTimes(files) {
+  const times = { ...timesOfLastRun(), ...Object.fromEntries(files.map(({ file, ms }) => [file, Math.round(ms)])) };
+  writeFileSync(TIMES, JSON.stringify(times, undefined, 1));
+}

@@ -13,6 +13,7 @@ export const OWN_TESTS = /^file: /;
 export const markedFile = (name) => /^file: (\S+)$/.exec(name)?.[1];
 
 const LARGEST_GROUP = 16;
+const CLOSING_LIMIT_MS = 10_000;
 const LONGEST_IN_GROUP_MS = 4000;
 
 /** What changes or measures the whole process: a file with one of these has a process of its own. */
@@ -62,12 +63,14 @@ export function groupFiles(files, lastMs) {
  * @param {readonly TestFile[]} group
  * @param {string} folder
  * @param {number} number no other group's in this folder
+ * @param {{ closingLimitMs: number }} [options] how long a file may keep the process after its last test
  */
-export function writeGroup(group, folder, number) {
+export function writeGroup(group, folder, number, options = { closingLimitMs: CLOSING_LIMIT_MS }) {
   const path = join(folder, `group-${number}.mjs`);
   const files = group.map(({ source, compiled }) => ({ source, path: join(ROOT, compiled) }));
   const runner = JSON.stringify(join(ROOT, 'test/tools/run-group.mjs'));
-  writeFileSync(path, `import { runGroup } from ${runner};\nawait runGroup(${JSON.stringify(files, undefined, 2)});\n`);
+  const call = `await runGroup(${JSON.stringify(files, undefined, 2)}, ${JSON.stringify(options)});`;
+  writeFileSync(path, `import { runGroup } from ${runner};\n${call}\n`);
   return path;
 }
 

@@ -22,7 +22,7 @@ async function report(
       import { Reporter } from ${JSON.stringify(join(ROOT, 'test/tools/reporter.mjs'))};
       const reporter = new Reporter();
       const files = ${JSON.stringify(Object.keys(files).map((name) => join(folder, name)))};
-      for (const file of files) await reporter.follow(file, run({ files: [file] }), { live: false });
+      for (const file of files) await reporter.follow([file], run({ files: [file] }), { live: false });
       process.exitCode = reporter.finish({ skipsFail: ${skipsFail} }) ? 0 : 1;`;
     // A file, not -e: the runner hands its own arguments down to the files' processes.
     const driver = join(folder, 'driver.mjs');

@@ -5,11 +5,15 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { type Clock, type Connect, isStunmeshError } from '@stunmesh/core/api';
 import { createAgents, MOST_SOCKETS, type Target } from './agents.js';
+import { createBody } from './body.js';
 import { type ApiMessage, Fault, parseRetryAfter } from './fault.js';
 import { createSlots } from './slots.js';
 
 /** A page of 5,000 records takes about 4 MB. */
 export const LONGEST_BODY = 8 * 1024 * 1024;
+
+/** Chains of errors in errors are followed so far. */
+const MOST_CHAINED = 3;
 
 const unzip = promisify(gunzip);
 
@@ -60,16 +64,13 @@ export function createTransport(options: { readonly clock: Clock; readonly conne
       request.on('close', () => signal?.removeEventListener('abort', onAbort));
       request.on('error', fail);
       request.on('response', (response) => {
-        const chunks: Buffer[] = [];
-        let length = 0;
+        const body = createBody(LONGEST_BODY);
         response.on('data', (chunk: Buffer) => {
-          length += chunk.length;
-          if (length > LONGEST_BODY) request.destroy(new Fault({ kind: 'too-long', limitBytes: LONGEST_BODY }));
-          else chunks.push(chunk);
+          if (!body.add(chunk)) request.destroy(new Fault({ kind: 'too-long', limitBytes: LONGEST_BODY }));
         });
         response.on('error', fail);
         response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }),
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: body.bytes() }),
         );
       });
       request.end(body);
@@ -94,7 +95,7 @@ async function readEnvelope({ status, headers, body }: Answer, wallNow: number):
   const envelope = parseEnvelope(await unpack(headers['content-encoding'], body, status));
   const retryAfterMs = parseRetryAfter(headers['retry-after'], wallNow);
   if (status < 200 || status >= 300 || envelope?.success === false) {
-    const messages = apiMessages(envelope?.errors);
+    const messages = apiMessages(envelope?.errors, MOST_CHAINED);
     throw new Fault({ kind: 'refused', status, messages, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
   }
   // A result of null would read as "no records", and records that are there would be made again.
@@ -131,13 +132,13 @@ function parseEnvelope(body: Buffer): Envelope | undefined {
 }
 
 /** The messages of an answer with those of their chains, which hold the more exact codes. */
-function apiMessages(errors: unknown): readonly ApiMessage[] {
-  if (!Array.isArray(errors)) return [];
+function apiMessages(errors: unknown, deep: number): readonly ApiMessage[] {
+  if (!Array.isArray(errors) || deep === 0) return [];
   return errors.slice(0, 20).flatMap((entry: unknown) => {
     if (typeof entry !== 'object' || entry === null) return [];
     const { code, message, error_chain: chain } = entry as Record<string, unknown>;
     const own = { code: Number(code) || 0, message: typeof message === 'string' ? message : '' };
-    return [own, ...apiMessages(chain)];
+    return [own, ...apiMessages(chain, deep - 1)];
   });
 }
 

@@ -10,6 +10,8 @@ import type { Transport } from './transport.js';
 /** The API takes far larger pages; this one keeps an answer at a few megabytes. */
 const PER_PAGE = 5_000;
 const MOST_PAGES = 40;
+/** Characters of a whole listing: room for 100,000 of the longest records that fit into one string. */
+const MOST_LISTED = 32 * 1024 * 1024;
 /** One call's own limit; the caller's deadline usually comes first. */
 const CALL_MS = 30_000;
 /** Who made a record, as the dashboard shows it; the older program writes the same. */
@@ -143,11 +145,18 @@ export function createZoneApi(options: ZoneApiOptions): ZoneApi {
     return zone.id;
   }
 
+  const tooMuch = (): StunmeshError =>
+    new StunmeshError(
+      'ERR_STORE_TOO_LARGE',
+      `zone ${names.zone} has more than ${MOST_PAGES * PER_PAGE} TXT records, or ${MOST_LISTED} characters of them, below ${names.suffix.slice(1)}; use a subdomain of its own`,
+    );
+
   return {
     async list(key, signal) {
       const zone_id = await findZone(signal);
       const name = key === undefined ? { endswith: names.suffix } : { exact: names.nameOf(key) };
       const found = new Map<string, TxtRecord>();
+      let listed = 0;
       for (let page = 1; page <= MOST_PAGES; page += 1) {
         const answer = await call(`listing the records of ${names.zone}`, signal, (client, o) =>
           client.dns.records.list({ zone_id, type: 'TXT', name, page, per_page: PER_PAGE }, o),
@@ -155,14 +164,13 @@ export function createZoneApi(options: ZoneApiOptions): ZoneApi {
         for (const { id, name, content, modified_on } of answer.result as readonly ListedRecord[]) {
           const key = names.keyOf(String(name));
           if (key === undefined || typeof id !== 'string' || typeof content !== 'string') continue;
+          listed += id.length + content.length;
+          if (listed > MOST_LISTED) throw tooMuch();
           found.set(id, { id, key, content, modifiedOn: typeof modified_on === 'string' ? modified_on : '' });
         }
         if (answer.result.length === 0 || page >= pageCount(answer.result_info)) return [...found.values()];
       }
-      throw new StunmeshError(
-        'ERR_STORE_TOO_LARGE',
-        `zone ${names.zone} has more than ${MOST_PAGES * PER_PAGE} TXT records below ${names.suffix.slice(1)}; use a subdomain of its own`,
-      );
+      throw tooMuch();
     },
 
     async batch({ deletes, patches, posts }, signal) {

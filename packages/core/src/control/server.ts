@@ -11,6 +11,8 @@ import type { ControlEvent, Snapshot } from './snapshot.js';
 const MAX_REQUEST_CHARS = 4_096;
 /** A listener that does not read is dropped before it costs memory. */
 const MAX_BACKLOG_BYTES = 1_048_576;
+/** Whoever opens more is no `status`. */
+const MOST_CLIENTS = 64;
 
 /** Less than the 104 (BSD) and 108 (Linux) of sockaddr_un, unix(4) and unix(7). */
 const MAX_PATH_BYTES = 100;
@@ -26,7 +28,9 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
 
   const answer = (socket: Socket, line: string): void => {
     const op = parseOp(line);
-    if (op === 'snapshot') send(socket, snapshot());
+    // Before the answer is made: of many peers that takes a while.
+    if (socket.writableLength > MAX_BACKLOG_BYTES) socket.destroy();
+    else if (op === 'snapshot') send(socket, snapshot());
     else if (op === 'events') {
       send(socket, snapshot());
       listeners.add(socket);
@@ -46,6 +50,8 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
       buffer += chunk;
       for (let end = buffer.indexOf('\n'); end >= 0; end = buffer.indexOf('\n')) {
         answer(socket, buffer.slice(0, end));
+        // Dropped for what it does not read: what it still asks costs nothing any more.
+        if (socket.destroyed) return;
         buffer = buffer.slice(end + 1);
       }
       if (buffer.length > MAX_REQUEST_CHARS) socket.destroy();
@@ -57,6 +63,7 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
     });
   });
 
+  server.maxConnections = MOST_CLIENTS;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     // Node would bind to as much of the name as the system's 108 bytes hold.

@@ -7,6 +7,8 @@ const TYPE: Readonly<Record<Family, number>> = { 4: 1, 6: 28 };
 const LENGTH: Readonly<Record<Family, number>> = { 4: 4, 6: 16 };
 const CLASS_IN = 1;
 const HEADER_BYTES = 12;
+/** An answer has room for thousands; nobody tries that many. */
+const MOST_ADDRESSES = 32;
 /** QR, opcode QUERY, RD: section 4.1.1. */
 const RESPONSE = 0x8000;
 const OPCODE = 0x7800;
@@ -59,7 +61,7 @@ export function parseAnswer(message: Uint8Array, question: Uint8Array, family: F
     const from = at + 10;
     at = from + length;
     if (at > view.length) break;
-    if (type === TYPE[family] && kind === CLASS_IN && length === LENGTH[family])
+    if (addresses.length < MOST_ADDRESSES && type === TYPE[family] && kind === CLASS_IN && length === LENGTH[family])
       addresses.push(formatAddress(Uint8Array.from(view.subarray(from, at))));
   }
   return { code: flags & 0xf, addresses };

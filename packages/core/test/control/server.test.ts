@@ -161,6 +161,22 @@ test('F42 who asks on and on without reading the answers is dropped', async (t) 
   assert.ok(seen.text.length < 10_000_000, `${seen.text.length}`);
 });
 
+test('F76 four thousand questions in one piece cost a few answers, and others are served', async (t) => {
+  let made = 0;
+  const { path } = await open(t, () => {
+    made += 1;
+    return { ...SNAPSHOT, stunmesh: 'x'.repeat(50_000) };
+  });
+  const { socket, closed } = await connect(t, path);
+  socket.pause();
+  socket.write('{"op":"snapshot"}\n'.repeat(4_000));
+  const { signal } = new AbortController();
+  assert.equal((await readSnapshot(path, signal)).type, 'snapshot');
+  assert.ok(made < 100, `${made} answers were made`);
+  socket.resume();
+  await closed;
+});
+
 test('a socket that a crash left behind is replaced', async (t) => {
   const path = join(await folder(t), 'wg0.sock');
   await writeFile(path, '');

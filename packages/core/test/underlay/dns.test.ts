@@ -46,6 +46,12 @@ test('an answer gives the addresses of its family, behind other names and record
   assert.deepEqual(parseAnswer(answer(asked, [], 0x8183), asked, 4), { code: 3, addresses: [] });
 });
 
+test('F76 an answer with thousands of addresses gives the first few', () => {
+  const asked = question();
+  const many = Array.from({ length: 3_000 }, (_, n) => [...A, 192, 0, n >> 8, n & 255]);
+  assert.equal(parseAnswer(answer(asked, many), asked, 4)?.addresses.length, 32);
+});
+
 test('F1 what is no answer to the question is none: another number, name, a question, a foreign opcode', () => {
   const asked = question();
   const good = () => Buffer.from(answer(asked, [[...A, 192, 0, 2, 1]]));

@@ -53,6 +53,7 @@ export const ERROR_CODES = {
   ERR_STUN_SERVER: 'never',
   ERR_STUN_ADDRESS: 'later',
   // WireGuard
+  ERR_TUNNEL_ONE_WAY: 'later',
   ERR_WG_NOT_FOUND: 'never',
   ERR_WG_DEVICE_NOT_FOUND: 'later',
   ERR_WG_PEER_NOT_FOUND: 'later',

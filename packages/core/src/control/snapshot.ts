@@ -3,7 +3,7 @@
 import type { NatSummary } from '../nat/behaviour-types.js';
 import { formatEndpoint } from '../net/index.js';
 import { localCandidate } from '../paths/candidate.js';
-import { type Fault, peerFault, readFault, writeFault } from '../peers/faults.js';
+import { type Fault, oneWayFault, peerFault, readFault, writeFault } from '../peers/faults.js';
 import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
 import { saneClock } from '../record/freshness.js';
 import type { GuardedStore } from '../store/guarded-store.js';
@@ -123,12 +123,12 @@ export function createSnapshot(input: SnapshotInput): Snapshot {
     pid: process.pid,
     startedAt: input.startedAt,
     clockSane: saneClock(input.wallNow / 1000),
-    devices: [deviceSnapshot(input.device, input.now)],
+    devices: [deviceSnapshot(input.device, input.now, input.wallNow)],
     stores: input.stores,
   };
 }
 
-function deviceSnapshot(device: DeviceEntry, now: number): DeviceSnapshot {
+function deviceSnapshot(device: DeviceEntry, now: number, wallNow: number): DeviceSnapshot {
   const { facts } = device;
   const four = localCandidate(device.candidates, 'reflexive', 4)?.endpoint;
   const six = localCandidate(device.candidates, 'reflexive', 6)?.endpoint;
@@ -145,14 +145,14 @@ function deviceSnapshot(device: DeviceEntry, now: number): DeviceSnapshot {
       of: of === 'device' ? of : `ipv${of}`,
       ...fault,
     })),
-    peers: device.peers.map((peer) => peerSnapshot(peer, now)),
+    peers: device.peers.map((peer) => peerSnapshot(peer, now, wallNow)),
   };
 }
 
-function peerSnapshot(peer: PeerEntry, now: number): PeerSnapshot {
+function peerSnapshot(peer: PeerEntry, now: number, wallNow: number): PeerSnapshot {
   const { observed } = peer;
   const remote = [...peer.remote.values()].sort((a, b) => (b.record.t ?? 0) - (a.record.t ?? 0))[0];
-  const lastError = peerFault(peer) ?? peer.pingFault;
+  const lastError = peerFault(peer) ?? peer.pingFault ?? oneWayFault(peer, wallNow);
   const [reading, writing] = [readFault(peer), writeFault(peer)];
   const [published] = [...peer.published].sort(([, a], [, b]) => b.wallAt - a.wallAt);
   return {

@@ -41,6 +41,17 @@ export function peerFault(peer: PeerEntry): Fault | undefined {
   return peer.fault ?? writeFault(peer) ?? readFault(peer);
 }
 
+/** So many echoes in a row are no accident. */
+const ONE_WAY_ECHOES = 3;
+
+/** The peer's packets arrive, and ours do not: a peer that used to answer echoes answers none, while bytes come in. */
+export function oneWayFault(peer: PeerEntry, wallNow: number): Fault | undefined {
+  const { answersEcho, unansweredEchoes, unansweredSince, life } = peer;
+  if (!answersEcho || unansweredEchoes < ONE_WAY_ECHOES || (life.lastRxAt ?? -1) <= unansweredSince) return undefined;
+  const message = `${unansweredEchoes} pings unanswered though packets arrive: one way only; what we send is lost on the way, see the NATs and firewalls at both ends`;
+  return { code: 'ERR_TUNNEL_ONE_WAY', message, at: wallNow };
+}
+
 export interface Faults {
   /** Of the peer itself. Each code is told once, until it is another one. */
   note(peer: PeerEntry, error: unknown, what: string): void;

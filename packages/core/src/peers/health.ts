@@ -58,8 +58,15 @@ export function createLife(): Life {
   };
 }
 
-/** Compares a reading with the one before. Counters that went back (peer renewed, device recreated) start anew. */
-export function observe(before: Life, peer: Peer, now: number, wallNow: number): Observation {
+/** Compares a reading with the one before. Counters that went back (peer renewed, device recreated) start anew. What was before the
+ * first reading is no life, however young its handshake (F72). `bytesAreLife`: false for a peer whose echoes stay unanswered. */
+export function observe(
+  before: Life,
+  peer: Peer,
+  now: number,
+  wallNow: number,
+  { bytesAreLife = true }: { readonly bytesAreLife?: boolean } = {},
+): Observation {
   const { rxBytes: rx, txBytes: tx, latestHandshakeAt: handshakeAt } = peer;
   const fresh = !before.seen || rx < before.rx || tx < before.tx;
   // Any other stamp is a new handshake: the wall clock may have been set back in between.
@@ -69,8 +76,7 @@ export function observe(before: Life, peer: Peer, now: number, wallNow: number):
 
   let handshakeMono = handshakeAt === undefined ? undefined : before.handshakeMono;
   if (advanced) handshakeMono = now - (before.seen ? 0 : Math.max(0, wallNow - handshakeAt));
-  const youngSession = handshakeMono !== undefined && now - handshakeMono < SESSION_MS;
-  const alive = before.seen ? advanced || (received > 0 && !inbound) : advanced && youngSession;
+  const alive = before.seen && (advanced || (bytesAreLife && received > 0 && !inbound));
   const lastLifeAt = alive ? now : before.lastLifeAt;
   const txAtLife = alive || fresh ? tx : before.txAtLife;
   const sent = tx - txAtLife > quietBytes(peer.keepaliveSeconds, now - (lastLifeAt ?? now));
@@ -94,6 +100,11 @@ export function observe(before: Life, peer: Peer, now: number, wallNow: number):
 /** An answered echo is life too. */
 export function observeEcho(before: Life, now: number): Life {
   return { ...before, lastLifeAt: now, txAtLife: before.tx, sentAt: undefined };
+}
+
+/** Our key is another one: no session of before counts, and no life (F72). */
+export function forgetSession(before: Life): Life {
+  return { ...before, handshakeMono: undefined, lastLifeAt: undefined, sentAt: undefined, txAtLife: before.tx };
 }
 
 /** What WireGuard sends by itself in this time without expecting an answer. */

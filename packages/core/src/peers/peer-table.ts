@@ -80,6 +80,9 @@ export interface PeerEntry {
   paths: readonly Path[];
   /** It answered an echo at least once, so silence tells. */
   answersEcho: boolean;
+  /** Echoes that were sent into the tunnel since the last answer, and when the first of them was; monotonic milliseconds. */
+  unansweredEchoes: number;
+  unansweredSince: number;
   /** Round trip of its last answered ping. */
   rttMs: number | undefined;
   probes: number;
@@ -187,6 +190,8 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     series: startSeries({ now, renewalsLeft: MOST_RENEWALS }),
     paths: [],
     answersEcho: false,
+    unansweredEchoes: 0,
+    unansweredSince: 0,
     rttMs: undefined,
     probes: 0,
     endpointWrites: 0,
@@ -202,4 +207,10 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
 /** A peer that needs watching closely: it is neither connected nor resting. */
 export function isUnsettled(peer: PeerEntry): boolean {
   return peer.observed !== undefined && peer.phase !== 'connected' && peer.phase !== 'idle';
+}
+
+/** An echo was sent to it; an answer takes all of them back. */
+export function countEcho(peer: PeerEntry, now: number): void {
+  if (peer.unansweredEchoes === 0) peer.unansweredSince = now;
+  peer.unansweredEchoes += 1;
 }

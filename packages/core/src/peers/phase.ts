@@ -1,6 +1,8 @@
 /** The one place that writes a peer's phase, by the pure rules of health, and what a connection proves. */
 import type { Clock, Logger } from '../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../net/index.js';
+import { lost, proved } from '../paths/check-list.js';
+import { oneWayFault } from './faults.js';
 import { nextPhase, type Phase } from './health.js';
 import type { EventSink, PeerEntry } from './peer-table.js';
 
@@ -27,11 +29,16 @@ export function createPhases({ device, clock, logger, emit }: PhasesComponents):
     peer.phase = phase;
     peer.phaseSince = now;
     if (phase !== 'connected' && before === 'connected') peer.unconnectedSince = now;
+    if (phase !== 'connected' && phase !== 'idle') peer.rttMs = undefined;
+    if (phase === 'suspect') peer.paths = lost(peer.paths);
     const endpoint = peer.observed?.endpoint ? formatEndpoint(peer.observed.endpoint) : undefined;
     const fields = { device: device.name, peer: peer.name, ...(endpoint === undefined ? {} : { endpoint }) };
     if (phase === 'connected') logger.info({ ...fields, tookMs }, 'connected');
-    else if (phase === 'suspect') logger.warn(fields, 'the tunnel is dead: probes go unanswered; connecting again');
-    else logger.debug({ ...fields, before }, `phase ${phase}`);
+    else if (phase === 'suspect') {
+      const oneWay = oneWayFault(peer, clock.wallNow());
+      const why = oneWay ? `${peer.unansweredEchoes} pings unanswered though packets arrive` : 'probes go unanswered';
+      logger.warn(fields, `the tunnel is dead${oneWay ? ' one way' : ''}: ${why}; connecting again`);
+    } else logger.debug({ ...fields, before }, `phase ${phase}`);
     emit('phase', peer, {
       from: before,
       to: phase,
@@ -54,7 +61,7 @@ export function createPhases({ device, clock, logger, emit }: PhasesComponents):
         since: Math.max(peer.lastWrite?.at ?? 0, peer.unconnectedSince),
         now: clock.now(),
       });
-      if (phase === 'connected' && alive) prove(peer);
+      if (phase === 'connected' && alive) prove(peer, clock.now());
       set(peer, phase);
       return phase !== before;
     },
@@ -62,8 +69,9 @@ export function createPhases({ device, clock, logger, emit }: PhasesComponents):
 }
 
 /** The record in use proved itself by a handshake: nothing older replaces it (F21). */
-function prove(peer: PeerEntry): void {
+function prove(peer: PeerEntry, now: number): void {
   const endpoint = peer.observed?.endpoint;
+  if (endpoint) peer.paths = proved(peer.paths, endpoint, now, peer.rttMs);
   peer.proven = endpoint;
   for (const { record } of peer.remote.values()) {
     const used = sameEndpoint(record.ipv4, endpoint) || sameEndpoint(record.ipv6, endpoint);

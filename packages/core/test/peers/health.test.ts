@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { Peer } from '#src/api/index.js';
 import {
   createLife,
+  forgetSession,
   hasSession,
   type Life,
   nextPhase,
@@ -30,7 +31,7 @@ const reading = (facts: Partial<Peer> = {}): Peer => ({
 /** A life with a session that began `sessionMs` ago. */
 function living(sessionMs = 60_000, facts: Partial<Peer> = {}): Life {
   const first = observe(createLife(), reading({ ...facts, latestHandshakeAt: WALL - sessionMs }), NOW, WALL);
-  return first.life;
+  return observeEcho(first.life, NOW);
 }
 
 const HANDSHAKE = WALL - 60_000;
@@ -65,12 +66,29 @@ for (const [what, facts, expected] of ROWS) {
   });
 }
 
-test('observe: at the first reading only a young handshake is life', () => {
-  const first = (facts: Partial<Peer>) => observe(createLife(), reading(facts), NOW, WALL).alive;
-  assert.equal(first({}), false);
-  assert.equal(first({ latestHandshakeAt: WALL - 179_000 }), true);
-  assert.equal(first({ latestHandshakeAt: WALL - 181_000 }), false);
-  assert.equal(first({ rxBytes: 5_000_000 }), false);
+test('observe: F72 nothing at the first reading is life, however young its handshake; a session it may be', () => {
+  const first = (facts: Partial<Peer>) => observe(createLife(), reading(facts), NOW, WALL);
+  for (const facts of [{}, { latestHandshakeAt: WALL - 1 }, { rxBytes: 5_000_000 }]) {
+    const { alive, life } = first(facts);
+    assert.deepEqual([alive, life.lastLifeAt], [false, undefined]);
+  }
+  assert.equal(hasSession(first({ latestHandshakeAt: WALL - 179_000 }).life, NOW), true);
+  assert.equal(hasSession(first({ latestHandshakeAt: WALL - 181_000 }).life, NOW), false);
+});
+
+test('observe: F72 where echoes stay unanswered bytes are no life, a new handshake is', () => {
+  const silent = { bytesAreLife: false };
+  const bytes = reading({ latestHandshakeAt: HANDSHAKE, rxBytes: 11_500 });
+  assert.equal(observe(living(), bytes, NOW + 1_000, WALL, silent).alive, false);
+  const handshake = reading({ latestHandshakeAt: WALL, rxBytes: 11_500 });
+  assert.equal(observe(living(), handshake, NOW + 1_000, WALL, silent).alive, true);
+});
+
+test('F72 a session of a former key is none, and no life', () => {
+  const life = forgetSession(living());
+  assert.deepEqual([hasSession(life, NOW), life.lastLifeAt], [false, undefined]);
+  const same = reading({ latestHandshakeAt: HANDSHAKE });
+  assert.equal(hasSession(observe(life, same, NOW + 1_000, WALL).life, NOW + 1_000), false);
 });
 
 test('observe: a session ends 180 s after its handshake by the monotonic clock, however the wall clock jumps', () => {

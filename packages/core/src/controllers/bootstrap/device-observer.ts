@@ -61,6 +61,7 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
         before ? 'the device has a new key' : 'device found',
       );
     }
+    if (rekeyed) for (const peer of entry.peers) peers.rekeyed(peer);
     if (changed) emit('device', undefined, { state: 'up', listenPort: device.listenPort });
     const changes: DeviceChange[] = entry.peers.flatMap((peer) =>
       peers.observe(peer, device.peers.get(peer.publicKey)),

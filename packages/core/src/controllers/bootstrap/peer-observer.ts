@@ -2,13 +2,19 @@
 import { type Peer, StunmeshError } from '../../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import { createFault } from '../../peers/faults.js';
-import { createLife, observe, observeEcho } from '../../peers/health.js';
+import { createLife, forgetSession, hasSession, observe, observeEcho } from '../../peers/health.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
 import type { DeviceComponents } from '../device-components.js';
 
 /** How long an endpoint that WireGuard found by itself is left alone, and one that another program wrote. */
 const ROAMED_MS = 6_000;
 const FOREIGN_MS = 60_000;
+/** A session that was there before us is not touched until it had the time to show that it lives (F16, F72): a peer that ever answered
+ * an echo answers the next one, any WireGuard answers a data packet within ten seconds. */
+const ECHO_VERDICT_MS = 1_500;
+const KEEPALIVE_VERDICT_MS = 11_000;
+/** So many echoes without an answer, and yet a new handshake: it answers echoes no more. */
+const ECHOES_GIVEN_UP = 3;
 
 /** phase: it is another one, or the peer was found on the device; inbound: it tries to reach us and gets no answer. */
 export interface PeerChange {
@@ -23,6 +29,8 @@ export interface PeerObserver {
   onEchoReply(peer: PeerEntry): readonly PeerChange[];
   /** The device is gone. */
   forget(peer: PeerEntry): void;
+  /** The device has another key: the session is worth nothing. */
+  rekeyed(peer: PeerEntry): void;
 }
 
 export type PeerObserverComponents = Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'phases'>;
@@ -59,6 +67,10 @@ export function createPeerObserver({ device, clock, logger, phases }: PeerObserv
 
   return {
     forget,
+    rekeyed(peer) {
+      peer.life = forgetSession(peer.life);
+      if (peer.phase === 'connected' || peer.phase === 'idle') phases.set(peer, 'connecting');
+    },
     observe(peer, found) {
       if (!found) {
         absent(peer);
@@ -66,7 +78,17 @@ export function createPeerObserver({ device, clock, logger, phases }: PeerObserv
       }
       if (peer.fault?.code === 'ERR_WG_PEER_NOT_FOUND') peer.fault = undefined;
       const appeared = peer.observed === undefined;
-      const { life, alive, inbound } = observe(peer.life, found, clock.now(), clock.wallNow());
+      const now = clock.now();
+      const bytesAreLife = !peer.answersEcho || peer.unansweredEchoes === 0;
+      const first = !peer.life.seen;
+      const { life, alive, inbound } = observe(peer.life, found, now, clock.wallNow(), { bytesAreLife });
+      if (alive && peer.unansweredEchoes >= ECHOES_GIVEN_UP && life.handshakeAt !== peer.life.handshakeAt) {
+        // A handshake needs both ways, so the echoes alone are lost: a firewall of the peer's.
+        peer.answersEcho = false;
+        peer.unansweredEchoes = 0;
+      }
+      if (first && found.endpoint && hasSession(life, now))
+        peer.handsOffUntil = now + (peer.answersEcho ? ECHO_VERDICT_MS : KEEPALIVE_VERDICT_MS);
       noticeForeignEndpoint(peer, found);
       peer.observed = found;
       peer.life = life;
@@ -80,6 +102,7 @@ export function createPeerObserver({ device, clock, logger, phases }: PeerObserv
     onEchoReply(peer) {
       if (!peer.observed) return [];
       peer.life = observeEcho(peer.life, clock.now());
+      peer.unansweredEchoes = 0;
       return phases.settle(peer, true) ? [{ kind: 'phase', peer }] : [];
     },
   };

@@ -67,6 +67,7 @@ export function createAttempts(components: AttemptsComponents): Attempts {
       throw error;
     }
     peer.endpointWrites += 1;
+    if (peer.observed) peer.observed = { ...peer.observed, endpoint: wanted };
     const endpoint = formatEndpoint(wanted);
     // A peer that stays away has its candidates in turn, again and again: each is told once.
     logger[again ? 'debug' : 'info']({ device: device.name, peer: peer.name, endpoint }, 'endpoint set');

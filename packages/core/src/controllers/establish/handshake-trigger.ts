@@ -1,5 +1,5 @@
 /** Sends one small packet into the tunnel, so that WireGuard shakes hands (F18). */
-import type { PeerEntry } from '../../peers/peer-table.js';
+import { countEcho, type PeerEntry } from '../../peers/peer-table.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { Echoes } from '../ping-monitor/echoes.js';
 import { innerAddresses } from './inner-address.js';
@@ -48,6 +48,7 @@ export function createHandshakeTrigger(components: HandshakeTriggerComponents): 
           if (to.includes(':') && !(await underlay.leadsInside(to))) continue;
           // TTL 1: the peer itself may answer, nobody behind it is troubled.
           const onReply = () => components.onEchoReply(peer);
+          countEcho(peer, clock.now());
           await echoes.send({ device: facts.realName, to, ttl: 1, onReply });
           return;
         }

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Clock, StunmeshError } from '../../api/index.js';
 import type { PeerConfig } from '../../config/index.js';
 import { asStunmeshError, createFault } from '../../peers/faults.js';
-import type { PeerEntry } from '../../peers/peer-table.js';
+import { countEcho, type PeerEntry } from '../../peers/peer-table.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { Echoes } from './echoes.js';
 
@@ -118,6 +118,7 @@ async function pingOnce(
   let alive = false;
   const answered = new AbortController();
   try {
+    countEcho(peer, clock.now());
     await echoes.send({
       device: device.facts?.realName ?? device.name,
       to,

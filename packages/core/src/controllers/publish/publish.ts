@@ -20,7 +20,7 @@ export interface Publish {
 }
 
 export interface PublishComponents
-  extends Pick<DeviceComponents, 'device' | 'logger' | 'stores' | 'signal' | 'stateChanged'> {
+  extends Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'stores' | 'signal' | 'stateChanged'> {
   readonly gather: Gather;
   readonly schedule: DiscoverySchedule;
   readonly writing: Writing;
@@ -31,7 +31,7 @@ export interface PublishComponents
 }
 
 export function createPublish(components: PublishComponents): Publish {
-  const { device, logger, stores, signal, stateChanged, gather, schedule, writing } = components;
+  const { device, clock, logger, stores, signal, stateChanged, gather, schedule, writing } = components;
   const flushes = new Map<string, Coalesced>();
   const logInternal = (error: unknown): void => {
     if (!signal.aborted) logger.error({ device: device.name, error }, 'publishing failed');
@@ -40,6 +40,10 @@ export function createPublish(components: PublishComponents): Publish {
 
   const wakeStores = (): void => {
     for (const name of storeNames()) stores.get(name)?.wake?.();
+    // A write that failed a moment ago may have failed for the same reason.
+    for (const { publishRetry } of device.peers)
+      for (const [name, retry] of publishRetry)
+        publishRetry.set(name, { ...retry, at: Math.min(retry.at, clock.now()) });
   };
 
   const flush = async (): Promise<void> => {

@@ -73,7 +73,13 @@ export async function build() {
   const inPackage = (/** @type {string} */ name, /** @type {string} */ script) =>
     run(process.execPath, [script], { cwd: join(ROOT, 'packages', name) });
   const made = [await inPackage('store-cloudflare', 'bundle.mjs')];
-  made.push(...(await Promise.all([inPackage('core', 'precompile.mjs'), inPackage('core', 'manual.mjs')])));
+  made.push(
+    ...(await Promise.all([
+      inPackage('core', 'precompile.mjs'),
+      inPackage('core', 'manual.mjs'),
+      inPackage('core', 'error-texts.mjs'),
+    ])),
+  );
   const bundle = made.find(({ code }) => code !== 0) ?? {
     code: 0,
     output: '',

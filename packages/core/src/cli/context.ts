@@ -4,6 +4,9 @@ export interface CliContext {
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
   readonly colour: boolean;
+  /** Width and height of the terminal; absent where the output is none. */
+  readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
   /** Set by what goes on when nobody can be told any more: a full disk under the log ends no daemon. */
   outlivesOutput: boolean;
   stdout(text: string): void;

@@ -5,8 +5,10 @@ import { addCompletionCommand } from './completion.js';
 import { addConfigCommand } from './config.js';
 import type { CliContext } from './context.js';
 import { addDoctorCommand } from './doctor.js';
+import { addExplainCommand } from './explain.js';
 import { addInitCommand } from './init.js';
 import { addPluginCommand } from './plugin.js';
+import { addReloadCommand } from './reload.js';
 import { addRunCommand } from './run.js';
 import { addStatusCommand } from './status.js';
 import { addStunServerCommand } from './stun-server.js';
@@ -23,11 +25,17 @@ export function createProgram(context: CliContext): Command {
   addRunCommand(program, context);
   addStatusCommand(program, context);
   addDoctorCommand(program, context);
+  addExplainCommand(program, context);
+  addReloadCommand(program, context);
   addInitCommand(program, context);
   addConfigCommand(program, context);
   addPluginCommand(program, context);
   addStunServerCommand(program);
   addCompletionCommand(program, context);
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => context.stdout(`${VERSION}\n`));
   return program;
 }
 

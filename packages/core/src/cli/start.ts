@@ -10,6 +10,12 @@ const context: CliContext = {
   env: process.env,
   cwd: process.cwd(),
   colour: process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '',
+  get columns() {
+    return process.stdout.isTTY ? process.stdout.columns : undefined;
+  },
+  get rows() {
+    return process.stdout.isTTY ? process.stdout.rows : undefined;
+  },
   outlivesOutput: false,
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),

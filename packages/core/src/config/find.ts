@@ -41,7 +41,7 @@ export async function findConfig(options: FindOptions): Promise<FoundFile> {
     [
       'no configuration file found; looked for:',
       ...places.map((place) => `  ${place}`),
-      named ? 'check the path' : 'create one of these, or name one with --config FILE or --config-dir DIR',
+      named ? 'check the path' : 'write one by "stunmesh init", or name one with --config FILE or --config-dir DIR',
     ].join('\n'),
     { details: { places: places.join(', ') } },
   );

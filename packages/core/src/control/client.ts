@@ -8,13 +8,34 @@ import type { ControlEvent, Snapshot } from './snapshot.js';
 /** About 1,000 characters a peer: room for tens of thousands of them in a line. */
 const MOST_CHARACTERS = 64 * 1024 * 1024;
 
-/** Paths of the control sockets in a run_dir; empty when there is none. */
+/** Paths of the control sockets in a run_dir; empty when there is none. Errors: ERR_CONTROL_NOT_RUNNING (it may not be read). */
 export async function findControlSockets(runDir: string): Promise<readonly string[]> {
-  const names = await readdir(runDir).catch(() => [] as string[]);
+  const names = await readdir(runDir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EACCES' || error.code === 'EPERM') throw notAllowed(runDir);
+    return [] as string[];
+  });
   return names
     .filter((name) => name.endsWith('.sock'))
     .sort()
     .map((name) => join(runDir, name));
+}
+
+/** Those of these devices, or of all when none is named; at least one. Errors: ERR_CONTROL_NOT_RUNNING. */
+export async function controlSockets(runDir: string, devices: readonly string[]): Promise<readonly string[]> {
+  const paths =
+    devices.length > 0 ? devices.map((name) => join(runDir, `${name}.sock`)) : await findControlSockets(runDir);
+  if (paths.length > 0) return paths;
+  throw new StunmeshError(
+    'ERR_CONTROL_NOT_RUNNING',
+    `no daemon has a control socket in ${runDir}; start stunmesh, or name its run_dir by --run-dir`,
+  );
+}
+
+function notAllowed(path: string): StunmeshError {
+  return new StunmeshError(
+    'ERR_CONTROL_NOT_RUNNING',
+    `whether a daemon runs cannot be told: ${path} may not be read (permission denied); ask as root`,
+  );
 }
 
 /** The daemon's present state. Errors: ERR_CONTROL_NOT_RUNNING, ERR_CONTROL_PROTOCOL. */

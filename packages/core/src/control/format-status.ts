@@ -1,17 +1,23 @@
-/** A snapshot as a table for people, 80 columns where addresses allow. */
-import { formatAge, wrap } from '../runtime/terminal-text.js';
+/** Snapshots as a table for people, as wide as their terminal where addresses allow. */
+import { count, cutMiddle, formatAge, formatMs, wrap } from '../runtime/terminal-text.js';
 import type { DeviceSnapshot, PeerSnapshot, Snapshot, StoreSnapshot } from './snapshot.js';
+import { byUrgency, remarks } from './status-remarks.js';
+
+export interface StatusFormat {
+  readonly colour?: boolean;
+  /** The terminal's width. Default: 80. */
+  readonly columns?: number | undefined;
+  /** Peers that are shown; absent: all. */
+  shows?(peer: PeerSnapshot): boolean;
+}
 
 const HEADINGS = ['PEER', 'PHASE', 'ENDPOINT', 'HANDSHAKE', 'RTT', 'RECORD'];
+const NAME = 0;
 const PHASE = 1;
+const COLUMNS = 80;
+/** A name is cut no shorter than this. */
+const LEAST_NAME = 12;
 
-/** What an operator can do in each phase that is not well. */
-const ADVICE: Readonly<Partial<Record<PeerSnapshot['phase'], string>>> = {
-  waiting: 'no record of the peer yet: start stunmesh there, with the same store and our public key',
-  connecting:
-    'no answer at this endpoint so far: is stunmesh running there, and does its WireGuard have our public key?',
-  suspect: 'the tunnel went silent and is being connected again',
-};
 /** ECMA-48 colours of phases; they differ by their words as well. */
 const COLOURS: Readonly<Partial<Record<string, string>>> = {
   connected: '32',
@@ -20,52 +26,106 @@ const COLOURS: Readonly<Partial<Record<string, string>>> = {
   suspect: '31',
   'not on device': '31',
 };
-const COLUMNS = 80;
-
-/** A phase that is over sooner needs no advice. */
-const ADVISE_AFTER_MS = 10_000;
 
 /** Lines with a newline each; `wallNow` in milliseconds since 1970. */
-export function formatStatus(snapshot: Snapshot, wallNow: number, colour = false): string {
-  const tables = snapshot.devices.map((device) => deviceLines(device, snapshot, wallNow, colour));
-  return tables.map((lines) => `${lines.join('\n')}\n`).join('\n');
+export function formatStatus(snapshots: readonly Snapshot[], wallNow: number, format: StatusFormat = {}): string {
+  const tables = snapshots.flatMap((snapshot) =>
+    snapshot.devices.map((device) => deviceLines(device, snapshot, wallNow, format)),
+  );
+  return [[summary(snapshots)], ...tables].map((lines) => `${lines.join('\n')}\n`).join('\n');
 }
 
-function deviceLines(device: DeviceSnapshot, snapshot: Snapshot, wallNow: number, colour: boolean): readonly string[] {
-  const { ipv4, ipv6 } = device.reflexive;
-  const seen = [ipv4, ipv6].filter((text) => text !== undefined).join(' and ');
-  const about =
-    device.state === 'missing'
-      ? 'missing'
-      : `port ${device.listenPort}, ${seen === '' ? 'no public address found yet' : `seen from outside as ${seen}`}`;
+/** "3 devices, 498 of 500 peers connected, 2 stores, 1 down". */
+function summary(snapshots: readonly Snapshot[]): string {
+  const devices = snapshots.flatMap((snapshot) => snapshot.devices);
+  const peers = devices.flatMap((device) => device.peers);
+  const connected = peers.filter(({ phase, present }) => present && phase === 'connected').length;
+  const idle = peers.filter(({ phase, present }) => present && phase === 'idle').length;
+  // A daemon of several devices tells of its stores in the snapshot of each.
+  const stores = [
+    ...new Map(snapshots.flatMap(({ pid, stores }) => stores.map((each) => [`${pid} ${each.name}`, each]))).values(),
+  ];
+  const down = stores.filter(({ state }) => state === 'down').length;
+  return [
+    count(devices.length, 'device'),
+    `${connected} of ${count(peers.length, 'peer')} connected`,
+    ...(idle === 0 ? [] : [`${idle} idle`]),
+    down === 0 ? `${count(stores.length, 'store')} well` : `${down} of ${count(stores.length, 'store')} down`,
+  ].join(', ');
+}
+
+function deviceLines(
+  device: DeviceSnapshot,
+  snapshot: Snapshot,
+  wallNow: number,
+  format: StatusFormat,
+): readonly string[] {
+  const { columns = COLUMNS } = format;
+  const remark = (text: string, indent: number): string[] =>
+    wrap(text, columns - indent, 2).map((line) => ' '.repeat(indent) + line);
   const lines = [
-    `${device.name}: ${about}`,
+    `${device.name}: ${about(device)}`,
     `  stunmesh ${snapshot.stunmesh}, process ${snapshot.pid}, up for ${formatAge(wallNow - snapshot.startedAt)}`,
   ];
   if (!snapshot.clockSane)
     lines.push('  ! the clock of this host is not set; records are numbered on from the last ones');
   for (const error of device.errors) lines.push(...remark(`! ${error.of}: ${error.message} [${error.code}]`, 2));
   for (const store of snapshot.stores) if (store.state === 'down') lines.push(...remark(storeLine(store, wallNow), 2));
-  const rows = device.peers.map((peer) => peerRow(peer, wallNow));
-  const widths = HEADINGS.map((heading, i) => Math.max(heading.length, ...rows.map((row) => (row[i] ?? '').length)));
+  const peers = byUrgency(device).filter((peer) => format.shows?.(peer) ?? true);
+  const rows = fitNames(
+    peers.map((peer) => peerRow(peer, wallNow)),
+    columns,
+  );
+  const print = createRowPrinter(rows, format.colour === true);
+  if (rows.length > 0) lines.push(print(HEADINGS));
+  for (const { from, to, texts } of groups(peers)) {
+    for (const row of rows.slice(from, to)) lines.push(print(row));
+    for (const text of texts)
+      lines.push(...remark(to - from > 1 ? text.replace(/^(! )?/, `$1${to - from} peers: `) : text, 4));
+  }
+  return lines;
+}
+
+function about(device: DeviceSnapshot): string {
+  if (device.state === 'missing') return 'missing';
+  const seen = [device.reflexive.ipv4, device.reflexive.ipv6].filter((text) => text !== undefined).join(' and ');
+  return `port ${device.listenPort}, ${seen === '' ? 'no public address found yet' : `seen from outside as ${seen}`}`;
+}
+
+/** Peers that follow each other and of whom the same is to be said: it is said once. */
+function groups(peers: readonly PeerSnapshot[]): { from: number; to: number; texts: readonly string[] }[] {
+  const found: { from: number; to: number; texts: readonly string[] }[] = [];
+  peers.forEach((peer, i) => {
+    const texts = remarks(peer);
+    const last = found.at(-1);
+    if (last && texts.length > 0 && last.texts.join('\n') === texts.join('\n')) last.to = i + 1;
+    else found.push({ from: i, to: i + 1, texts });
+  });
+  return found;
+}
+
+/** Names give way where a row is wider than the terminal. */
+function fitNames(rows: readonly (readonly string[])[], columns: number): readonly (readonly string[])[] {
+  const widths = widthsOf(rows);
+  const over = widths.reduce((sum, width) => sum + width + 2, 0) - columns;
+  const most = Math.max(LEAST_NAME, (widths[NAME] ?? 0) - Math.max(0, over));
+  return rows.map((row) => row.map((cell, i) => (i === NAME ? cutMiddle(cell, most) : cell)));
+}
+
+function createRowPrinter(rows: readonly (readonly string[])[], colour: boolean): (row: readonly string[]) => string {
+  const widths = widthsOf(rows);
   // Padded first: a colour has no width.
   const paint = (cell: string, i: number): string => {
     const code = colour && i === PHASE ? COLOURS[cell.trimEnd()] : undefined;
     return code === undefined ? cell : `\u001b[${code}m${cell}\u001b[0m`;
   };
-  const format = (row: readonly string[]) =>
-    `  ${row.map((cell, i) => paint(cell.padEnd(widths[i] ?? 0), i)).join('  ')}`.trimEnd();
-  if (rows.length > 0) lines.push(format(HEADINGS));
-  device.peers.forEach((peer, i) => {
-    lines.push(format(rows[i] ?? []));
-    lines.push(...remarks(peer).flatMap((text) => remark(text, 4)));
-  });
-  return lines;
+  return (row) => `  ${row.map((cell, i) => paint(cell.padEnd(widths[i] ?? 0), i)).join('  ')}`.trimEnd();
 }
 
-/** A line or more below a row; what goes on is set in further. */
-function remark(text: string, indent: number): string[] {
-  return wrap(text, COLUMNS - indent, 2).map((line) => ' '.repeat(indent) + line);
+function widthsOf(rows: readonly (readonly string[])[]): readonly number[] {
+  return HEADINGS.map((heading, i) =>
+    rows.reduce((most, row) => Math.max(most, (row[i] ?? '').length), heading.length),
+  );
 }
 
 function storeLine({ name, retryAt = 0, lastError }: StoreSnapshot, wallNow: number): string {
@@ -81,17 +141,7 @@ function peerRow(peer: PeerSnapshot, wallNow: number): readonly string[] {
     peer.present ? peer.phase : 'not on device',
     peer.endpoint ?? '-',
     age(peer.latestHandshakeAt),
-    peer.rttMs === undefined ? '-' : `${peer.rttMs < 10 ? peer.rttMs.toFixed(1) : Math.round(peer.rttMs)} ms`,
+    peer.rttMs === undefined ? '-' : formatMs(peer.rttMs),
     record,
   ];
-}
-
-function remarks(peer: PeerSnapshot): readonly string[] {
-  const lines: string[] = [];
-  if (peer.published && peer.published.omitted.length > 0)
-    lines.push(`our record leaves out ${peer.published.omitted.join(', ')}: the store takes no more`);
-  if (peer.lastError) lines.push(`! ${peer.lastError.message} [${peer.lastError.code}]`);
-  else if (peer.present && (peer.phase !== 'connecting' || peer.phaseForMs >= ADVISE_AFTER_MS) && ADVICE[peer.phase])
-    lines.push(`! ${ADVICE[peer.phase]}`);
-  return lines;
 }

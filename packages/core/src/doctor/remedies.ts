@@ -19,8 +19,7 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   ERR_CONTROL_PROTOCOL:
     'use the `stunmesh` command of the version that the daemon runs; restart the daemon after an update.',
   ERR_METRICS_LISTEN: 'give each daemon a port of its own, or end the other program; `ss -ltnp` shows who has it.',
-  ERR_CONFIG_NOT_FOUND:
-    'create one there, or name it with `--config FILE` or `--config-dir DIR`. See docs/configuration.md.',
+  ERR_CONFIG_NOT_FOUND: 'write one by `stunmesh init`, or name it with `--config FILE` or `--config-dir DIR`.',
   ERR_CONFIG_WRITABLE:
     '`chmod go-w` the file and its folder, or move it to a folder that only root can write, such as /etc/stunmesh.',
   ERR_CONFIG_READ: "do what the message says; the file should belong to the daemon's user, with mode 600.",

@@ -1,7 +1,6 @@
 /** Findings as text of 80 columns for people, and as JSON for programs. */
-import { wrap } from '../runtime/terminal-text.js';
+import { count, wrap } from '../runtime/terminal-text.js';
 import { type CheckName, exitStatus, type Finding, type Verdict, worstOf } from './finding.js';
-import { count } from './words.js';
 
 const COLUMNS = 80;
 /** Two spaces, the longest verdict, two spaces. */

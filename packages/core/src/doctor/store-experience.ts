@@ -1,8 +1,8 @@
 /** What a running daemon went through with a store: failures, and the share of a service's quota that it uses. */
 
+import { formatAge } from '../runtime/terminal-text.js';
 import type { Scene } from './context.js';
 import { type Finding, remedyOf } from './finding.js';
-import { formatAge } from './words.js';
 
 const check = 'store';
 /** Percent of a quota from which on other programs of the account may suffer. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
 import { formatStatus } from '#src/control/format-status.js';
+import type { PeerSnapshot, Snapshot } from '#src/control/snapshot.js';
 import { createHarness, farEndpoint, OWN4 } from '../controllers/harness.js';
 
 test('the snapshot tells of each peer: phase, endpoint, handshake, both records, counters, the last error', async () => {
@@ -33,7 +34,7 @@ test('people see names, phases, addresses and errors with their codes', async ()
   await h.peer(1).store('garbage');
   await h.start();
   await h.connect(0);
-  const text = formatStatus(h.snapshot(), h.clock.wallNow());
+  const text = formatStatus([h.snapshot()], h.clock.wallNow());
   for (const word of ['wg0', 'peer-0', 'connected', farEndpoint(0), OWN4, 'peer-1', 'ERR_RECORD_MALFORMED']) {
     assert.ok(text.includes(word), `${word} in\n${text}`);
   }
@@ -44,12 +45,12 @@ test('people see a missing device and a failing discovery', async () => {
   const missing = createHarness({ present: false });
   await missing.start();
   await missing.advance(1_000);
-  assert.match(formatStatus(missing.snapshot(), missing.clock.wallNow()), /missing[\s\S]*ERR_WG_DEVICE_NOT_FOUND/);
+  assert.match(formatStatus([missing.snapshot()], missing.clock.wallNow()), /missing[\s\S]*ERR_WG_DEVICE_NOT_FOUND/);
   const mute = createHarness();
   mute.mappings.set(4, new StunmeshError('ERR_STUN_NO_RESPONSE', 'silence'));
   await mute.start();
   await mute.advance(1_000);
-  assert.match(formatStatus(mute.snapshot(), mute.clock.wallNow()), /ERR_STUN_NO_RESPONSE/);
+  assert.match(formatStatus([mute.snapshot()], mute.clock.wallNow()), /ERR_STUN_NO_RESPONSE/);
 });
 
 test('people see a store that is down, when it is asked next, and why', async () => {
@@ -59,10 +60,70 @@ test('people see a store that is down, when it is asked next, and why', async ()
   main.failure = new StunmeshError('ERR_STORE_UNAVAILABLE', 'connection refused');
   await h.start();
   await h.advance(60_000);
-  const text = formatStatus(h.snapshot(), h.clock.wallNow()).replace(/\s+/g, ' ');
+  const text = formatStatus([h.snapshot()], h.clock.wallNow()).replace(/\s+/g, ' ');
   assert.match(text, /! store "main" is down, and asked again in \d s: .*connection refused \[ERR_STORE_UNAVAILABLE\]/);
   assert.doesNotMatch(text, /store "backup" is down/);
   main.failure = undefined;
   await h.advance(10_000);
-  assert.doesNotMatch(formatStatus(h.snapshot(), h.clock.wallNow()), /is down/);
+  assert.doesNotMatch(formatStatus([h.snapshot()], h.clock.wallNow()), /is down/);
+});
+
+/** A snapshot of one device with peers as `change` makes them. */
+function snapshotOf(peers: readonly (Partial<PeerSnapshot> & { readonly name: string })[]): Snapshot {
+  const plain = {
+    publicKey: 'k',
+    phase: 'connected',
+    phaseForMs: 60_000,
+    present: true,
+    rxBytes: 0,
+    txBytes: 0,
+    keepaliveSeconds: 0,
+    probes: 0,
+    endpointWrites: 0,
+    renewals: 0,
+    reads: 0,
+  } as const;
+  const device = { name: 'wg0', state: 'up', listenPort: 1, reflexive: {}, discoveries: 0, errors: [] } as const;
+  const store = { name: 'main', gets: 0, sets: 0, failures: 0, state: 'up' } as const;
+  return {
+    type: 'snapshot',
+    version: 1,
+    stunmesh: '0',
+    pid: 1,
+    startedAt: 0,
+    clockSane: true,
+    stores: [store],
+    devices: [{ ...device, peers: peers.map((peer) => ({ ...plain, ...peer })) }],
+  };
+}
+
+test('the first line counts, what is wrong comes first, and equal advice is given once', () => {
+  const waiting = Array.from({ length: 40 }, (_, i) => ({ name: `w${i}`, phase: 'waiting' as const }));
+  const text = formatStatus([snapshotOf([{ name: 'good' }, ...waiting, { name: 'lost', phase: 'suspect' }])], 1_000);
+  const lines = text.split('\n');
+  assert.equal(lines[0], '1 device, 1 of 42 peers connected, 1 store well');
+  const order = ['lost', 'w0', 'w39', 'good'].map((name) => lines.findIndex((line) => line.startsWith(`  ${name} `)));
+  assert.deepEqual(
+    order,
+    [...order].sort((a, b) => a - b),
+  );
+  assert.equal(text.match(/no record of the peer yet/g)?.length, 1);
+  assert.match(text, /! 40 peers: no record of the peer yet/);
+});
+
+test('stores of a daemon with several devices are counted once', () => {
+  const two = [snapshotOf([{ name: 'a' }]), snapshotOf([{ name: 'b' }])];
+  assert.match(formatStatus(two, 1_000), /^2 devices, 2 of 2 peers connected, 1 store well\n/);
+});
+
+test('a long name gives way in its middle to the width of the terminal, and only there', () => {
+  const name = `office-${'x'.repeat(60)}-berlin`;
+  const peers = [{ name, endpoint: '203.0.113.77:51820' }];
+  const narrow = formatStatus([snapshotOf(peers)], 1_000, { columns: 80 });
+  assert.ok(
+    narrow.split('\n').every((line) => line.length <= 80),
+    narrow,
+  );
+  assert.match(narrow, /office-x+…x+-berlin/);
+  assert.ok(formatStatus([snapshotOf(peers)], 1_000, { columns: 200 }).includes(name));
 });

@@ -31,7 +31,7 @@ test('a missing configuration is a finding: exit status 2, and the rest is exami
   assert.equal(code, 2);
   assert.equal(stderr, '');
   assert.match(stdout, /^Configuration\n {2}fault {4}no configuration file found/);
-  assert.match(stdout, /do: create one there/);
+  assert.match(stdout, /do: write one by `stunmesh init`/);
   assert.match(stdout, /^Privileges$/m);
   assert.match(stdout, /Exit status 2\.\n$/);
   assert.equal(stripVTControlCharacters(stdout), stdout, 'no colour in a pipe');

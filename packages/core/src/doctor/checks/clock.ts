@@ -1,8 +1,8 @@
 /** Is this host's clock right, as far as records and HTTP servers tell? */
 import { saneClock } from '../../record/freshness.js';
+import { formatAge, list } from '../../runtime/terminal-text.js';
 import { attempt, type Scene } from '../context.js';
 import type { Check, Finding } from '../finding.js';
-import { formatAge, list } from '../words.js';
 
 const check = 'clock';
 const HOUR_MS = 3_600_000;

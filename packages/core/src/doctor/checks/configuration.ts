@@ -1,9 +1,9 @@
 /** Is there a configuration, is it valid, and what in it deserves a word? */
 import { isStunmeshError } from '../../api/index.js';
 import type { Config } from '../../config/index.js';
+import { count } from '../../runtime/terminal-text.js';
 import type { Scene } from '../context.js';
 import { type Check, type Finding, fromError } from '../finding.js';
-import { count } from '../words.js';
 
 const check = 'configuration';
 

@@ -1,9 +1,10 @@
 /** Does a daemon serve each device, only one, and what does it complain of? */
+
+import { formatAge, list } from '../../runtime/terminal-text.js';
 import { VERSION } from '../../version.js';
 import { wordsOf } from '../../wireguard/platform.js';
 import type { Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
-import { formatAge, list } from '../words.js';
 
 const check = 'daemon';
 

@@ -1,9 +1,9 @@
 /** Is each configured device there, with a port and a key? */
 
+import { count, formatMark } from '../../runtime/terminal-text.js';
 import { wordsOf } from '../../wireguard/platform.js';
 import { attempt, type Scene } from '../context.js';
 import { type Check, type Finding, fromError } from '../finding.js';
-import { count, formatMark } from '../words.js';
 
 const check = 'device';
 

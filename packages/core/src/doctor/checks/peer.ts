@@ -1,12 +1,12 @@
 /** What becomes of each peer: on the device, its record, and a verdict on the tunnel in words. */
 import type { Device, Peer } from '../../api/index.js';
 import type { InterfaceConfig, PeerConfig } from '../../config/index.js';
+import { list } from '../../runtime/terminal-text.js';
 import { attempt, familiesOf, type Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { judgeOwn } from '../verdicts/own.js';
 import { type Judgement, judgeRecords } from '../verdicts/records.js';
 import { judgeTunnel, lifeOf } from '../verdicts/tunnel.js';
-import { list } from '../words.js';
 
 const check = 'peer';
 /** Strangers that are named; the rest is a number. */

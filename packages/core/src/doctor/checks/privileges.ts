@@ -1,9 +1,9 @@
 /** May this process open raw sockets and control WireGuard? */
 
+import { list } from '../../runtime/terminal-text.js';
 import type { Scene } from '../context.js';
 import { type Check, remedyOf } from '../finding.js';
 import type { Capability } from '../system.js';
-import { list } from '../words.js';
 
 const check = 'privileges';
 const NEEDED: readonly Capability[] = ['CAP_NET_RAW', 'CAP_NET_ADMIN'];

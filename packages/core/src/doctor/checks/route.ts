@@ -2,13 +2,13 @@
 import type { Device, Route } from '../../api/index.js';
 import type { InterfaceConfig } from '../../config/index.js';
 import { parseAddress } from '../../net/index.js';
+import { formatMark, list } from '../../runtime/terminal-text.js';
 import { parseServer } from '../../stun/servers.js';
 import type { Underlay } from '../../underlay/underlay.js';
 import { type RoutingWords, wordsOf } from '../../wireguard/platform.js';
 import { attempt, familiesOf, type Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { SESSION_MS } from '../verdicts/tunnel.js';
-import { formatMark, list } from '../words.js';
 
 const check = 'route';
 

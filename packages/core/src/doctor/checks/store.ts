@@ -2,11 +2,11 @@
 import { type Device, hasCode, isStunmeshError } from '../../api/index.js';
 import { sealedLength } from '../../record/endpoint-record.js';
 import { storeKey } from '../../record/store-key.js';
+import { formatAge, formatMs } from '../../runtime/terminal-text.js';
 import type { GuardedStore } from '../../store/guarded-store.js';
 import { attempt, type Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { experience } from '../store-experience.js';
-import { formatAge, formatMs } from '../words.js';
 
 const check = 'store';
 /** Slower than that, a change of address is known late. */

@@ -3,11 +3,11 @@ import { hasCode } from '../../api/index.js';
 import type { InterfaceConfig } from '../../config/index.js';
 import type { NatBehaviour } from '../../nat/behaviour-types.js';
 import { formatEndpoint } from '../../net/index.js';
+import { count, formatMs } from '../../runtime/terminal-text.js';
 import { isStandIn, parseServer } from '../../stun/servers.js';
 import { summariseFailures } from '../../stun/verdict.js';
 import { attempt, familiesOf, type Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
-import { count, formatMs } from '../words.js';
 
 const check = 'stun';
 /** A server that needs longer delays every discovery. */

@@ -1,8 +1,8 @@
 /** Is there a way to talk to WireGuard: wg(8) and a kernel module, or a userspace socket? */
 import { hasCode } from '../../api/index.js';
+import { list } from '../../runtime/terminal-text.js';
 import { attempt, type Scene } from '../context.js';
 import { type Check, type Finding, remedyOf } from '../finding.js';
-import { list } from '../words.js';
 
 const check = 'wireguard';
 

@@ -3,8 +3,8 @@ import type { Endpoint } from '../../api/index.js';
 import type { NatBehaviour } from '../../nat/behaviour-types.js';
 import { formatEndpoint } from '../../net/index.js';
 import type { ParsedRecord } from '../../record/endpoint-record.js';
+import { list } from '../../runtime/terminal-text.js';
 import type { PeerRecords } from '../peer-records.js';
-import { list } from '../words.js';
 import type { Judgement } from './records.js';
 
 export interface OwnContext {

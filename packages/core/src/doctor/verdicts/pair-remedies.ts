@@ -13,7 +13,8 @@ interface Side {
   readonly nat: NatSummary;
 }
 
-const HOW_TO_KEEP = 'pf: static-port; Linux: masquerade without "random"; others: docs/nat-guide.md';
+const HOW_TO_KEEP =
+  'pf: static-port; Linux: masquerade without "random"; others: keep the source port of this host’s UDP';
 
 /** Each is enough by itself, the most promising first. */
 export function pairRemedies(own: PairSide, peer: PairSide, context: Named): readonly string[] {

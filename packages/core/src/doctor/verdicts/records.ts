@@ -1,9 +1,9 @@
 /** What a peer's records in the stores are worth; pure. */
 import type { PublicKey } from '../../api/index.js';
 import { formatEndpoint } from '../../net/index.js';
+import { formatAge, list } from '../../runtime/terminal-text.js';
 import { type Finding, fromError, remedyOf } from '../finding.js';
 import type { PeerRecords, RecordSeen } from '../peer-records.js';
-import { formatAge, list } from '../words.js';
 
 export type Judgement = Pick<Finding, 'verdict' | 'text' | 'remedy' | 'code' | 'details'>;
 

@@ -6,9 +6,9 @@ import type { NatBehaviour } from '../../nat/behaviour-types.js';
 import { parseNatCode } from '../../nat/code.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import type { ParsedRecord } from '../../record/endpoint-record.js';
+import { formatAge } from '../../runtime/terminal-text.js';
 import { attempt, familiesOf, type Scene } from '../context.js';
 import type { PeerRecords } from '../peer-records.js';
-import { formatAge } from '../words.js';
 import { type PairSide, pairVerdict, UNKNOWN_NAT } from './pair.js';
 import type { Judgement } from './records.js';
 

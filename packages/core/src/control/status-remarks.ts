@@ -1,0 +1,47 @@
+/** What an operator can do about a peer that is not well, in words; and which peers are not. */
+import type { DeviceSnapshot, PeerSnapshot, Snapshot } from './snapshot.js';
+
+const ADVICE: Readonly<Partial<Record<PeerSnapshot['phase'], string>>> = {
+  waiting: 'no record of the peer yet: start stunmesh there, with the same store and our public key',
+  connecting:
+    'no answer at this endpoint so far: is stunmesh running there, and does its WireGuard have our public key?',
+  suspect: 'the tunnel went silent and is being connected again',
+};
+/** A phase that is over sooner needs no advice. */
+const ADVISE_AFTER_MS = 10_000;
+
+/** In this order peers are shown: what is wrong comes first. */
+const URGENCY: readonly PeerSnapshot['phase'][] = ['suspect', 'connecting', 'waiting', 'idle', 'connected'];
+
+/** False for a peer that somebody has to look at, or that is on its way. */
+export function isWell(peer: PeerSnapshot): boolean {
+  return peer.present && peer.lastError === undefined && (peer.phase === 'connected' || peer.phase === 'idle');
+}
+
+/** True when nothing that these snapshots show is wrong. */
+export function allWell(snapshots: readonly Snapshot[]): boolean {
+  return snapshots.every(
+    ({ devices, stores }) =>
+      stores.every(({ state }) => state === 'up') &&
+      devices.every(({ state, errors, peers }) => state === 'up' && errors.length === 0 && peers.every(isWell)),
+  );
+}
+
+/** The peers, what is wrong first, else as the configuration has them. */
+export function byUrgency(device: DeviceSnapshot): readonly PeerSnapshot[] {
+  const rank = (peer: PeerSnapshot) => (isWell(peer) ? 100 : peer.present ? 0 : 50) + URGENCY.indexOf(peer.phase);
+  return device.peers
+    .map((peer, i) => ({ peer, i }))
+    .sort((a, b) => rank(a.peer) - rank(b.peer) || a.i - b.i)
+    .map(({ peer }) => peer);
+}
+
+export function remarks(peer: PeerSnapshot): readonly string[] {
+  const lines: string[] = [];
+  if (peer.published && peer.published.omitted.length > 0)
+    lines.push(`our record leaves out ${peer.published.omitted.join(', ')}: the store takes no more`);
+  if (peer.lastError) lines.push(`! ${peer.lastError.message} [${peer.lastError.code}]`);
+  else if (peer.present && (peer.phase !== 'connecting' || peer.phaseForMs >= ADVISE_AFTER_MS) && ADVICE[peer.phase])
+    lines.push(`! ${ADVICE[peer.phase]}`);
+  return lines;
+}

@@ -2,6 +2,7 @@
 import { type Clock, StunmeshError } from '@stunmesh/core/api';
 import { couldNotRun } from './failure.js';
 import { type Exit, type LaunchOptions, launch } from './launch.js';
+import { createRedactor } from './one-line.js';
 import { gatherOutput, MAX_OUTPUT } from './output.js';
 import { endGroup, ownGroup } from './process-group.js';
 import { scriptFault } from './script-fault.js';
@@ -54,7 +55,12 @@ export async function runChild(options: ChildOptions): Promise<Finished> {
       throw new StunmeshError('ERR_EXEC_OUTPUT', `printed more than ${most} bytes to ${full} and was ended`);
     }
     const fault = couldNotRun(exit) ? scriptFault(options.command, options.env['PATH']) : undefined;
-    return { ...exit, stdout: stdout.text(), stderr: stderr.text(), ...(fault === undefined ? {} : { fault }) };
+    return {
+      ...exit,
+      stdout: stdout.text(),
+      stderr: createRedactor(options.env)(stderr.text()),
+      ...(fault === undefined ? {} : { fault }),
+    };
   } finally {
     signal.removeEventListener('abort', end);
     // Somebody outside the group may hold the pipes; nobody waits for him.

@@ -7,7 +7,7 @@ import { couldNotRun } from './failure.js';
 import { makeFifos } from './fifos.js';
 import { createTurns } from './in-turns.js';
 import { checkInput } from './input.js';
-import { oneLine } from './one-line.js';
+import { createRedactor, oneLine } from './one-line.js';
 import type { Protocol, Request } from './protocol.js';
 import { createScratch } from './scratch.js';
 import { shellProtocol } from './shell-protocol.js';
@@ -75,7 +75,7 @@ export function createExecStore(config: ExecStoreConfig, parts: ExecParts): Stor
       return await running;
     } catch (error) {
       if (!isStunmeshError(error) || controller.signal.aborted) throw error;
-      throw new StunmeshError(error.code, `${name}: ${error.message}`, {
+      throw new StunmeshError(error.code, `${name}: ${createRedactor(launching().env)(error.message)}`, {
         retry: error.retry,
         details: error.details,
       });

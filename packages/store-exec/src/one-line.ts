@@ -20,3 +20,15 @@ export function oneLine(text: string): string {
   line = line.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
   return line.length > LONGEST ? `${line.slice(0, LONGEST - 1)}…` : line;
 }
+
+const SECRET_NAME = /token|passw|passphrase|secret|credential|(?:api|private|access)_?key/i;
+/** Shorter values stand in too many words. */
+const SHORTEST = 6;
+
+/** Replaces what the variables of a child hold that are named like secrets: it may print its own (F34). */
+export function createRedactor(env: Readonly<Record<string, string>>): (text: string) => string {
+  const secrets = Object.entries(env)
+    .filter(([name, value]) => SECRET_NAME.test(name) && !/_(?:file|path|dir)$/i.test(name) && value.length >= SHORTEST)
+    .map(([, value]) => value);
+  return (text) => secrets.reduce((redacted, secret) => redacted.replaceAll(secret, '[secret]'), text);
+}

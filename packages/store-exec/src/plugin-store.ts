@@ -1,11 +1,11 @@
 /** A store over a plugin of exec protocol 1. */
 import { setMaxListeners } from 'node:events';
 import { type CallOptions, isStunmeshError, type Store, StunmeshError, type WatchListener } from '@stunmesh/core/api';
-import type { ExecParts, ExecStoreConfig } from './exec-config.js';
+import { type ExecParts, type ExecStoreConfig, launchOptions } from './exec-config.js';
 import { inTurns } from './in-turns.js';
 import { checkInput } from './input.js';
 import { type Description, MAX_VALUE, readErrors, readValue, readValues } from './messages.js';
-import { oneLine } from './one-line.js';
+import { createRedactor, oneLine } from './one-line.js';
 import { createPluginClient } from './plugin-client.js';
 import { MOST_IN_FLIGHT } from './session.js';
 
@@ -19,6 +19,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** Starts nothing until it is called (F32). getMany and setMany are there until the plugin has said that it has none. */
 export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { random(): number }): Store {
   const name = oneLine(config.command);
+  const redact = createRedactor(launchOptions(config, parts.secretVariables).env);
   const client = createPluginClient(config, {
     ...parts,
     learnt(description) {
@@ -41,7 +42,7 @@ export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { 
   };
   const withName = (error: StunmeshError): StunmeshError => {
     const { code, message, retry, retryAfterMs, details } = error;
-    return new StunmeshError(code, `${name}: ${message}`, {
+    return new StunmeshError(code, `${name}: ${redact(message)}`, {
       retry,
       details,
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),

@@ -12,7 +12,7 @@ import {
   parseMessage,
   readDescription,
 } from './messages.js';
-import { oneLine } from './one-line.js';
+import { createRedactor, oneLine } from './one-line.js';
 import { MAX_OUTPUT } from './output.js';
 import { endGroup, ownGroup } from './process-group.js';
 import { createSendQueue } from './send-queue.js';
@@ -96,6 +96,7 @@ async function startProcess(options: SessionOptions): Promise<Running> {
   };
 
   const budget = createFlowBudget(clock, options.watched);
+  const redact = createRedactor(options.env);
   const onLine = (text: string, length: number): void => {
     if (ended) return;
     try {
@@ -150,7 +151,7 @@ async function startProcess(options: SessionOptions): Promise<Running> {
       }
     },
     line(text) {
-      const line = oneLine(text);
+      const line = oneLine(redact(text));
       if (line === '') return;
       lastWords = line;
       logger.debug({ stderr: line }, 'a plugin wrote to stderr');

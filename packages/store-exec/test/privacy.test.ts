@@ -116,3 +116,23 @@ test('F34 variables that other stores take their secrets from are withheld, from
     delete process.env['STUNMESH_TRY_OTHER'];
   }
 });
+
+test('F34 what a child prints of the secrets in its own environment reaches no error and no log', async (t) => {
+  const logger = createMemoryLogger();
+  const env = { ACME_TOKEN: 'hunter22', PATH: process.env['PATH'] ?? '' };
+  const command = await script(
+    t,
+    `#!/bin/sh\necho "401 for $ACME_TOKEN" >&2\necho '{"success":false,"error":"refused '$ACME_TOKEN'"}'\n`,
+  );
+  for (const more of [{}, { protocol: 1 as const }]) {
+    const store = await execStore.open({ type: 'exec', command, env, ...more }, { clock, logger });
+    const { message } = await failure(store.get(KEY, free));
+    assert.doesNotMatch(message, /hunter22/);
+    await store[Symbol.asyncDispose]();
+  }
+  const shell = await execStore.open({ type: 'shell', command, env }, { clock, logger });
+  await shell.set(KEY, VALUE, free);
+  await shell[Symbol.asyncDispose]();
+  assert.match(logger.text(), /401 for \[secret\]/);
+  assert.doesNotMatch(logger.text(), /hunter22/);
+});

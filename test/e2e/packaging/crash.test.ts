@@ -1,6 +1,6 @@
 /** F79: a daemon that was killed works at once when it is started again, in every form in which it is installed. */
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   createKeyPair,
@@ -111,6 +111,8 @@ labTest(
         await first.kill();
         const second = await host.startDaemon(options);
         await expectWorks(second, `${what}, after the kill`);
+        const scratch = await readdir(join(second.socketPath, '..', 'scratch'));
+        assert.equal(scratch.length, 1, `${what}: temporary files of the killed one are left`);
         t.diagnostic(`${what}: works again ${Math.round(performance.now() - second.startedAt)} ms after its start`);
         await second.kill();
       }

@@ -2,8 +2,8 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { StunmeshError } from '../api/errors.js';
-import { whoMayReplace } from '../runtime/own-folder.js';
 import { foldersOf } from './folders.js';
+import { refuseWritable } from './writable.js';
 
 export interface FindOptions {
   readonly file?: string;
@@ -66,7 +66,7 @@ async function readIfThere(
     const bytes = await readBounded(handle, shownAs);
     const { mode } = await handle.stat();
     const regular = (mode & 0o170000) === 0o100000;
-    if (regular && process.geteuid?.() === 0) await refuseWritable(shownAs, path, mode, env);
+    if (regular) await refuseWritable(shownAs, path, mode, env);
     return { shownAs, path, bytes, worldReadable: regular && (mode & 0o004) !== 0 };
   } catch (error) {
     const code = String((error as NodeJS.ErrnoException).code);
@@ -78,18 +78,6 @@ async function readIfThere(
       details: { file: path, reason: code },
     });
   }
-}
-
-/** What it names runs as root, so nobody else may write it. Whoever called sudo could as well have edited it. */
-async function refuseWritable(shownAs: string, path: string, mode: number, env: FindOptions['env']): Promise<void> {
-  const caller = /^\d+$/.test(env['SUDO_UID'] ?? '') ? [Number(env['SUDO_UID'])] : [];
-  const why = (mode & 0o002) !== 0 ? 'everybody may write to it' : await whoMayReplace(path, caller);
-  if (why === undefined) return;
-  throw new StunmeshError(
-    'ERR_CONFIG_WRITABLE',
-    `${shownAs}: ${why}, and what it names runs as root; run: chmod go-w ${shownAs}, and keep it in a folder that only root can write, such as ${foldersOf().config[0]}`,
-    { details: { file: path } },
-  );
 }
 
 async function isHidden(path: string): Promise<boolean> {

@@ -11,6 +11,7 @@ import { parseSource, type Source, type Tree } from './source.js';
 import type { LoadedConfig } from './types.js';
 import { validate } from './validate.js';
 import { collectWarnings } from './warnings.js';
+import { writablePrograms } from './writable.js';
 
 export interface LoadOptions extends FindOptions {
   /** Only for warnings about keys that have no effect here. Default: this one. */
@@ -25,9 +26,11 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const raw = await check(found, source, source.root, CONFIG_SCHEMA, []);
   const config = buildConfig(raw as RawConfig, found.path);
   const platform = options.platform ?? process.platform;
+  const warnings = collectWarnings({ raw: raw as RawConfig, config, found, source, platform });
+  const writable = await writablePrograms(config, options.env);
   return {
     config,
-    warnings: collectWarnings({ raw: raw as RawConfig, config, found, source, platform }),
+    warnings: [...warnings, ...writable.map((text) => `${found.shownAs}: ${text}`)],
     explain: (path) => `${formatPosition(found.shownAs, source, locate(source.root, path))}: ${formatPath(path)}`,
     checkSettings: async (plugin, schema) => {
       const settings = settingsOf(source.root, plugin);

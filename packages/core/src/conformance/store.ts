@@ -225,6 +225,16 @@ export function storeCases(harness: StoreHarness): ConformanceCase[] {
       });
     }),
 
+    one('what it remarks on itself has a remedy, and looking changes nothing', async (store) => {
+      if (!store.examine) return skip('the store examines nothing');
+      const [key, value] = [newKey(), randomHex(136)];
+      await store.set(key, value, free);
+      for (const { text, remedy } of await store.examine(free))
+        assert.ok(text !== '' && remedy !== '', 'a remark must have a text and a remedy');
+      await expectValue(store, key, value);
+      return undefined;
+    }),
+
     {
       name: 'close may be called twice, and calls after it reject',
       async run() {

@@ -142,3 +142,29 @@ test('a pipe is nobody’s file, whatever its mode', async (t) => {
   assert.equal((await loadConfig({ ...options, file: path })).config.file, path);
   await over;
 });
+
+test('F75 root hears of programs and modules that others may write or replace', async (t) => {
+  if (process.geteuid?.() !== 0) return t.skip('needs root');
+  const { cwd, options } = await places(t);
+  const [program, module] = [join(cwd, 'plugin.sh'), join(cwd, 'store.js')];
+  await writeFile(program, '', { mode: 0o755 });
+  await writeFile(module, '');
+  const text = `stun: {addresses: a.b:1}
+plugins:
+  a: {type: exec, command: ${program}}
+  b: {type: builtin, name: ${module}}
+  c: {type: shell, command: cat}
+`;
+  await writeFile(join(cwd, 'own.yaml'), text);
+  const heard = async () =>
+    (await loadConfig({ ...options, file: join(cwd, 'own.yaml') })).warnings.filter((each) =>
+      /runs as root/.test(each),
+    );
+  assert.deepEqual(await heard(), []);
+  await chmod(program, 0o777);
+  await chmod(module, 0o666);
+  const [a, b, ...more] = await heard();
+  assert.match(a ?? '', /plugins\.a: .*plugin\.sh: everybody may write to it.*chmod go-w/);
+  assert.match(b ?? '', /plugins\.b: .*store\.js/);
+  assert.equal(more.length, 0);
+});

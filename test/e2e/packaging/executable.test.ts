@@ -1,6 +1,6 @@
 /** The single-file executable: Bun, the program and its addon in one file that needs nothing beside it. */
 import assert from 'node:assert/strict';
-import { chmod, copyFile, mkdtemp, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
@@ -53,6 +53,16 @@ labTest(
     assert.deepEqual(await a.pingBurst(b, 20, 0.02), { sent: 20, received: 20 });
     assert.match(await must(undefined, [program, 'status', '--run-dir', a.runDir]), /connected/);
     assert.match(await must(undefined, [program, 'config', 'check', alone.configFile]), /: valid/);
+    const store = join(folder, 'acme-store.mjs');
+    await copyFile(join(REPOSITORY, 'test/fixtures/e2e/one-file-store.mjs'), store);
+    const acme = join(folder, 'acme.json');
+    const setting = { type: 'builtin', name: store, path: join(folder, 'acme') };
+    await writeFile(
+      acme,
+      JSON.stringify({ ...JSON.parse(await readFile(alone.configFile, 'utf8')), plugins: { folder: setting } }),
+    );
+    const tested = await must(undefined, [program, 'plugin', 'test', 'folder', '-c', acme]);
+    assert.match(tested, /^1\.\.\d+$/m, 'a store in one file beside it, by its path');
     const megabytes = (bytes: number): string => `${(bytes / MIB).toFixed(1)} MiB`;
     t.diagnostic(
       `the file: ${megabytes((await stat(program)).size)}, resident: ${megabytes(await residentBytes(alone.pid))}`,

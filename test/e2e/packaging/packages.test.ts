@@ -158,6 +158,12 @@ test('installed from their tarballs in an empty folder, core, capture-linux and 
   assert.match(report, /^1\.\.\d+$/m);
   assert.doesNotMatch(report, /^not ok/m);
 
+  // A store in one file that lies anywhere imports what core publishes.
+  const acme = join(folder, 'acme-store.mjs');
+  await must('cp', [join(ROOT, 'test/fixtures/e2e/one-file-store.mjs'), acme]);
+  const byPath = await write({ type: 'builtin', name: acme, path: join(site, 'acme') });
+  assert.doesNotMatch(await must(stunmesh, ['plugin', 'test', 'shared', '-c', byPath], site), /^not ok/m);
+
   // The addon was built: it lists the interfaces of this machine.
   const look = `const { default: capture } = await import('@stunmesh/capture-linux'); process.stdout.write(JSON.stringify(await capture.listInterfaces()));`;
   const interfaces = JSON.parse(await must(process.execPath, ['--input-type=module', '-e', look], site)) as {

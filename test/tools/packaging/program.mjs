@@ -6,7 +6,7 @@ import { ROOT } from '../workspace.mjs';
 
 /** The addon's name beside a program. */
 export const ADDON = 'stunmesh_capture.node';
-export const STORES = ['file', 'exec', 'redis', 'cloudflare'];
+export const STORES = ['file', 'exec', 'redis', 'cloudflare', 'dht'];
 const CORE = join(ROOT, 'packages/core');
 /** The capture module with the place of its addon, written here. */
 const CAPTURE = 'stunmesh:capture';

@@ -79,6 +79,8 @@ export const REMEDIES: Readonly<Record<string, string>> = {
     'correct the name; the message lists those that are there. Where one of several is missing, the others are listened to.',
   ERR_CAPTURE_REWRITTEN:
     'keep the port by a `static-port` rule; the message has the line for pf.conf. OPNsense and pfSense: Firewall, NAT, Outbound, a rule for UDP from WireGuard\'s port with "Static port". Tunnels to peers that can be reached without a port of ours work all the same.',
+  ERR_CAPTURE_FILTER:
+    'load the kernel module nf_tables; without it a hard NAT cannot be opened from this side, and a busy tunnel waits for a quiet second before it moves to a better path.',
   ERR_CAPTURE_SEND: "the message has the system's reason; full buffers and interfaces that come up pass by themselves.",
   ERR_CAPTURE_BLOCKED: "allow UDP from WireGuard's listen port, and ICMP echoes into the tunnel, in the output rules.",
   ERR_CAPTURE_UNREACHABLE: "check routes, and policy rules for WireGuard's firewall mark.",

@@ -33,7 +33,7 @@ interface Loaded {
 }
 
 /** Short names of the stores that this project has. */
-const OWN_STORES = ['file', 'redis', 'cloudflare'];
+const OWN_STORES = ['file', 'redis', 'cloudflare', 'dht'];
 const SHORT_NAME = /^[a-z0-9][a-z0-9-]*$/;
 const CAPTURE_OF: Partial<Record<NodeJS.Platform, string>> = {
   linux: 'linux',
@@ -53,7 +53,9 @@ export function createLoader(options: LoaderOptions): ModuleLoader {
       const exports = await attempt(`${owner}: ${from}`, async () => {
         if (Object.hasOwn(preloaded, from)) return preloaded[from]?.();
         const file = isAbsolute(from) ? existing(from) : find(from);
-        return file === undefined ? undefined : import(pathToFileURL(file).href);
+        if (file === undefined) return undefined;
+        if (isAbsolute(from)) await (await import('./published.js')).providePublished(file);
+        return import(pathToFileURL(file).href);
       });
       if (exports !== undefined) return { from, exports };
     }

@@ -231,7 +231,8 @@ test('error codes: the list, the sources and docs/errors.md agree', () => {
   for (const { path, code } of [...src, ...native])
     if (path !== listPath)
       for (const match of code.matchAll(/['"`](ERR_[A-Z0-9_]+)['"`]/g)) used.set(match[1] ?? '', path);
-  const nodes = /^ERR_(SOCKET|STREAM|INVALID|MODULE|PACKAGE|UNSUPPORTED|DLOPEN|PARSE|SERVER|CHILD|IPC|USE|ILLEGAL)_/;
+  const nodes =
+    /^ERR_(SOCKET|STREAM|INVALID|MODULE|PACKAGE|UNSUPPORTED|DLOPEN|PARSE|SERVER|CHILD|IPC|USE|ILLEGAL|WORKER)_/;
   none(
     [...used].filter(([code]) => !listed.has(code) && !nodes.test(code)).map(([code, path]) => `${code} in ${path}`),
     `used, but not in ${listPath}`,

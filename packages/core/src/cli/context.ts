@@ -3,6 +3,8 @@
 export interface CliContext {
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
+  /** The script that was started; without it a reload reads every file in this thread. */
+  readonly program?: string;
   readonly colour: boolean;
   /** Width and height of the terminal; absent where the output is none. */
   readonly columns?: number | undefined;

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { StunmeshError } from '../api/errors.js';
 import type { Clock, Logger } from '../api/index.js';
+import type { LoadedConfig, LoadOptions } from '../config/index.js';
 import { suggest } from '../config/suggest.js';
 import type { ServiceNotifier } from '../runtime/notify.js';
 import type { CliContext } from './context.js';
@@ -77,18 +78,18 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
       import('../runtime/system-clock.js'),
       import('../daemon/daemon.js'),
     ]);
-  const load = async () => {
-    const loaded = await loadConfig({
-      ...(options.config === undefined ? {} : { file: options.config }),
-      ...(options.configDir === undefined ? {} : { dir: options.configDir }),
-      env: context.env,
-      cwd: context.cwd,
-    });
-    const peers = [...loaded.config.interfaces.values()].reduce((sum, { peers }) => sum + peers.size, 0);
-    if (peers > CROWD) allowOptimizing();
-    return loaded;
+  const where: LoadOptions = {
+    ...(options.config === undefined ? {} : { file: options.config }),
+    ...(options.configDir === undefined ? {} : { dir: options.configDir }),
+    env: context.env,
+    cwd: context.cwd,
   };
-  const loaded = await load();
+  const expectCrowd = ({ config }: LoadedConfig): void => {
+    const peers = [...config.interfaces.values()].reduce((sum, { peers }) => sum + peers.size, 0);
+    if (peers > CROWD) allowOptimizing();
+  };
+  const loaded = await loadConfig(where);
+  expectCrowd(loaded);
   const level = (options.logLevel === 'disabled' ? 'silent' : options.logLevel) ?? loaded.config.log.level;
   const logger = createLogger({
     level: level as Parameters<typeof createLogger>[0]['level'],
@@ -119,7 +120,9 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
   reload = () => {
     reloading = reloading.then(async () => {
       try {
-        const again = await load();
+        const { loadConfigAside } = await import('../config/load-aside.js');
+        const again = await loadConfigAside({ ...where, clock, program: context.program ?? '' });
+        expectCrowd(again);
         for (const warning of again.warnings) logger.warn({}, warning);
         await daemon.reload(again);
       } catch (error) {

@@ -1,12 +1,16 @@
 /** Keeps the daemon small on a router: imported first, before anything allocates. Costs some speed that nothing here needs. */
 import { setFlagsFromString } from 'node:v8';
+import { isMainThread } from 'node:worker_threads';
 
-// The young generation may grow to 16 MiB a half by default, and what it grew to is never given back.
-setFlagsFromString('--max-semi-space-size=1');
-setFlagsFromString('--min-semi-space-size=1');
-setFlagsFromString('--optimize-for-size');
-// The optimising compiler and what it leaves behind are 7 MiB; up to 200 peers keep no code hot (their keys are OpenSSL's work).
-setFlagsFromString('--no-opt');
+// Flags are the whole process's: a worker that starts later must not take back what was allowed meanwhile.
+if (isMainThread) {
+  // The young generation may grow to 16 MiB a half by default, and what it grew to is never given back.
+  setFlagsFromString('--max-semi-space-size=1');
+  setFlagsFromString('--min-semi-space-size=1');
+  setFlagsFromString('--optimize-for-size');
+  // The optimising compiler and what it leaves behind are 7 MiB; up to 200 peers keep no code hot (their keys are OpenSSL's work).
+  setFlagsFromString('--no-opt');
+}
 
 /** For work that is worth optimising: the records of a crowd of peers, packets of a server. */
 export function allowOptimizing(): void {

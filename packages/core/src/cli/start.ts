@@ -9,6 +9,7 @@ import { createProgram } from './program.js';
 const context: CliContext = {
   env: process.env,
   cwd: process.cwd(),
+  program: process.argv[1] ?? '',
   colour: process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '',
   get columns() {
     return process.stdout.isTTY ? process.stdout.columns : undefined;

@@ -4,7 +4,7 @@ import { parseDuration } from '../api/index.js';
 import { type PublicKey, parsePublicKey } from '../api/keys.js';
 import { parseEndpoint } from '../net/endpoint.js';
 import { foldersOf } from './folders.js';
-import { resolveName } from './resolve-name.js';
+import { createResolveName, type ResolveName } from './resolve-name.js';
 import { DEFAULT_STUN_SERVER, type RawConfig } from './schema.js';
 import type { Config, InterfaceConfig, LogLevel, PeerConfig, PluginConfig } from './types.js';
 
@@ -14,7 +14,7 @@ type RawPlugin = RawConfig['plugins'][string];
 
 interface Context {
   readonly ping: Config['pingMonitor'];
-  readonly plugins: readonly string[];
+  readonly pluginOf: ResolveName;
 }
 
 /** NATs forget a mapping after 30 s at the earliest (most after 2 minutes: RFC 4787, REQ-5). */
@@ -27,7 +27,7 @@ export function buildConfig(raw: RawConfig, file: string): Config {
     timeoutMs: milliseconds(raw.ping_monitor.timeout),
     fixedRetries: raw.ping_monitor.fixed_retries,
   };
-  const context = { ping: pingMonitor, plugins: Object.keys(raw.plugins) };
+  const context = { ping: pingMonitor, pluginOf: createResolveName(Object.keys(raw.plugins)) };
   return {
     file,
     refreshIntervalMs: milliseconds(raw.refresh_interval),
@@ -62,12 +62,12 @@ function buildInterface(raw: RawInterface, name: string, context: Context): Inte
   };
 }
 
-function buildPeer(raw: RawPeer, name: string, { ping, plugins }: Context): PeerConfig {
+function buildPeer(raw: RawPeer, name: string, { ping, pluginOf }: Context): PeerConfig {
   const { enabled, target, interval, timeout } = raw.ping;
   return {
     name,
     publicKey: canonicalKey(raw.public_key),
-    plugins: unique(raw.plugin.map((reference) => resolveName(reference, plugins) ?? reference)),
+    plugins: unique(raw.plugin.map((reference) => pluginOf(reference) ?? reference)),
     protocol: raw.protocol,
     ...(raw.description === undefined ? {} : { description: raw.description }),
     ping: {

@@ -72,6 +72,9 @@ function variantOf(tree: MapTree | undefined, schema: Schema): Schema {
   return found ?? { type: 'object', additionalProperties: true };
 }
 
+/** A text with more commas is no list that anybody wrote. */
+const MOST_PARTS = 1_000;
+
 function coerceList(tree: Tree, schema: Schema, onDuplicate: OnDuplicate): unknown {
   const items = schema.items ?? {};
   if (tree.kind === 'list')
@@ -83,7 +86,8 @@ function coerceList(tree: Tree, schema: Schema, onDuplicate: OnDuplicate): unkno
   if (tree.kind === 'map' || schema['x-weak'] === 'strict') return toPlain(tree);
   if (typeof tree.value !== 'string') return [coerceScalar(tree, typesOf(items), items)];
   if (tree.value === '') return [];
-  const parts = tree.value.split(',').map((part) => part.trim());
+  const parts = tree.value.split(',', MOST_PARTS + 1).map((part) => part.trim());
+  if (parts.length > MOST_PARTS) return [tree.value];
   return parts.map((part) => coerceScalar({ ...tree, value: part, source: part }, typesOf(items), items));
 }
 

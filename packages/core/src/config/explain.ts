@@ -1,6 +1,11 @@
 /** Problems as text: file:line:column: path: what was wrong; what is allowed; did you mean "…"? */
-import type { Source, Tree } from './source.js';
+import { positionOf, type Source, type Tree } from './source.js';
 import type { Path } from './types.js';
+
+/** So many are told; who has more begins with these. */
+export const MOST_PROBLEMS = 100;
+/** Of a problem as text: keys and values may be as long as the file. */
+const LONGEST_TEXT = 1_000;
 
 export interface Problem {
   readonly path: Path;
@@ -72,17 +77,23 @@ function child(tree: Tree | undefined, part: string | number) {
   return undefined;
 }
 
-export function formatProblems(file: string, source: Source, problems: readonly Problem[]): string[] {
+export function formatProblems(
+  file: string,
+  source: Pick<Source, 'root' | 'lineStarts'>,
+  problems: readonly Problem[],
+): string[] {
   const placed = problems.map((problem) => ({
     offset: problem.offset ?? locate(source.root, problem.path, problem.atKey),
     text: formatProblem(problem),
   }));
   placed.sort((a, b) => a.offset - b.offset);
-  return [...new Set(placed.map(({ offset, text }) => `${formatPosition(file, source, offset)}: ${text}`))];
+  const lines = [...new Set(placed.map(({ offset, text }) => `${formatPosition(file, source, offset)}: ${text}`))];
+  if (lines.length <= MOST_PROBLEMS) return lines;
+  return [...lines.slice(0, MOST_PROBLEMS), `${file}: and more like these; mend them first`];
 }
 
-export function formatPosition(file: string, source: Source, offset: number): string {
-  const { line, column } = source.position(offset);
+export function formatPosition(file: string, source: Pick<Source, 'lineStarts'>, offset: number): string {
+  const { line, column } = positionOf(source, offset);
   return `${file}:${line}:${column}`;
 }
 
@@ -90,5 +101,6 @@ function formatProblem({ path, what, allowed, suggestion }: Problem): string {
   const parts = [path.length === 0 ? what : `${formatPath(path)}: ${what}`];
   if (allowed !== undefined) parts.push(allowed);
   if (suggestion !== undefined) parts.push(`did you mean ${JSON.stringify(suggestion)}?`);
-  return parts.join('; ');
+  const text = parts.join('; ');
+  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT - 1)}…` : text;
 }

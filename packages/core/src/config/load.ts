@@ -2,13 +2,22 @@
 import { StunmeshError } from '../api/errors.js';
 import { buildConfig } from './build.js';
 import { coerce } from './coerce.js';
-import { formatPath, formatPosition, formatProblems, locate, type Problem, pathOfKey } from './explain.js';
+import {
+  formatPath,
+  formatPosition,
+  formatProblems,
+  locate,
+  MOST_PROBLEMS,
+  type Problem,
+  pathOfKey,
+} from './explain.js';
 import { type FindOptions, type FoundFile, findConfig } from './find.js';
 import { checkRules } from './rules.js';
 import { CONFIG_SCHEMA, type RawConfig } from './schema.js';
 import type { Schema } from './schema-types.js';
-import { parseSource, type Source, type Tree } from './source.js';
-import type { LoadedConfig } from './types.js';
+import { parseSource, positionOf, type Source, type Tree } from './source.js';
+import type { Config, LoadedConfig } from './types.js';
+import { notUtf8 } from './utf8.js';
 import { validate } from './validate.js';
 import { collectWarnings } from './warnings.js';
 import { writablePrograms } from './writable.js';
@@ -18,16 +27,37 @@ export interface LoadOptions extends FindOptions {
   readonly platform?: NodeJS.Platform;
 }
 
-/** Reads the configuration. Errors: ERR_CONFIG_NOT_FOUND (lists all places searched), ERR_CONFIG_READ, ERR_CONFIG_WRITABLE, ERR_CONFIG_SYNTAX,
+/** Reads the configuration. Errors: ERR_CONFIG_NOT_FOUND (lists all places searched), ERR_CONFIG_READ, ERR_CONFIG_SYNTAX,
  * ERR_CONFIG_INVALID (its message has all problems, one a line: file:line:column: path: what; allowed; suggestion). */
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const found = await findConfig(options);
+  return loadedConfig(found, await parseConfig(found, options.platform), options.env);
+}
+
+/** What is known of a file once it is valid; it can be handed from one thread to another. */
+export interface ParsedConfig {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+  /** For positions, and for the settings that a plugin's own schema is for. */
+  readonly source: Pick<Source, 'root' | 'lineStarts'>;
+}
+
+/** Errors: ERR_CONFIG_SYNTAX, ERR_CONFIG_INVALID. */
+export async function parseConfig(found: FoundFile, platform = process.platform): Promise<ParsedConfig> {
   const source = await readSource(found);
-  const raw = await check(found, source, source.root, CONFIG_SCHEMA, []);
+  const raw = await check(found, source, source.root, CONFIG_SCHEMA, [], source.duplicates);
   const config = buildConfig(raw as RawConfig, found.path);
-  const platform = options.platform ?? process.platform;
   const warnings = collectWarnings({ raw: raw as RawConfig, config, found, source, platform });
-  const writable = await writablePrograms(config, options.env);
+  return { config, warnings, source };
+}
+
+/** What the rest of the program is given; looks at the programs that the file names. */
+export async function loadedConfig(
+  found: FoundFile,
+  { config, warnings, source }: ParsedConfig,
+  env: LoadOptions['env'],
+): Promise<LoadedConfig> {
+  const writable = await writablePrograms(config, env);
   return {
     config,
     warnings: [...warnings, ...writable.map((text) => `${found.shownAs}: ${text}`)],
@@ -45,7 +75,10 @@ async function readSource(found: FoundFile): Promise<Source> {
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new StunmeshError('ERR_CONFIG_SYNTAX', `${shownAs}: not UTF-8 text; save it as UTF-8`, { details: { file } });
+    const { line, column } = notUtf8(bytes);
+    throw new StunmeshError('ERR_CONFIG_SYNTAX', `${shownAs}:${line}:${column}: not UTF-8 text; save it as UTF-8`, {
+      details: { file },
+    });
   }
   const source = await parseSource(text);
   if (source.errors.length === 0) return source;
@@ -56,16 +89,17 @@ async function readSource(found: FoundFile): Promise<Source> {
 /** The value of `tree` by a schema, when nothing is wrong with it. Errors: ERR_CONFIG_INVALID. */
 async function check(
   found: FoundFile,
-  source: Source,
+  source: ParsedConfig['source'],
   tree: Tree | undefined,
   schema: Schema | object,
   base: readonly string[],
+  duplicates: Source['duplicates'] = [],
 ): Promise<unknown> {
   const whole = base.length === 0;
-  const problems: Problem[] = whole ? source.duplicates.map((twice) => duplicateKey(source, twice)) : [];
-  const raw = coerce(tree, schema, (key, offset, firstOffset) =>
-    problems.push(duplicateKey(source, { key, offset, firstOffset })),
-  );
+  const problems: Problem[] = duplicates.map((twice) => duplicateKey(source, twice));
+  const raw = coerce(tree, schema, (key, offset, firstOffset) => {
+    if (problems.length <= MOST_PROBLEMS) problems.push(duplicateKey(source, { key, offset, firstOffset }));
+  });
   problems.push(...(await validate(schema, raw, base)), ...(whole ? checkRules(raw) : []));
   if (problems.length === 0) return raw;
   throw new StunmeshError('ERR_CONFIG_INVALID', formatProblems(found.shownAs, source, problems).join('\n'), {
@@ -73,8 +107,11 @@ async function check(
   });
 }
 
-function duplicateKey(source: Source, { key, offset, firstOffset }: Source['duplicates'][number]): Problem {
-  const { line } = source.position(firstOffset);
+function duplicateKey(
+  source: ParsedConfig['source'],
+  { key, offset, firstOffset }: Source['duplicates'][number],
+): Problem {
+  const { line } = positionOf(source, firstOffset);
   const path = [...pathOfKey(source.root, firstOffset).slice(0, -1), key];
   return {
     path,

@@ -1,25 +1,40 @@
 /** What no schema can say: references between keys, and what is refused with the way out. */
 import { parseAddress, refusedAddress } from '../net/address.js';
 import { parseEndpoint } from '../net/endpoint.js';
-import type { Problem } from './explain.js';
-import { resolveName } from './resolve-name.js';
+import { MOST_PROBLEMS, type Problem } from './explain.js';
+import { createResolveName, type ResolveName } from './resolve-name.js';
 import { suggest } from './suggest.js';
 import type { Path } from './types.js';
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** Looks at a coerced file, valid or not, so that all problems are reported at once. */
+/** Of a list of what is defined so many are named. */
+const MOST_NAMED = 20;
+
+interface Plugins {
+  readonly names: readonly string[];
+  readonly find: ResolveName;
+}
+
+/** Looks at a coerced file, valid or not, so that all problems are reported at once (but no more than MOST_PROBLEMS and one). */
 export function checkRules(raw: unknown): Problem[] {
-  const file = members(raw);
+  const problems: Problem[] = [];
+  for (const problem of findProblems(members(raw))) {
+    problems.push(problem);
+    if (problems.length > MOST_PROBLEMS) break;
+  }
+  return problems;
+}
+
+function* findProblems(file: Members): Generator<Problem> {
   const plugins = members(file['plugins']);
-  return [
-    ...checkStun(members(file['stun'])),
-    ...checkMetrics(members(file['metrics'])),
-    ...Object.entries(plugins).flatMap(([name, plugin]) => checkPlugin(['plugins', name], members(plugin))),
-    ...Object.entries(members(file['interfaces'])).flatMap(([name, entry]) =>
-      checkInterface(['interfaces', name], members(entry), Object.keys(plugins)),
-    ),
-  ];
+  yield* checkStun(members(file['stun']));
+  yield* checkMetrics(members(file['metrics']));
+  for (const [name, plugin] of Object.entries(plugins)) yield* checkPlugin(['plugins', name], members(plugin));
+  const names = Object.keys(plugins);
+  const defined = { names, find: createResolveName(names) };
+  for (const [name, entry] of Object.entries(members(file['interfaces'])))
+    yield* checkInterface(['interfaces', name], members(entry), defined);
 }
 
 function members(value: unknown): Members {
@@ -59,43 +74,48 @@ function checkPlugin(path: Path, plugin: Members): Problem[] {
   ];
 }
 
-function checkInterface(path: Path, entry: Members, plugins: readonly string[]): Problem[] {
-  const problems: Problem[] = [];
+function* checkInterface(path: Path, entry: Members, plugins: Plugins): Generator<Problem> {
   if (members(entry['proxy'])['enabled'] === true)
-    problems.push({
+    yield {
       path: [...path, 'proxy', 'enabled'],
       what: 'there is no proxy mode',
       allowed:
         "raw capture takes its place (see the key capture): set it to false, or leave proxy out, and WireGuard's own port is used",
-    });
+    };
   const keys = new Map<string, Path>();
   for (const [name, value] of Object.entries(members(entry['peers']))) {
     const peer = members(value);
     const place = [...path, 'peers', name];
-    problems.push(...checkReferences(place, peer['plugin'], plugins), ...checkPing(place, members(peer['ping'])));
+    yield* checkReferences(place, peer['plugin'], plugins);
+    yield* checkPing(place, members(peer['ping']));
     const key = typeof peer['public_key'] === 'string' ? peer['public_key'].trim() : '';
     if (keys.has(key))
-      problems.push({
+      yield {
         path: [...place, 'public_key'],
         what: `the same key as that of ${JSON.stringify(keys.get(key)?.at(-1))}`,
         allowed: 'each peer of an interface has a key of its own',
-      });
+      };
     else if (key !== '') keys.set(key, place);
   }
-  return problems;
 }
 
-function checkReferences(place: Path, used: unknown, plugins: readonly string[]): Problem[] {
-  if (!Array.isArray(used)) return [];
-  return used.flatMap((name, at) => {
-    if (typeof name !== 'string' || name === '' || resolveName(name, plugins) !== undefined) return [];
-    return {
+function* checkReferences(place: Path, used: unknown, plugins: Plugins): Generator<Problem> {
+  if (!Array.isArray(used)) return;
+  for (const [at, name] of used.entries()) {
+    if (typeof name !== 'string' || name === '' || plugins.find(name) !== undefined) continue;
+    yield {
       path: [...place, 'plugin', ...(used.length > 1 ? [at] : [])],
       what: `no plugin ${JSON.stringify(name)} is defined`,
-      allowed: plugins.length === 0 ? 'plugins defines none' : `defined: ${plugins.join(', ')}`,
-      suggestion: suggest(name, plugins),
+      allowed: allowedNames(plugins.names),
+      suggestion: suggest(name, plugins.names),
     };
-  });
+  }
+}
+
+function allowedNames(names: readonly string[]): string {
+  if (names.length === 0) return 'plugins defines none';
+  const more = names.length > MOST_NAMED ? `, and ${names.length - MOST_NAMED} more` : '';
+  return `defined: ${names.slice(0, MOST_NAMED).join(', ')}${more}`;
 }
 
 function checkPing(place: Path, ping: Members): Problem[] {

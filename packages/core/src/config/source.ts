@@ -1,6 +1,6 @@
 /** A YAML text as a tree that remembers where each key and value stands. */
 import type { ParsedNode, Scalar, YAMLMap } from 'yaml';
-import { composeDocument, DEEPEST, type YamlModule } from './document.js';
+import { composeDocument, DEEPEST, MOST_FINDINGS, type YamlModule } from './document.js';
 import { describeSyntaxError, type Finding } from './syntax.js';
 
 export interface ScalarTree {
@@ -36,9 +36,10 @@ export interface Source {
   /** Syntax errors; with any of them `root` is not to be used. */
   readonly errors: readonly Finding[];
   readonly warnings: readonly Finding[];
-  /** Keys that stand twice in one mapping; the first one is in the tree. */
+  /** Keys that stand twice in one mapping, the first hundred of them; the first one is in the tree. */
   readonly duplicates: readonly { readonly key: string; readonly offset: number; readonly firstOffset: number }[];
-  position(offset: number): Position;
+  /** Where each line begins. */
+  readonly lineStarts: readonly number[];
 }
 
 /** Aliases can multiply a small file into gigabytes. */
@@ -49,14 +50,22 @@ export async function parseSource(text: string): Promise<Source> {
   const yaml = await import('yaml');
   const lineCounter = new yaml.LineCounter();
   const { contents, errors, warnings } = composeDocument(yaml, text, lineCounter);
-  const position = (offset: number): Position => {
-    const { line, col } = lineCounter.linePos(offset);
-    return { line: Math.max(1, line), column: Math.max(1, col) };
-  };
-  if (errors.length > 0) return { root: undefined, errors, warnings, duplicates: [], position };
+  const { lineStarts } = lineCounter;
+  if (errors.length > 0) return { root: undefined, errors, warnings, duplicates: [], lineStarts };
   const reader = new TreeReader(yaml);
   const root = contents === null ? undefined : reader.read(contents, 0);
-  return { root, errors: reader.errors, warnings, duplicates: reader.duplicates, position };
+  return { root, errors: reader.errors, warnings, duplicates: reader.duplicates, lineStarts };
+}
+
+/** Line and column of a place in the text, both from 1. */
+export function positionOf({ lineStarts }: Pick<Source, 'lineStarts'>, offset: number): Position {
+  let [low, high] = [0, lineStarts.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if ((lineStarts[middle] ?? 0) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return { line: low + 1, column: Math.max(0, offset - (lineStarts[low] ?? 0)) + 1 };
 }
 
 class TreeReader {
@@ -111,7 +120,7 @@ class TreeReader {
       const tree = this.read(value, depth + 1);
       const first = entries.get(name);
       if (name === '<<' && key.type === 'PLAIN') merges.push(tree);
-      else if (first) this.duplicates.push({ key: name, offset: keyOffset, firstOffset: first.keyOffset });
+      else if (first) this.#duplicate({ key: name, offset: keyOffset, firstOffset: first.keyOffset });
       else entries.set(name, { keyOffset, tree: isEmpty(tree) ? { ...tree, offset: keyOffset } : tree });
     }
     for (const merge of merges) this.#merge(entries, merge);
@@ -137,8 +146,12 @@ class TreeReader {
   }
 
   #fail<T>(offset: number, text: string, instead: T): T {
-    this.errors.push({ offset, text });
+    if (this.errors.length < MOST_FINDINGS) this.errors.push({ offset, text });
     return instead;
+  }
+
+  #duplicate(found: Source['duplicates'][number]): void {
+    if (this.duplicates.length < MOST_FINDINGS) this.duplicates.push(found);
   }
 }
 

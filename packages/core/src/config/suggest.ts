@@ -2,6 +2,8 @@
 
 /** Longer words are not typing mistakes, and the distance costs their product. */
 const LONGEST = 64;
+/** Words that are compared; who has more names looks himself. */
+const MOST_CANDIDATES = 1_000;
 
 const plain = (word: string): string => word.toLowerCase().replaceAll(/[-_ .]/g, '');
 
@@ -10,7 +12,10 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   const wanted = plain(word);
   if (wanted === '' || word.length > LONGEST) return undefined;
   let best: { word: string; distance: number } | undefined;
+  let compared = 0;
   for (const candidate of candidates) {
+    compared += 1;
+    if (compared > MOST_CANDIDATES) break;
     if (candidate.length > LONGEST) continue;
     const distance = editDistance(wanted, plain(candidate));
     const most = Math.max(1, Math.floor(Math.max(wanted.length, candidate.length) / 3));

@@ -1,22 +1,25 @@
 /** Validation by ajv, its findings told in our words. */
 import type { ErrorObject } from 'ajv';
 import { compile } from './compile.js';
-import type { Problem } from './explain.js';
+import { MOST_PROBLEMS, type Problem } from './explain.js';
 import { FORMATS } from './formats.js';
 import type { Schema } from './schema-types.js';
 import { isSecretName } from './secrets.js';
 import { suggest } from './suggest.js';
 import type { Path } from './types.js';
 
-/** Everything that is wrong with `value`; `base` is where it stands in the file.
+/** What is wrong with `value`, and no more than a little above MOST_PROBLEMS of it; `base` is where it stands in the file.
  * Throws what ajv throws when the schema itself is wrong. */
 export async function validate(schema: object, value: unknown, base: Path = []): Promise<Problem[]> {
   const check = await compile(schema);
   if (check(value)) return [];
-  return (check.errors ?? []).flatMap((error) => {
+  const problems: Problem[] = [];
+  for (const error of check.errors ?? []) {
     const problem = explainError(error, value);
-    return problem ? [{ ...problem, path: [...base, ...problem.path] }] : [];
-  });
+    if (problem) problems.push({ ...problem, path: [...base, ...problem.path] });
+    if (problems.length > MOST_PROBLEMS) break;
+  }
+  return problems;
 }
 
 /** An ajv error as a problem; undefined for one that only repeats others. */

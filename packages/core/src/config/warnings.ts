@@ -17,10 +17,14 @@ export interface WarningInput {
 
 const CAPTURES_BY_INTERFACE: ReadonlySet<NodeJS.Platform> = new Set(['darwin', 'freebsd', 'openbsd', 'netbsd']);
 
+/** So many are told; the rest is of the same kinds. */
+const MOST_WARNINGS = 100;
+
 export function collectWarnings({ raw, config, found, source, platform }: WarningInput): string[] {
   const { shownAs } = found;
   const warnings: string[] = [];
   const at = (path: Path, text: string): void => {
+    if (warnings.length >= MOST_WARNINGS) return;
     warnings.push(`${formatPosition(shownAs, source, locate(source.root, path, true))}: ${formatPath(path)}: ${text}`);
   };
   for (const { offset, text } of source.warnings) warnings.push(`${formatPosition(shownAs, source, offset)}: ${text}`);

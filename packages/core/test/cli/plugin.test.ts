@@ -243,7 +243,15 @@ test('wrong usage is told in a sentence, with exit status 2', async () => {
 /** `stunmesh plugin test` in this process. */
 async function parse(args: readonly string[]): Promise<void> {
   const nothing = () => undefined;
-  const context = { env: {}, cwd: '/', colour: false, outlivesOutput: false, stdout: nothing, stderr: nothing };
+  const context = {
+    env: {},
+    cwd: '/',
+
+    colour: false,
+    outlivesOutput: false,
+    stdout: nothing,
+    stderr: nothing,
+  };
   const program = createProgram({ ...context, flushed: async () => undefined });
   await program.parseAsync(normaliseArguments(['plugin', 'test', ...args]), { from: 'user' });
 }

@@ -6,7 +6,7 @@ import { coerce, toPlain } from '#src/config/coerce.js';
 import { formatProblems } from '#src/config/explain.js';
 import { checkRules } from '#src/config/rules.js';
 import { CONFIG_SCHEMA } from '#src/config/schema.js';
-import { parseSource } from '#src/config/source.js';
+import { parseSource, positionOf } from '#src/config/source.js';
 import { validate } from '#src/config/validate.js';
 import { failure, KEY_A, load, processorMs, readFixture } from './fixtures.js';
 
@@ -93,7 +93,7 @@ const block = fc
 async function checkText(text: string): Promise<void> {
   const source = await parseSource(text);
   for (const { offset } of [...source.errors, ...source.warnings]) {
-    const { line, column } = source.position(offset);
+    const { line, column } = positionOf(source, offset);
     assert.ok(line >= 1 && column >= 1);
   }
   if (source.errors.length > 0) return;

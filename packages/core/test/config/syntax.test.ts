@@ -45,7 +45,7 @@ test('several syntax errors are told at once', async (t) => {
 test('what is no UTF-8 text is refused', async (t) => {
   const { code, lines } = await failure(t, Uint8Array.from([0x61, 0x3a, 0x20, 0xff, 0xfe]));
   assert.equal(code, 'ERR_CONFIG_SYNTAX');
-  assert.deepEqual(lines, [' not UTF-8 text; save it as UTF-8']);
+  assert.deepEqual(lines, ['1:4: not UTF-8 text; save it as UTF-8']);
 });
 
 test('deep nesting, alias bombs and long lines end soon, as errors', async (t) => {

@@ -1,0 +1,73 @@
+/** A reload of a large file leaves the event loop to the tunnels. */
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { hasCode } from '#src/api/index.js';
+import { loadConfig } from '#src/config/index.js';
+import { loadConfigAside } from '#src/config/load-aside.js';
+import { createSystemClock } from '#src/testing/index.js';
+import { temporaryFolder } from './fixtures.js';
+
+const program = fileURLToPath(import.meta.resolve('#src/cli/main.js'));
+const clock = createSystemClock();
+const key = (n: number) => Buffer.from(String(n).padStart(32, '0')).toString('base64');
+
+async function fileWith(t: TestContext, count: number, plugin = 'f') {
+  const cwd = await temporaryFolder(t);
+  const lines = Array.from({ length: count }, (_, n) => `      p${n}: { public_key: "${key(n)}", plugin: ${plugin} }`);
+  const head = 'plugins:\n  f: { type: builtin, name: file, path: /x }\ninterfaces:\n  wg0:\n    peers:';
+  await writeFile(join(cwd, 'c.yaml'), `${head}\n${lines.join('\n')}\n`);
+  return { file: 'c.yaml', env: {}, cwd, platform: 'linux' as const };
+}
+
+/** The longest that the loop was held up while `work` was under way, in milliseconds. */
+async function longestTurn<T>(work: () => Promise<T>): Promise<{ readonly value: T; readonly ms: number }> {
+  let [over, ms, last] = [false, 0, performance.now()];
+  const turn = (): void => {
+    ms = Math.max(ms, performance.now() - last);
+    last = performance.now();
+    if (!over) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const value = await work();
+  over = true;
+  return { value, ms };
+}
+
+test('F76 10,000 peers are read by another thread: the same configuration, and no turn of the loop over 100 ms', async (t) => {
+  const where = await fileWith(t, 10_000);
+  const here = await longestTurn(() => loadConfig(where));
+  const aside = await longestTurn(() => loadConfigAside({ ...where, clock, program }));
+  assert.deepEqual(aside.value.config, here.value.config);
+  assert.deepEqual(aside.value.warnings, here.value.warnings);
+  t.diagnostic(`longest turn: ${here.ms.toFixed(0)} ms here, ${aside.ms.toFixed(0)} ms aside`);
+  // A machine with other work stretches both.
+  assert.ok(
+    aside.ms < Math.max(100, here.ms / 4),
+    `${aside.ms.toFixed(0)} ms, ${here.ms.toFixed(0)} ms in this thread`,
+  );
+  assert.equal(aside.value.explain(['plugins', 'f', 'path']), here.value.explain(['plugins', 'f', 'path']));
+  const schema = { type: 'object', properties: { path: { type: 'integer' } }, additionalProperties: false };
+  const told = (loaded: typeof here.value) => loaded.checkSettings('f', schema).catch((error: Error) => error.message);
+  assert.equal(await told(aside.value), await told(here.value));
+  assert.match(String(await told(aside.value)), /c\.yaml:2:/);
+});
+
+test('what is wrong with a large file is told as ever; a small one, and one without a worker, is read here', async (t) => {
+  const wrong = await fileWith(t, 1_000, 'nowhere');
+  const here = (await loadConfig(wrong).catch((error: unknown) => error)) as Error;
+  const aside = (await loadConfigAside({ ...wrong, clock, program }).catch((error: unknown) => error)) as Error;
+  assert.ok(hasCode(aside, 'ERR_CONFIG_INVALID'));
+  assert.equal(aside.message, here.message);
+  for (const [count, script] of [
+    [10, '/nowhere.js'],
+    [1_000, '/nowhere.js'],
+    [1_000, 'not even a path'],
+  ] as const) {
+    const where = await fileWith(t, count);
+    const { config } = await loadConfigAside({ ...where, clock, program: script });
+    assert.equal(config.interfaces.get('wg0')?.peers.size, count);
+  }
+});

@@ -7,6 +7,7 @@ import { removeLeftovers } from './leftovers.js';
 import { identify, isAlive, type ProcessIdentity } from './process-identity.js';
 import { removeFile } from './remove-file.js';
 import { readSmallFile } from './small-file.js';
+import { whyUnwritable } from './unwritable.js';
 
 const MOST_BYTES = 4_096;
 
@@ -18,12 +19,11 @@ export async function takeLock(path: string): Promise<AsyncDisposable> {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await writeFile(temporary, JSON.stringify(own), { mode: 0o600 });
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
     const full = tooManyFiles(error);
     if (full !== undefined) throw new StunmeshError('ERR_TOO_MANY_FILES', full, { cause: error });
     throw new StunmeshError(
       'ERR_RUN_DIR',
-      `cannot write to ${dirname(path)} (${code}); run as root, or set run_dir to a folder of your own`,
+      `cannot write to ${dirname(path)} ${await whyUnwritable(dirname(path), 'run_dir', error)}`,
       { cause: error },
     );
   }

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { StunmeshError } from '../api/index.js';
 import { removeFile } from './remove-file.js';
 import { OddFile, readSmallFile } from './small-file.js';
+import { whyUnwritable } from './unwritable.js';
 
 /** That of a thousand peers has 150 KB. */
 const MOST_BYTES = 4 * 1024 * 1024;
@@ -42,10 +43,9 @@ export async function writeStateFile(path: string, value: unknown): Promise<void
     await rename(temporary, path);
   } catch (error) {
     await removeFile(temporary).catch(() => undefined);
-    const { code } = error as NodeJS.ErrnoException;
     throw new StunmeshError(
       'ERR_STATE',
-      `cannot write the state file ${path} (${code}); make its folder writable or set state_dir to one that is`,
+      `cannot write the state file ${path} ${await whyUnwritable(dirname(path), 'state_dir', error)}`,
       { cause: error },
     );
   }

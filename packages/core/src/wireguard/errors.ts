@@ -53,6 +53,32 @@ export function privateKeyMissing(device: string): StunmeshError {
   );
 }
 
+/** A userspace socket that answers without the private key: BoringTun has it and keeps it to itself. */
+export function privateKeyWithheld(device: string): StunmeshError {
+  return new StunmeshError(
+    'ERR_WG_FAILED',
+    `WireGuard device "${device}": its userspace socket tells no private key: it has none yet (wg set ${device} private-key FILE), or it is BoringTun, which never tells it; records cannot be sealed without it, so use the kernel's WireGuard or wireguard-go`,
+    { details: { device } },
+  );
+}
+
+/** AmneziaWG is another protocol with another tool. */
+export function amneziaDevice(device: string): StunmeshError {
+  return new StunmeshError(
+    'ERR_WG_DEVICE_NOT_FOUND',
+    `device "${device}" is one of AmneziaWG, which wg(8) does not show and whose packets are not WireGuard's; stunmesh serves devices of WireGuard`,
+    { details: { device } },
+  );
+}
+
+export function otherDevice(device: string): StunmeshError {
+  return new StunmeshError(
+    'ERR_WG_DEVICE_NOT_FOUND',
+    `there is an interface "${device}", but it is none of WireGuard's; take the name that "wg show interfaces" prints`,
+    { details: { device } },
+  );
+}
+
 /** `where` names line and field, never what stood there. */
 export function protocolError(device: string, source: string, where: string): StunmeshError {
   return new StunmeshError('ERR_WG_PROTOCOL', `${subject(device)}: ${source} said something unexpected: ${where}`, {

@@ -9,6 +9,7 @@ import {
   type WireGuardControl,
 } from '../api/index.js';
 import { createControl } from './control.js';
+import { explainOtherKind, type KindPlaces } from './other-kinds.js';
 import type { WireGuardBackend } from './reading.js';
 import { readGivenNames, readRealName } from './real-name.js';
 import { createUapiBackend } from './uapi.js';
@@ -25,17 +26,19 @@ export interface OpenWireGuardOptions {
   readonly uapiDir?: string;
   /** wg(8): a name in PATH or an absolute path; "wg" by default. */
   readonly wgCommand?: string;
+  /** Where devices of other kinds are seen. */
+  readonly kinds?: KindPlaces;
 }
 
 /** No I/O happens before the first call (F32). Closing ends what is under way with ERR_CLOSED, waits for it (a renewal that has begun is finished), and later calls reject. */
 export function openWireGuardControl(options: OpenWireGuardOptions): WireGuardControl & AsyncDisposable {
-  const { clock, logger, uapiDir = UAPI_DIR, wgCommand = 'wg' } = options;
+  const { clock, uapiDir = UAPI_DIR, wgCommand = 'wg' } = options;
   const uapi = createUapiBackend({ clock, dir: uapiDir });
   const tool = createWgToolBackend({ clock, command: wgCommand });
   const running = new Map<Promise<unknown>, AbortController>();
   let closed: StunmeshError | undefined;
   const control = createControl({
-    backend: createCombinedBackend(uapi, tool, logger),
+    backend: createCombinedBackend(uapi, tool, options),
     clock,
     realName: (name) => readRealName(uapiDir, name),
   });
@@ -75,13 +78,20 @@ export function openWireGuardControl(options: OpenWireGuardOptions): WireGuardCo
   };
 }
 
-function createCombinedBackend(uapi: WireGuardBackend, tool: WireGuardBackend, logger: Logger): WireGuardBackend {
+function createCombinedBackend(
+  uapi: WireGuardBackend,
+  tool: WireGuardBackend,
+  { logger, kinds }: OpenWireGuardOptions,
+): WireGuardBackend {
   /** A socket that is absent or dead leaves the device to wg(8), which knows the kernel's devices. */
-  async function first<T>(call: (backend: WireGuardBackend) => Promise<T>): Promise<T> {
+  async function first<T>(name: string, call: (backend: WireGuardBackend) => Promise<T>): Promise<T> {
+    const explain = async (error: unknown): Promise<never> => {
+      throw (hasCode(error, 'ERR_WG_DEVICE_NOT_FOUND') && (await explainOtherKind(name, kinds))) || error;
+    };
     try {
       return await call(uapi);
     } catch (error) {
-      if (hasCode(error, 'ERR_WG_DEVICE_NOT_FOUND')) return await call(tool);
+      if (hasCode(error, 'ERR_WG_DEVICE_NOT_FOUND')) return await call(tool).catch(explain);
       if (!hasCode(error, 'ERR_WG_PERMISSION')) throw error;
       // The folder alone may be closed to us while CAP_NET_ADMIN opens a kernel device.
       return await call(tool).catch(() => {
@@ -102,8 +112,8 @@ function createCombinedBackend(uapi: WireGuardBackend, tool: WireGuardBackend, l
       const all = [...new Set([...sockets, ...names])].sort();
       return here ? all.filter((name) => here.has(name)) : all;
     },
-    read: (device, options) => first((backend) => backend.read(device, options)),
-    write: (device, writes, options) => first((backend) => backend.write(device, writes, options)),
+    read: (device, options) => first(device.realName, (backend) => backend.read(device, options)),
+    write: (device, writes, options) => first(device.realName, (backend) => backend.write(device, writes, options)),
   };
 }
 

@@ -2,7 +2,7 @@
 import nacl from 'tweetnacl';
 import { type Peer, type PublicKey, parsePublicKey, SecretKey, StunmeshError } from '../api/index.js';
 import { formatEndpoint } from '../net/endpoint.js';
-import { permissionMissing, privateKeyMissing, protocolError } from './errors.js';
+import { permissionMissing, privateKeyWithheld, protocolError } from './errors.js';
 import {
   canonicalPrefix,
   type DeviceNames,
@@ -88,7 +88,7 @@ export function parseGetAnswer(text: string, names: DeviceNames): DeviceReading 
     else if (key === 'public_key') open.push(createPeer(read(parseHexKey(value))));
     else if (PEER_KEYS.has(key)) readPeerKey(read(open.at(-1)), key, value, read);
   }
-  if (!secretKey) throw privateKeyMissing(names.name);
+  if (!secretKey) throw privateKeyWithheld(names.name);
   const publicKey = publicKeyOf(secretKey);
   if (!publicKey) throw protocolError(names.name, SOURCE, 'a private key without a public one');
   return {

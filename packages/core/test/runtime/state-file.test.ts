@@ -9,6 +9,7 @@ import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { hasCode } from '#src/api/index.js';
 import { removeLeftovers } from '#src/runtime/leftovers.js';
+import { takeLock } from '#src/runtime/lock.js';
 import { readStateFile, writeStateFile } from '#src/runtime/state-file.js';
 
 async function folder(t: TestContext): Promise<string> {
@@ -123,6 +124,32 @@ test('a full disk is ERR_STATE with the way out, and the old file stands', async
     );
     assert.deepEqual(await readStateFile(path), { old: true });
     assert.deepEqual(await readdir(dir), ['wg0.json']);
+  } finally {
+    await run('umount', [dir]);
+  }
+});
+
+test('a read-only file system is named, also where folders would have to be made, and root is not told to be root', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('needs root to mount a small disk');
+  const dir = await folder(t);
+  const run = promisify(execFile);
+  const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=64k,ro', 'tmpfs', dir]).then(
+    () => true,
+    () => false,
+  );
+  if (!mounted) return t.skip('cannot mount a tmpfs here');
+  try {
+    for (const path of [join(dir, 'wg0'), join(dir, 'deep', 'down', 'wg0')]) {
+      await assert.rejects(writeStateFile(`${path}.json`, {}), (error) => {
+        assert.match(String(error), /\(EROFS\): its file system is read-only; set state_dir to/);
+        return hasCode(error, 'ERR_STATE');
+      });
+      await assert.rejects(takeLock(`${path}.lock`), (error) => {
+        assert.match(String(error), /\(EROFS\): its file system is read-only; set run_dir to/);
+        assert.doesNotMatch(String(error), /run as root/);
+        return hasCode(error, 'ERR_RUN_DIR');
+      });
+    }
   } finally {
     await run('umount', [dir]);
   }

@@ -86,6 +86,19 @@ test('F24 parseGetAnswer names line and key of what is wrong, never the text', (
   }
 });
 
+test('a socket that tells no private key may be one of BoringTun: what to use instead', () => {
+  const error = (() => {
+    try {
+      parseGetAnswer('listen_port=51820\nfwmark=0\nerrno=0\n\n', { name: 'wg0', realName: 'wg0' });
+    } catch (failure) {
+      return failure;
+    }
+    return undefined;
+  })();
+  assert.ok(hasCode(error, 'ERR_WG_FAILED'));
+  assert.match(String(error), /BoringTun, which never tells it; .*use the kernel's WireGuard or wireguard-go/);
+});
+
 test('an errno becomes a code, a device without a private key ERR_WG_FAILED', () => {
   assert.equal(
     caught(() => checkAnswer('errno=0\n\n', 'wg0')),

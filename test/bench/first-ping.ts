@@ -2,7 +2,7 @@
 import { DEFAULT_STUN, type Lab, openLab, sleep } from '../e2e/lab/index.js';
 import type { Report } from './report.js';
 
-const TARGET_MS = 2000;
+const TARGET = { median: 750, worst: 2000 };
 const DEADLINE_MS = 20_000;
 const UP_SECONDS = [1, 3, 60] as const;
 const KEEPALIVES = [0, 5, 25] as const;
@@ -53,10 +53,10 @@ export async function benchFirstPing(report: Report, runs: number): Promise<void
         values.push(await measure(ready, up, 0));
       }
       const what = `together, WireGuard up ${up} s before, keepalive ${keepalive}`;
-      report.row({ what, values, unit: 'ms', target: TARGET_MS });
+      report.row({ what, values, unit: 'ms', target: TARGET });
     }
   }
   const values: number[] = [];
   for (let run = 0; run < runs; run += 1) values.push(await measure(await open(0), 1, 3000));
-  report.row({ what: 'second daemon 3 s later, keepalive 0, from its start', values, unit: 'ms', target: TARGET_MS });
+  report.row({ what: 'second daemon 3 s later, keepalive 0, from its start', values, unit: 'ms', target: TARGET });
 }

@@ -1,7 +1,9 @@
 /** The house rules about who may ask whom for what, below the level of layers. */
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { circles, importGraph, includeGraph } from './architecture/circles.js';
 import { none, places } from './architecture/findings.js';
-import { sources } from './architecture/source.js';
+import { packageNames, sources } from './architecture/source.js';
 
 const core = sources(['packages/core/src']);
 
@@ -35,4 +37,25 @@ test('a controller is bound to its device: none takes a device as an argument', 
 test('one writer of the phase of a peer: peers/phase.ts', () => {
   const others = core.filter(({ path }) => !/\/src\/peers\/phase\.ts$/.test(path));
   none(places(others, /\.phase\s*=(?!=)/, 'bare'), 'controllers ask peers/phase.ts to set or settle it');
+});
+
+test('no circles: between sources, and between C headers', () => {
+  const all = sources(packageNames().map((name) => `packages/${name}/src`));
+  const native = sources(
+    packageNames().map((name) => `packages/${name}/native`),
+    ['.c', '.h'],
+  );
+  assert.deepEqual(
+    circles(
+      new Map([
+        ['a', ['b']],
+        ['b', ['c', 'a']],
+        ['c', ['c']],
+      ]),
+    ),
+    ['c -> c', 'a -> b -> a'],
+  );
+  const [imports, includes] = [importGraph(all), includeGraph(native)];
+  assert.ok([...imports.values()].flat().length > 500 && [...includes.values()].flat().length > 10, 'they are seen');
+  none([...circles(imports), ...circles(includes)], 'what two files need of each other is a third one');
 });

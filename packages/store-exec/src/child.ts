@@ -1,7 +1,7 @@
 /** Runs one child to its end: bounded output, deadline by the signal, its whole process group ended, always reaped (F31). */
 import { type Clock, StunmeshError } from '@stunmesh/core/api';
 import { couldNotRun } from './failure.js';
-import { type Exit, type LaunchOptions, launch } from './launch.js';
+import { type Finished, type LaunchOptions, launch } from './launch.js';
 import { createRedactor } from './one-line.js';
 import { gatherOutput, MAX_OUTPUT } from './output.js';
 import { endGroup, ownGroup } from './process-group.js';
@@ -15,13 +15,6 @@ export interface ChildOptions extends LaunchOptions {
   readonly signal: AbortSignal;
   /** Most that it may print to stdout, in bytes; default MAX_OUTPUT. */
   readonly maxStdout?: number;
-}
-
-export interface Finished extends Exit {
-  readonly stdout: string;
-  readonly stderr: string;
-  /** Why it could not run, where its exit status says that and its first line tells. */
-  readonly fault?: string;
 }
 
 /** Resolves when the child and its group are gone.

@@ -1,8 +1,8 @@
 /** Exec protocol 0 (PROTOCOL.md): a JSON object each way. */
 import { StunmeshError } from '@stunmesh/core/api';
-import type { Finished } from './child.js';
 import { checkValueText, failure } from './failure.js';
 import { firstJsonObject } from './first-json.js';
+import type { Finished } from './launch.js';
 import type { Protocol, Request } from './protocol.js';
 
 interface Answer {

@@ -1,12 +1,13 @@
 /** A store that starts a program for each call and speaks exec protocol 0 or the shell protocol with it. */
 import { type CallOptions, hasCode, isStunmeshError, type Store, StunmeshError } from '@stunmesh/core/api';
-import { type Finished, runChild } from './child.js';
+import { runChild } from './child.js';
 import { createLaunchOptions, type ExecParts, type ExecStoreConfig } from './exec-config.js';
 import { execProtocol } from './exec-protocol.js';
 import { couldNotRun } from './failure.js';
 import { makeFifos } from './fifos.js';
 import { createTurns } from './in-turns.js';
 import { checkInput } from './input.js';
+import type { Finished } from './launch.js';
 import { createRedactor, oneLine } from './one-line.js';
 import type { Protocol, Request } from './protocol.js';
 import { createScratch } from './scratch.js';

@@ -1,7 +1,6 @@
 /** The error of a plugin that ended badly: how it ended and, made harmless, what it said. */
 import { StunmeshError } from '@stunmesh/core/api';
-import type { Finished } from './child.js';
-import type { Exit } from './launch.js';
+import type { Exit, Finished } from './launch.js';
 import { oneLine } from './one-line.js';
 
 /** What shells and env(1) exit with when they find no program, or may not run it. */

@@ -21,6 +21,14 @@ export interface Exit {
   readonly endedBy?: string;
 }
 
+/** A child that ran to its end. */
+export interface Finished extends Exit {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Why it could not run, where its exit status says that and its first line tells. */
+  readonly fault?: string;
+}
+
 export interface Launched {
   /** Also the number of its process group. */
   readonly pid: number;

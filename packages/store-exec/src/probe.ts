@@ -1,8 +1,9 @@
 /** A plugin without the store around it: what it reads and writes as it is, for the conformance cases of exec plugins. */
 import { type Clock, StunmeshError } from '@stunmesh/core/api';
-import { type Finished, runChild } from './child.js';
+import { runChild } from './child.js';
 import { type ExecParts, type ExecStoreConfig, launchOptions } from './exec-config.js';
 import { makeFifos } from './fifos.js';
+import type { Finished } from './launch.js';
 import { type Exit, launch } from './launch.js';
 import { readLines } from './lines.js';
 import { endGroup, ownGroup } from './process-group.js';

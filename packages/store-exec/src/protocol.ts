@@ -1,5 +1,5 @@
 /** What is asked of a plugin, and how a protocol writes it and reads the answer. */
-import type { Finished } from './child.js';
+import type { Finished } from './launch.js';
 
 export type Request =
   | { readonly action: 'get'; readonly key: string }

@@ -1,6 +1,7 @@
 /** The shell protocol (PROTOCOL.md): assignments on stdin, meant for `. /dev/stdin`; the value as it is on stdout. */
-import type { Finished } from './child.js';
+
 import { checkValueText, failure } from './failure.js';
+import type { Finished } from './launch.js';
 import type { Protocol, Request } from './protocol.js';
 
 export const shellProtocol: Protocol = {

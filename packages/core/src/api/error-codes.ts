@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   ERR_TOO_MANY_FILES: 'never',
   ERR_RESOLVE: 'later',
   ERR_CONTROL_NOT_RUNNING: 'never',
+  ERR_CONTROL_DENIED: 'never',
   ERR_CONTROL_PROTOCOL: 'never',
   ERR_METRICS_LISTEN: 'later',
   // configuration

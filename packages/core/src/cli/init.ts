@@ -95,7 +95,7 @@ async function init(context: CliContext, flags: InitFlags, pingGiven: boolean): 
 
 async function findDevices(flags: InitFlags) {
   const [{ noDeviceUp, readRunningDevices, readWgQuickFile }, { StunmeshError }] = await Promise.all([
-    import('../setup/found-device.js'),
+    import('../setup/find-devices.js'),
     import('../api/errors.js'),
   ]);
   if (flags.from.length > 0) {

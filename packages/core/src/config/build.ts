@@ -80,8 +80,8 @@ function buildPeer(raw: RawPeer, name: string, { ping, pluginOf }: Context): Pee
 }
 
 function buildPlugin(raw: RawPlugin, name: string): PluginConfig {
-  const { type, timeout, dedup, ...rest } = raw;
-  const host = { name, type, timeoutMs: milliseconds(timeout), dedup };
+  const { type, timeout, dedup: _, ...rest } = raw;
+  const host = { name, type, timeoutMs: milliseconds(timeout) };
   if (type !== 'builtin') return { ...host, settings: rest };
   const { name: module, ...settings } = rest as { name: string };
   return { ...host, module, settings };

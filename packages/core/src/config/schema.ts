@@ -13,7 +13,7 @@ const pluginCommon = {
   dedup: {
     type: 'boolean',
     default: false,
-    description: 'Leave a write out when the endpoint is the one written last and the store still keeps it.',
+    description: 'Of older files; no effect: a record that did not change is written again only before it expires.',
   },
 } as const;
 

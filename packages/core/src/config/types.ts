@@ -44,7 +44,6 @@ export interface PluginConfig {
   readonly module?: string;
   /** The host's deadline of one call. */
   readonly timeoutMs: number;
-  readonly dedup: boolean;
   /** All further keys, top-level names in lower case. Of builtins unchecked: the module's own schema decides (see checkSettings). */
   readonly settings: Readonly<Record<string, unknown>>;
 }

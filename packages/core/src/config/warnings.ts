@@ -37,6 +37,8 @@ export function collectWarnings({ raw, config, found, source, platform }: Warnin
   if (config.refreshIntervalMs < 1_000)
     at(['refresh_interval'], 'less than a second; stores and servers may refuse so many calls');
   if (config.interfaces.size === 0) warnings.push(`${shownAs}: no interfaces; there is nothing to do`);
+  for (const [name, { dedup }] of Object.entries(raw.plugins))
+    if (dedup) at(['plugins', name, 'dedup'], 'no effect: a record that did not change is not written again anyway');
   for (const [name, entry] of Object.entries(raw.interfaces)) {
     const path = ['interfaces', name];
     if (Object.keys(entry.peers).length === 0) at(path, 'no peers; there is nothing to do for it');

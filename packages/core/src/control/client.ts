@@ -8,7 +8,7 @@ import type { ControlEvent, Snapshot } from './snapshot.js';
 /** About 1,000 characters a peer: room for tens of thousands of them in a line. */
 const MOST_CHARACTERS = 64 * 1024 * 1024;
 
-/** Paths of the control sockets in a run_dir; empty when there is none. Errors: ERR_CONTROL_NOT_RUNNING (it may not be read). */
+/** Paths of the control sockets in a run_dir; empty when there is none. Errors: ERR_CONTROL_DENIED (it may not be read). */
 export async function findControlSockets(runDir: string): Promise<readonly string[]> {
   const names = await readdir(runDir).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EACCES' || error.code === 'EPERM') throw notAllowed(runDir);
@@ -20,7 +20,7 @@ export async function findControlSockets(runDir: string): Promise<readonly strin
     .map((name) => join(runDir, name));
 }
 
-/** Those of these devices, or of all when none is named; at least one. Errors: ERR_CONTROL_NOT_RUNNING. */
+/** Those of these devices, or of all when none is named; at least one. Errors: ERR_CONTROL_NOT_RUNNING, ERR_CONTROL_DENIED. */
 export async function controlSockets(runDir: string, devices: readonly string[]): Promise<readonly string[]> {
   const paths =
     devices.length > 0 ? devices.map((name) => join(runDir, `${name}.sock`)) : await findControlSockets(runDir);
@@ -33,12 +33,12 @@ export async function controlSockets(runDir: string, devices: readonly string[])
 
 function notAllowed(path: string): StunmeshError {
   return new StunmeshError(
-    'ERR_CONTROL_NOT_RUNNING',
+    'ERR_CONTROL_DENIED',
     `whether a daemon runs cannot be told: ${path} may not be read (permission denied); ask as root`,
   );
 }
 
-/** The daemon's present state. Errors: ERR_CONTROL_NOT_RUNNING, ERR_CONTROL_PROTOCOL. */
+/** The daemon's present state. Errors: ERR_CONTROL_NOT_RUNNING, ERR_CONTROL_DENIED, ERR_CONTROL_PROTOCOL. */
 export async function readSnapshot(path: string, signal: AbortSignal): Promise<Snapshot> {
   for await (const message of openStream(path, 'snapshot', signal)) {
     if (message.type === 'snapshot') return message;
@@ -86,13 +86,12 @@ export async function* openStream(
 }
 
 function notRunning(path: string, error: NodeJS.ErrnoException): StunmeshError {
-  const why =
-    error.code === 'EACCES'
-      ? 'permission denied; ask as root'
-      : error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
-        ? 'no daemon serves it'
-        : String(error.code);
-  return new StunmeshError('ERR_CONTROL_NOT_RUNNING', `cannot reach a daemon at ${path}: ${why}`, { cause: error });
+  const why = error.code === 'ENOENT' || error.code === 'ECONNREFUSED' ? 'no daemon serves it' : String(error.code);
+  const [code, text] =
+    error.code === 'EACCES' || error.code === 'EPERM'
+      ? (['ERR_CONTROL_DENIED', 'permission denied; ask as root'] as const)
+      : (['ERR_CONTROL_NOT_RUNNING', why] as const);
+  return new StunmeshError(code, `cannot reach a daemon at ${path}: ${text}`, { cause: error });
 }
 
 function parseMessage(path: string, line: string): Snapshot | ControlEvent {

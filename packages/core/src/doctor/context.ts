@@ -1,22 +1,12 @@
-/** What doctor's checks look at: each fact is fetched once, when the first check asks for it. */
-import {
-  type CaptureModule,
-  type Clock,
-  type Device,
-  type Family,
-  isStunmeshError,
-  type StunmeshError,
-  type WireGuardControl,
-} from '../api/index.js';
+/** What doctor is handed, and what its checks look at. */
+import type { CaptureModule, Clock, Device, Family, StunmeshError, WireGuardControl } from '../api/index.js';
 import type { Config, InterfaceConfig, LoadedConfig, PluginConfig } from '../config/index.js';
-import type { Snapshot } from '../control/snapshot.js';
+import type { DeviceSnapshot, Snapshot } from '../control/snapshot.js';
 import type { NatBehaviour } from '../nat/behaviour-types.js';
+import type { ParsedRecord } from '../record/endpoint-record.js';
 import type { GuardedStore } from '../store/guarded-store.js';
 import type { Resolver } from '../underlay/resolver.js';
 import type { Underlay, UnderlayDevice } from '../underlay/underlay.js';
-import { type DaemonSeen, findDaemons } from './daemons.js';
-import { examineNat } from './examine-nat.js';
-import { type PeerRecords, readPeerRecords } from './peer-records.js';
 import type { System } from './system.js';
 
 /** How long a daemon may take to answer, in milliseconds. */
@@ -42,6 +32,32 @@ export interface DoctorParts {
   /** false: no store is written to. */
   readonly storeWrite: boolean;
   readonly signal: AbortSignal;
+}
+
+export interface DaemonSeen {
+  /** Its control socket. */
+  readonly path: string;
+  readonly snapshot?: Snapshot;
+  readonly device?: DeviceSnapshot;
+  /** It is there and gave no answer that makes sense. */
+  readonly error?: unknown;
+  /** Its socket is bound in this network namespace and lies in a file system that we do not see: a container's. */
+  readonly hidden?: true;
+}
+
+/** One store's answer: a record, nothing, or why neither. */
+export interface RecordSeen {
+  readonly store: string;
+  readonly record?: ParsedRecord;
+  /** ERR_RECORD_…: something is there and is of no use. Other codes: the store did not answer. */
+  readonly error?: StunmeshError;
+}
+
+export interface PeerRecords {
+  /** The peer's, a member for each of its stores. */
+  readonly theirs: readonly RecordSeen[];
+  /** Ours for it. */
+  readonly ours: readonly RecordSeen[];
 }
 
 export interface Scene extends AsyncDisposable {
@@ -83,50 +99,4 @@ export async function attempt<T>(
   } catch (error) {
     return { error: error ?? new Error('no reason given') };
   }
-}
-
-/** Nothing is looked at before it is asked for; disposing closes the stores that were opened. */
-export function createScene(parts: DoctorParts): Scene {
-  const { loaded, signal } = parts;
-  const config = isStunmeshError(loaded) ? undefined : loaded.config;
-  const known = new Map<string, Promise<unknown>>();
-  const opened: GuardedStore[] = [];
-  const once = <T>(key: string, fetch: () => Promise<T>): Promise<T> => {
-    const promise = known.get(key) ?? fetch();
-    if (!known.has(key)) {
-      known.set(key, promise);
-      // Whoever asks gets the error; that nobody asked yet must not end the process.
-      promise.catch(() => undefined);
-    }
-    return promise as Promise<T>;
-  };
-
-  const scene: Scene = {
-    parts,
-    config,
-    interfaces: [...(config?.interfaces.values() ?? [])].filter(
-      ({ name }) => parts.device === undefined || name === parts.device,
-    ),
-    device: (name) => once(`device ${name}`, () => parts.control.device(name, { signal })),
-    capture: () => once('capture', () => parts.capture()),
-    underlay: (entry) =>
-      once(`underlay ${entry.name}`, async () =>
-        parts.underlay({ name: entry.name, facts: await scene.device(entry.name), config: entry }),
-      ),
-    nat: (entry, family) => once(`nat ${entry.name} ${family}`, () => examineNat(scene, entry, family)),
-    store: (name) =>
-      once(`store ${name}`, async () => {
-        const plugin = config?.plugins.get(name);
-        if (!plugin) throw new Error(`no plugin "${name}"`);
-        const store = await parts.openStore(plugin);
-        opened.push(store);
-        return store;
-      }),
-    records: (entry, peer) => once(`records ${entry.name} ${peer}`, () => readPeerRecords(scene, entry, peer)),
-    daemons: (name) => once(`daemons ${name}`, () => findDaemons(parts, config?.runDir, name)),
-    async [Symbol.asyncDispose]() {
-      await Promise.all(opened.map((store) => store.close()));
-    },
-  };
-  return scene;
 }

@@ -1,19 +1,7 @@
 /** Finds every daemon that serves a device, also one with a run_dir of its own. */
 import { basename, join } from 'node:path';
 import { hasCode } from '../api/index.js';
-import type { DeviceSnapshot, Snapshot } from '../control/snapshot.js';
-import { ANSWER_MS, attempt, type DoctorParts } from './context.js';
-
-export interface DaemonSeen {
-  /** Its control socket. */
-  readonly path: string;
-  readonly snapshot?: Snapshot;
-  readonly device?: DeviceSnapshot;
-  /** It is there and gave no answer that makes sense. */
-  readonly error?: unknown;
-  /** Its socket is bound in this network namespace and lies in a file system that we do not see: a container's. */
-  readonly hidden?: true;
-}
+import { ANSWER_MS, attempt, type DaemonSeen, type DoctorParts } from './context.js';
 
 /** Where userspace WireGuard keeps sockets of the same name. */
 const WIREGUARD_FOLDER = /\/run\/wireguard\//;
@@ -37,8 +25,7 @@ export async function findDaemons(
         return { path, snapshot, ...(found ? { device: found } : {}) };
       }
       // A socket that is not there is no daemon.
-      const absent = hasCode(error, 'ERR_CONTROL_NOT_RUNNING') && !/permission/.test((error as Error).message);
-      if (!absent) return { path, error };
+      if (!hasCode(error, 'ERR_CONTROL_NOT_RUNNING')) return { path, error };
       return bound.includes(path) ? { path, hidden: true } : undefined;
     }),
   );

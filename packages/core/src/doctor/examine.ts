@@ -12,7 +12,7 @@ import { storeCheck } from './checks/store.js';
 import { stunCheck } from './checks/stun.js';
 import { wireguardCheck } from './checks/wireguard.js';
 import type { DoctorParts, Scene } from './context.js';
-import { createScene } from './context.js';
+import { createScene } from './create-context.js';
 import { CHECKS, type Check, type Finding, fromError } from './finding.js';
 import { inWordsOf } from './system-remedies.js';
 

@@ -1,28 +1,12 @@
 /** Reads what the stores hold of a peer, and of us for it, as the daemon would read it. */
 import { isStunmeshError, StunmeshError } from '../api/index.js';
 import type { InterfaceConfig } from '../config/index.js';
-import type { ParsedRecord } from '../record/endpoint-record.js';
 import { acceptRecord } from '../record/policy.js';
 import { openRecord, ownPlace } from '../record/reader.js';
 import { type Channel, createChannel } from '../record/seal.js';
 import { isWeakKey } from '../record/shared-secret.js';
 import { storeKey } from '../record/store-key.js';
-import type { Scene } from './context.js';
-
-/** One store's answer: a record, nothing, or why neither. */
-export interface RecordSeen {
-  readonly store: string;
-  readonly record?: ParsedRecord;
-  /** ERR_RECORD_…: something is there and is of no use. Other codes: the store did not answer. */
-  readonly error?: StunmeshError;
-}
-
-export interface PeerRecords {
-  /** The peer's, a member for each of its stores. */
-  readonly theirs: readonly RecordSeen[];
-  /** Ours for it. */
-  readonly ours: readonly RecordSeen[];
-}
+import type { PeerRecords, RecordSeen, Scene } from './context.js';
 
 export async function readPeerRecords(scene: Scene, entry: InterfaceConfig, peerName: string): Promise<PeerRecords> {
   const peer = entry.peers.get(peerName);

@@ -16,6 +16,7 @@ export const REMEDIES: Readonly<Record<string, string>> = {
     'raise the limit, by `LimitNOFILE=` in the systemd unit or `ulimit -n` before the start; a daemon needs about 40, and a few for each device and plugin.',
   ERR_RESOLVE: "check the name and this host's DNS (/etc/resolv.conf); an address in place of the name works too.",
   ERR_CONTROL_NOT_RUNNING: 'start the daemon, or name the device or `run_dir` of the one that runs.',
+  ERR_CONTROL_DENIED: 'ask as the user that the daemon runs as, mostly root: `sudo stunmesh status`.',
   ERR_CONTROL_PROTOCOL:
     'use the `stunmesh` command of the version that the daemon runs; restart the daemon after an update.',
   ERR_METRICS_LISTEN: 'give each daemon a port of its own, or end the other program; `ss -ltnp` shows who has it.',

@@ -1,20 +1,9 @@
 /** What an operator should know went wrong with a peer: of its own, of reading its record, and of writing ours, apart by store (F73). */
 import { type Clock, isStunmeshError, type Logger, StunmeshError } from '../api/index.js';
+import { createFault, type Fault } from './fault.js';
 import type { EventSink, PeerEntry } from './peer-table.js';
 
-export interface Fault {
-  readonly code: string;
-  readonly message: string;
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** The store that is at fault, or holds what is. */
-  readonly store?: string;
-}
-
-/** `store`: the store that is at fault, or holds what is. */
-export function createFault(error: StunmeshError, wallNow: number, store?: string): Fault {
-  return { code: error.code, message: error.message, at: wallNow, ...(store === undefined ? {} : { store }) };
-}
+export { createFault, type Fault } from './fault.js';
 
 export function asStunmeshError(error: unknown): StunmeshError {
   return isStunmeshError(error) ? error : new StunmeshError('ERR_INTERNAL', String(error), { cause: error });

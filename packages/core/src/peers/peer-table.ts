@@ -8,7 +8,7 @@ import type { Path } from '../paths/path.js';
 import type { ParsedRecord } from '../record/endpoint-record.js';
 import type { Channel } from '../record/seal.js';
 import { type AttemptSeries, MOST_RENEWALS, startSeries } from './attempt-series.js';
-import type { Fault } from './faults.js';
+import type { Fault } from './fault.js';
 import { createLife, type Life, type Phase } from './health.js';
 import { createReactionBudget, type ReactionBudget } from './reaction-budget.js';
 import { createSeenRecords, type SeenRecords } from './seen-records.js';

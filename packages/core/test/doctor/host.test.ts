@@ -186,15 +186,16 @@ testCases([
     what: 'a control socket that is closed to us',
     change: (p) => {
       const text = 'cannot reach a daemon at /run/stunmesh/wg0.sock: permission denied; ask as root';
-      p.daemons.set('/run/stunmesh/wg0.sock', new StunmeshError('ERR_CONTROL_NOT_RUNNING', text));
+      p.daemons.set('/run/stunmesh/wg0.sock', new StunmeshError('ERR_CONTROL_DENIED', text));
     },
     named: ['daemon', 'warning', /permission denied; ask as root/],
-    code: 'ERR_CONTROL_NOT_RUNNING',
+    code: 'ERR_CONTROL_DENIED',
   },
   {
     what: 'a capture that does not hear loopback, as those of BSD',
     change: (p) => {
       p.system.platform = 'freebsd';
+      Object.assign(p.capture, { capturesBeforeFirewall: true });
       const { onSend } = p.capture;
       p.capture.onSend = (sent) => (sent.to.address === '127.0.0.1' ? undefined : onSend(sent));
     },

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { configFile } from '#src/config/folders.js';
-import { noDeviceUp } from '#src/setup/found-device.js';
+import { noDeviceUp } from '#src/setup/find-devices.js';
 import { formatNextSteps } from '#src/setup/next-steps.js';
 import { STORE_KINDS, storeKind } from '#src/setup/store-kinds.js';
 import { keyPair } from '../controllers/far-side.js';

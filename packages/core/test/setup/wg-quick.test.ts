@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isStunmeshError } from '#src/api/index.js';
-import { readRunningDevices, readWgQuickFile } from '#src/setup/found-device.js';
+import { readRunningDevices, readWgQuickFile } from '#src/setup/find-devices.js';
 import { parseWgQuick } from '#src/setup/wg-quick.js';
 import { createFakeClock, createFakeWireGuard } from '#src/testing/index.js';
 import { keyPair } from '../controllers/far-side.js';

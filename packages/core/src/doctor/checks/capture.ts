@@ -24,7 +24,8 @@ export const captureCheck: Check<Scene> = {
     if (tried.error !== undefined) return [loaded, { check, verdict: 'fault', ...fromError(tried.error) }];
     return [
       loaded,
-      judge(tried.value ?? { reply: false, other: false }, hearsLoopback(capture, scene.parts.system.platform)),
+      // What captures before the firewall does so by interface, on those of the underlay alone.
+      judge(tried.value ?? { reply: false, other: false }, capture.capturesBeforeFirewall !== true),
     ];
   },
 };
@@ -79,11 +80,6 @@ async function tryLoopback(capture: CaptureModule, parts: DoctorParts): Promise<
     limit.signal.addEventListener('abort', () => resolve(), { once: true });
   });
   return seen;
-}
-
-/** A capture by interface listens to those of the underlay alone. */
-function hearsLoopback({ name }: CaptureModule, platform: NodeJS.Platform): boolean {
-  return platform === 'linux' && name !== 'bsd';
 }
 
 function judge(seen: Seen, loopbackIsHeard: boolean): Finding {

@@ -4,7 +4,7 @@ import type { NatBehaviour } from '../../nat/behaviour-types.js';
 import { formatEndpoint } from '../../net/index.js';
 import { attempt, familiesOf, type Scene } from '../context.js';
 import type { Check, Finding } from '../finding.js';
-import { describeNat } from '../verdicts/pair.js';
+import { describeNat } from '../pair.js';
 
 const check = 'nat';
 

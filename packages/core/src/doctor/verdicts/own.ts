@@ -4,7 +4,7 @@ import type { NatBehaviour } from '../../nat/behaviour-types.js';
 import { formatEndpoint } from '../../net/index.js';
 import type { ParsedRecord } from '../../record/endpoint-record.js';
 import { list } from '../../runtime/terminal-text.js';
-import type { PeerRecords } from '../peer-records.js';
+import type { PeerRecords } from '../context.js';
 import type { Judgement } from './records.js';
 
 export interface OwnContext {

@@ -1,6 +1,6 @@
 /** What makes a pair connect that its NATs keep apart: a forwarded port, a static port, IPv6; pure. */
 import type { NatSummary } from '../../nat/behaviour-types.js';
-import type { PairContext, PairSide } from './pair.js';
+import type { PairContext, PairSide } from '../pair.js';
 
 interface Named extends PairContext {
   readonly ownName: string;

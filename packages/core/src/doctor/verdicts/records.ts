@@ -2,8 +2,8 @@
 import type { PublicKey } from '../../api/index.js';
 import { formatEndpoint } from '../../net/index.js';
 import { formatAge, list } from '../../runtime/terminal-text.js';
+import type { PeerRecords, RecordSeen } from '../context.js';
 import { type Finding, fromError, remedyOf } from '../finding.js';
-import type { PeerRecords, RecordSeen } from '../peer-records.js';
 
 export type Judgement = Pick<Finding, 'verdict' | 'text' | 'remedy' | 'code' | 'details'>;
 

@@ -7,9 +7,10 @@ import { parseNatCode } from '../../nat/code.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import type { ParsedRecord } from '../../record/endpoint-record.js';
 import { formatAge } from '../../runtime/terminal-text.js';
+import type { PeerRecords } from '../context.js';
 import { attempt, familiesOf, type Scene } from '../context.js';
-import type { PeerRecords } from '../peer-records.js';
-import { type PairSide, pairVerdict, UNKNOWN_NAT } from './pair.js';
+import { type PairSide, UNKNOWN_NAT } from '../pair.js';
+import { pairVerdict } from './pair.js';
 import type { Judgement } from './records.js';
 
 /** WireGuard refuses to use a session that is older (whitepaper section 6.1, Reject-After-Time). */

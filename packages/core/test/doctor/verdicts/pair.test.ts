@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeNat, natKind, type PairSide, pairVerdict, UNKNOWN_NAT } from '#src/doctor/verdicts/pair.js';
+import { describeNat, natKind, type PairSide, UNKNOWN_NAT } from '#src/doctor/pair.js';
+import { pairVerdict } from '#src/doctor/verdicts/pair.js';
 import type { NatSummary } from '#src/nat/behaviour.js';
 
 const EI = 'endpoint-independent';

@@ -1,0 +1,16 @@
+/** One failure, as the table keeps it for `status`. */
+import type { StunmeshError } from '../api/index.js';
+
+export interface Fault {
+  readonly code: string;
+  readonly message: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** The store that is at fault, or holds what is. */
+  readonly store?: string;
+}
+
+/** `store`: the store that is at fault, or holds what is. */
+export function createFault(error: StunmeshError, wallNow: number, store?: string): Fault {
+  return { code: error.code, message: error.message, at: wallNow, ...(store === undefined ? {} : { store }) };
+}

@@ -38,6 +38,7 @@ export const ERROR_CODES = {
   // records and keys
   ERR_KEY_INVALID: 'never',
   ERR_KEY_WEAK: 'never',
+  ERR_KEY_SHARED: 'later',
   ERR_RECORD_MALFORMED: 'later',
   ERR_RECORD_UNOPENED: 'later',
   ERR_RECORD_ENDPOINT: 'later',
@@ -57,6 +58,7 @@ export const ERROR_CODES = {
   ERR_TUNNEL_ONE_WAY: 'later',
   ERR_WG_NOT_FOUND: 'never',
   ERR_WG_DEVICE_NOT_FOUND: 'later',
+  ERR_WG_DEVICE_DOWN: 'later',
   ERR_WG_PEER_NOT_FOUND: 'later',
   ERR_WG_PERMISSION: 'never',
   ERR_WG_PROTOCOL: 'later',

@@ -87,7 +87,7 @@ function deviceLines(
 }
 
 function about(device: DeviceSnapshot): string {
-  if (device.state === 'missing') return 'missing';
+  if (device.state !== 'up') return device.state;
   const seen = [device.reflexive.ipv4, device.reflexive.ipv6].filter((text) => text !== undefined).join(' and ');
   return `port ${device.listenPort}, ${seen === '' ? 'no public address found yet' : `seen from outside as ${seen}`}`;
 }

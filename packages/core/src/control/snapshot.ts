@@ -55,7 +55,8 @@ export interface PeerSnapshot {
 
 export interface DeviceSnapshot {
   readonly name: string;
-  readonly state: 'up' | 'missing';
+  /** down: it is there, and its link is down. */
+  readonly state: 'up' | 'down' | 'missing';
   readonly publicKey?: string;
   readonly listenPort?: number;
   readonly firewallMark?: number;
@@ -134,7 +135,7 @@ function deviceSnapshot(device: DeviceEntry, now: number, wallNow: number): Devi
   const six = localCandidate(device.candidates, 'reflexive', 6)?.endpoint;
   return {
     name: device.name,
-    state: facts ? 'up' : 'missing',
+    state: !facts ? 'missing' : device.down ? 'down' : 'up',
     ...(facts ? { publicKey: facts.publicKey, listenPort: facts.listenPort, firewallMark: facts.firewallMark } : {}),
     reflexive: addresses({ ...(four ? { ipv4: four } : {}), ...(six ? { ipv6: six } : {}) }),
     ...(device.nat.size === 0

@@ -43,6 +43,7 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   ERR_EXEC_OUTPUT:
     'let it print the answer alone on stdout, and all else on stderr; `stunmesh plugin test` shows the difference.',
   ERR_KEY_INVALID: 'copy it again from `wg show` (public keys) or `wg genkey` (private keys).',
+  ERR_KEY_SHARED: 'give each host a key pair of its own; of a pair for one address let one have its device up.',
   ERR_KEY_WEAK: 'make a new key pair on that peer; such a key never comes from `wg genkey`.',
   ERR_RECORD_MALFORMED: "wait for the peer's next write; if it stays, look who else writes to this store.",
   ERR_RECORD_UNOPENED: "check that both sides have each other's present public keys.",
@@ -63,6 +64,9 @@ export const REMEDIES: Readonly<Record<string, string>> = {
     "correct the entry of `stun.addresses` that the message names, or route that server's address outside the tunnel.",
   ERR_WG_NOT_FOUND:
     'install wireguard-tools (`apt install`, `apk add`, `pkg install` or `brew install wireguard-tools`), or start stunmesh with a PATH that holds `wg`.',
+  ERR_TUNNEL_ONE_WAY:
+    'run `stunmesh doctor` on both hosts, and look at the firewalls and NATs on the way from here to the peer.',
+  ERR_WG_DEVICE_DOWN: 'bring the link of the device up; the daemon takes it up at once.',
   ERR_WG_DEVICE_NOT_FOUND:
     'bring it up (`wg-quick up NAME`), or correct its name under `interfaces`; the daemon picks it up by itself.',
   ERR_WG_PEER_NOT_FOUND: 'add it to WireGuard: stunmesh never creates peers. Compare its public key with `wg show`.',

@@ -91,6 +91,8 @@ export interface PeerEntry {
   reads: number;
   /** What is wrong with the peer itself; what stores are at fault for stands below, by store (F73). */
   fault: Fault | undefined;
+  /** Another host publishes under our key, as this peer's place in a store shows (F78: it could forge that). */
+  sharedKeyFault: Fault | undefined;
   readonly readFaults: Map<string, Fault>;
   readonly writeFaults: Map<string, Fault>;
   /** Why it cannot be pinged; a tunnel that lives does not clear it. */
@@ -104,6 +106,8 @@ export interface DeviceEntry {
   peers: readonly PeerEntry[];
   /** The last dump; undefined while the device is missing. */
   facts: Device | undefined;
+  /** It is there, and its link is down: nothing is published for it, no peer is looked for. */
+  down: boolean;
   /** Where this host may be reached from outside. */
   candidates: readonly LocalCandidate[];
   readonly faults: Map<Family | 'device', Fault>;
@@ -124,6 +128,7 @@ export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceE
     config,
     peers: [...config.peers.values()].map((peer) => createPeerEntry(peer, now)),
     facts: undefined,
+    down: false,
     candidates: [],
     faults: new Map(),
     disagreements: new Map(),
@@ -198,6 +203,7 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     renewals: 0,
     reads: 0,
     fault: undefined,
+    sharedKeyFault: undefined,
     readFaults: new Map(),
     writeFaults: new Map(),
     pingFault: undefined,

@@ -27,7 +27,7 @@ export interface PeerReading {
 
 export interface DeviceReading {
   readonly name: string;
-  readonly state: 'up' | 'missing';
+  readonly state: 'up' | 'down' | 'missing';
   readonly reflexive: { readonly ipv4?: string; readonly ipv6?: string };
   readonly discoveries: number;
   /** `of`: device, ipv4 or ipv6. */

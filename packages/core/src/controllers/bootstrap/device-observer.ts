@@ -1,6 +1,6 @@
 /** Reads a device and brings the peer table up to date (F26). What changed is handed on as a list, once a reading, so that whoever reads
  * within work of its own meets no surprise. */
-import { type Device, hasCode, isStunmeshError } from '../../api/index.js';
+import { type Device, hasCode, isStunmeshError, StunmeshError } from '../../api/index.js';
 import { asStunmeshError, createFault } from '../../peers/faults.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
 import { createChannel } from '../../record/seal.js';
@@ -21,13 +21,13 @@ export interface DeviceObserver {
 }
 
 export interface DeviceObserverComponents
-  extends Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'control' | 'emit' | 'signal'> {
+  extends Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'control' | 'underlay' | 'emit' | 'signal'> {
   readonly peers: PeerObserver;
   onChanges(changes: readonly DeviceChange[]): void;
 }
 
 export function createDeviceObserver(components: DeviceObserverComponents): DeviceObserver {
-  const { device: entry, clock, logger, control, emit, signal, peers } = components;
+  const { device: entry, clock, logger, control, underlay, emit, signal, peers } = components;
   let running: { readonly current: Promise<boolean>; next: Promise<boolean> | undefined } | undefined;
 
   /** Shared keys are computed once for a device's key; a peer with a weak key is left alone and named (F22, F13). */
@@ -47,8 +47,32 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
     }
   };
 
+  /** By its link; a device that is not listed (another namespace, another kind) counts as up. */
+  const isDown = async ({ realName }: Device): Promise<boolean> => {
+    const listed = await underlay.interfaces().catch(() => []);
+    return listed.find(({ name }) => name === realName)?.up === false;
+  };
+
+  /** What is down has no way to its peers; a standby with the same key must not publish over the host that is up. */
+  const lieDown = (device: Device): void => {
+    const error = new StunmeshError(
+      'ERR_WG_DEVICE_DOWN',
+      `the device ${entry.name} is down: nothing is published for it; it is taken up at once when it is brought up`,
+    );
+    const told = entry.faults.get('device')?.code === error.code;
+    entry.facts = device;
+    entry.down = true;
+    entry.candidates = [];
+    entry.faults.set('device', createFault(error, clock.wallNow()));
+    for (const peer of entry.peers) peers.forget(peer);
+    if (told) return;
+    logger.warn({ device: entry.name, error }, 'the device is down');
+    emit('device', undefined, { state: 'down' });
+  };
+
   const apply = (device: Device): readonly DeviceChange[] => {
-    const before = entry.facts;
+    const before = entry.down ? undefined : entry.facts;
+    entry.down = false;
     const rekeyed = before !== undefined && before.publicKey !== device.publicKey;
     const changed =
       !before || rekeyed || before.listenPort !== device.listenPort || before.firewallMark !== device.firewallMark;
@@ -78,6 +102,7 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
     // A reading that failed for another reason (a busy machine, a deadline) tells nothing about the device.
     if (!hasCode(error, 'ERR_WG_DEVICE_NOT_FOUND') || !entry.facts) return;
     entry.facts = undefined;
+    entry.down = false;
     entry.candidates = [];
     for (const peer of entry.peers) peers.forget(peer);
     emit('device', undefined, { state: 'missing' });
@@ -86,7 +111,12 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
   const readOnce = async (): Promise<boolean> => {
     using deadline = clock.deadline(READ_MS, signal);
     try {
-      const changes = apply(await control.device(entry.name, deadline));
+      const device = await control.device(entry.name, deadline);
+      if (await isDown(device)) {
+        lieDown(device);
+        return false;
+      }
+      const changes = apply(device);
       if (changes.length > 0) components.onChanges(changes);
       return true;
     } catch (error) {

@@ -74,7 +74,7 @@ export function createGather(components: GatherComponents): Gather {
 
   return {
     async gather() {
-      if (!device.facts) return false;
+      if (!device.facts || device.down) return false;
       device.discoveries += 1;
       const families = FAMILIES[device.config.protocol];
       const changes = await Promise.all(

@@ -1,13 +1,15 @@
 /** Our own record as a store holds it: it spares a write, and tells how far its time and generation had come (F21). The peer it is
  * for could have forged it, for the two keys seal both ways; so it touches what is written for that peer alone (F78). */
-import type { Family } from '../../api/index.js';
+import { type Family, StunmeshError } from '../../api/index.js';
 import type { NatSummary } from '../../nat/behaviour-types.js';
 import { formatNatCode } from '../../nat/code.js';
-import { sameEndpoint } from '../../net/index.js';
+import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import { localCandidate } from '../../paths/candidate.js';
+import { createFault } from '../../peers/faults.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
-import { fingerprint, parseRecord } from '../../record/endpoint-record.js';
+import { fingerprint, type ParsedRecord } from '../../record/endpoint-record.js';
 import { clampOwnTime } from '../../record/freshness.js';
+import { openRecord } from '../../record/reader.js';
 import { storeKey } from '../../record/store-key.js';
 import type { DeviceComponents, NamedStore } from '../device-components.js';
 
@@ -17,16 +19,45 @@ const MOST_GENERATION = 2 ** 31;
 export interface OwnRecord {
   /** Looks for our record for this peer in a store. Never rejects. */
   find(peer: PeerEntry, store: NamedStore): Promise<void>;
+  /** Looks whether it is still what we wrote: a newer one is another host's that has our key. Never rejects. */
+  check(peer: PeerEntry, store: NamedStore): Promise<void>;
   /** The generation that a record for this peer tells: the device's own, or one that goes on from what the peer saw last. */
   generation(peer: PeerEntry): number;
   /** What a record of ours tells now of our NATs; undefined: nothing is known of those before our present addresses. */
   natCode(): string | undefined;
 }
 
-export type OwnRecordComponents = Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'signal'>;
+export type OwnRecordComponents = Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'emit' | 'signal'>;
 
-export function createOwnRecord({ device, clock, logger, signal }: OwnRecordComponents): OwnRecord {
+export function createOwnRecord({ device, clock, logger, emit, signal }: OwnRecordComponents): OwnRecord {
   const reflexive = (family: Family) => localCandidate(device.candidates, 'reflexive', family)?.endpoint;
+
+  /** Ours for this peer, as the store holds it; undefined: none that is ours or can be read, and nothing is made of that: a damaged one is
+   * simply written anew, a store that is down shows at the write. */
+  const read = async (peer: PeerEntry, store: NamedStore): Promise<ParsedRecord | undefined> => {
+    const { facts } = device;
+    if (!facts || !peer.channel) return undefined;
+    try {
+      const sealed = await store.get(storeKey(facts.publicKey, peer.publicKey), { signal });
+      const record = sealed === undefined ? undefined : openRecord(sealed, peer.channel);
+      return record?.f === fingerprint(facts.publicKey) ? record : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+
+  const noteSharedKey = (peer: PeerEntry, { ipv4, ipv6 }: ParsedRecord): void => {
+    const where = [ipv4, ipv6].flatMap((endpoint) => (endpoint ? [formatEndpoint(endpoint)] : [])).join(' and ');
+    const error = new StunmeshError(
+      'ERR_KEY_SHARED',
+      `another host uses the WireGuard key of ${device.name}: the store holds a newer record of ours that we did not write, for ${where || 'no address'}; give each host a key of its own`,
+    );
+    const told = peer.sharedKeyFault?.message === error.message;
+    peer.sharedKeyFault = createFault(error, clock.wallNow());
+    if (told) return;
+    logger.warn({ device: device.name, peer: peer.name, error }, 'does another host use the same WireGuard key?');
+    emit('fault', peer, { code: error.code, message: error.message });
+  };
 
   return {
     generation: (peer) => device.generation + peer.generationAhead,
@@ -37,43 +68,43 @@ export function createOwnRecord({ device, clock, logger, signal }: OwnRecordComp
       return formatNatCode(summaries) || undefined;
     },
     async find(peer, store) {
-      const { facts } = device;
-      if (!facts || !peer.channel) return;
-      try {
-        const sealed = await store.get(storeKey(facts.publicKey, peer.publicKey), { signal });
-        if (sealed === undefined) return;
-        const record = parseRecord(peer.channel.open(sealed));
-        if (record.f !== fingerprint(facts.publicKey)) return;
-        const { ipv4, ipv6, b } = record;
-        const t = record.t === undefined ? undefined : clampOwnTime(record.t, clock.wallNow() / 1000);
-        const known = peer.ownTime ?? device.lastT;
-        if (known !== undefined && t !== undefined && t > known) {
-          logger.warn(
-            { device: device.name, peer: peer.name },
-            'the store holds a newer record of ours that we did not write: does another host use the same WireGuard key?',
-          );
-        }
-        if (t !== undefined) peer.ownTime = Math.max(peer.ownTime ?? 0, t);
-        // A host that moved while it was down, and lost its state, says so by a larger count all the same.
-        const moved = ([4, 6] as const).some((family) => {
-          const told = family === 4 ? ipv4 : ipv6;
-          const now = reflexive(family);
-          return told !== undefined && now !== undefined && !sameEndpoint(told, now);
-        });
-        if (record.n !== undefined && record.n < MOST_GENERATION)
-          peer.generationAhead = Math.max(peer.generationAhead, record.n + (moved ? 1 : 0) - device.generation);
-        peer.published.set(store.name, {
-          ...(ipv4 ? { ipv4 } : {}),
-          ...(ipv6 ? { ipv6 } : {}),
-          ...(t === undefined ? {} : { t }),
-          ...(b === undefined ? {} : { b }),
-          omitted: [],
-          at: clock.now() - Math.max(0, clock.wallNow() - (t ?? 0) * 1000),
-          wallAt: (t ?? 0) * 1000,
-        });
-      } catch {
-        // A damaged or unreadable record of ours is simply written anew; a store that is down shows at the write.
-      }
+      const record = await read(peer, store);
+      if (!record) return;
+      const { ipv4, ipv6, b } = record;
+      const t = record.t === undefined ? undefined : clampOwnTime(record.t, clock.wallNow() / 1000);
+      const known = peer.ownTime ?? device.lastT;
+      if (known !== undefined && t !== undefined && t > known) noteSharedKey(peer, record);
+      if (t !== undefined) peer.ownTime = Math.max(peer.ownTime ?? 0, t);
+      // A host that moved while it was down, and lost its state, says so by a larger count all the same.
+      const moved = ([4, 6] as const).some((family) => {
+        const told = family === 4 ? ipv4 : ipv6;
+        const now = reflexive(family);
+        return told !== undefined && now !== undefined && !sameEndpoint(told, now);
+      });
+      if (record.n !== undefined && record.n < MOST_GENERATION)
+        peer.generationAhead = Math.max(peer.generationAhead, record.n + (moved ? 1 : 0) - device.generation);
+      peer.published.set(store.name, {
+        ...(ipv4 ? { ipv4 } : {}),
+        ...(ipv6 ? { ipv6 } : {}),
+        ...(t === undefined ? {} : { t }),
+        ...(b === undefined ? {} : { b }),
+        omitted: [],
+        at: clock.now() - Math.max(0, clock.wallNow() - (t ?? 0) * 1000),
+        wallAt: (t ?? 0) * 1000,
+      });
+    },
+    async check(peer, store) {
+      const written = peer.published.get(store.name);
+      if (written?.t === undefined || peer.publishing.has(store.name)) return;
+      const record = await read(peer, store);
+      // We wrote meanwhile: it is the next look's business.
+      if (!record || peer.published.get(store.name) !== written || peer.publishing.has(store.name)) return;
+      const foreign =
+        (record.t ?? 0) > written.t ||
+        (record.t === written.t &&
+          !(sameEndpoint(record.ipv4, written.ipv4) && sameEndpoint(record.ipv6, written.ipv6)));
+      if (foreign) noteSharedKey(peer, record);
+      else if (record.t === written.t) peer.sharedKeyFault = undefined;
     },
   };
 }

@@ -46,16 +46,16 @@ export function createRefresh(components: RefreshComponents): Refresh {
 
   const refresh = async (): Promise<void> => {
     refreshedAt = clock.now();
-    if (!device.facts) return;
+    if (!device.facts || device.down) return;
     emit('refresh', undefined, {});
-    await Promise.all([publish.refresh(), ...device.peers.map((peer) => reading.read(peer))]);
+    await Promise.all([publish.checkNext(), publish.refresh(), ...device.peers.map((peer) => reading.read(peer))]);
     emit('refreshed', undefined, {});
   };
 
   const doDue = (): void => {
     const now = clock.now();
     if (now >= nextRefreshAt()) void refresh();
-    if (!device.facts) return;
+    if (!device.facts || device.down) return;
     if (!device.discovering && now >= schedule.dueAt) void publish.refresh();
     else if (now >= publish.nextFlushAt()) void publish.flush();
     for (const peer of device.peers) {
@@ -76,15 +76,17 @@ export function createRefresh(components: RefreshComponents): Refresh {
     }
   };
 
+  const isServed = () => device.facts !== undefined && !device.down;
+
   /** How long until something is due, milliseconds. */
   const idleFor = (): number => {
     const now = clock.now();
     const unsettled = device.peers.filter(isUnsettled);
     const youngest = Math.max(...unsettled.map((peer) => peer.unconnectedSince));
     const tick =
-      unsettled.length === 0 && device.facts ? CALM_TICK_MS : backoff(now - youngest, BUSY_TICK_MS, CALM_TICK_MS);
-    const due = [now + (device.facts ? tick : missingTick(now)), nextRefreshAt()];
-    if (device.facts)
+      unsettled.length === 0 && isServed() ? CALM_TICK_MS : backoff(now - youngest, BUSY_TICK_MS, CALM_TICK_MS);
+    const due = [now + (isServed() ? tick : missingTick(now)), nextRefreshAt()];
+    if (isServed())
       due.push(
         device.discovering ? Number.POSITIVE_INFINITY : schedule.dueAt,
         publish.nextFlushAt(),

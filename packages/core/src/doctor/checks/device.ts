@@ -1,5 +1,6 @@
 /** Is each configured device there, with a port and a key? */
 
+import type { InterfaceConfig } from '../../config/index.js';
 import { count, formatMark } from '../../runtime/terminal-text.js';
 import { wordsOf } from '../../wireguard/platform.js';
 import { attempt, type Scene } from '../context.js';
@@ -9,10 +10,11 @@ const check = 'device';
 
 export const deviceCheck: Check<Scene> = {
   name: check,
-  run: (scene) => Promise.all(scene.interfaces.map(({ name }) => look(scene, name))),
+  run: (scene) => Promise.all(scene.interfaces.map((entry) => look(scene, entry))),
 };
 
-async function look(scene: Scene, name: string): Promise<Finding> {
+async function look(scene: Scene, entry: InterfaceConfig): Promise<Finding> {
+  const { name } = entry;
   const { value: device, error } = await attempt(scene.device(name));
   if (!device) {
     const { text, ...rest } = fromError(error);
@@ -29,6 +31,21 @@ async function look(scene: Scene, name: string): Promise<Finding> {
       text: 'the device listens on no port: it is down, or was never given one',
       remedy: `bring it up (${wordsOf(scene.parts.system.platform).linkUp(name)}), or give it a ListenPort.`,
       code: 'ERR_WG_FAILED',
+      details,
+    };
+  // Without interfaces to look at it is taken as up, as the daemon does.
+  const interfaces = await scene
+    .underlay(entry)
+    .then((underlay) => underlay.interfaces())
+    .catch(() => []);
+  if (interfaces.find((one) => one.name === device.realName)?.up === false)
+    return {
+      check,
+      subject: name,
+      verdict: 'fault',
+      text: 'the device is down: nothing is published for it',
+      remedy: `bring it up (${wordsOf(scene.parts.system.platform).linkUp(name)}).`,
+      code: 'ERR_WG_DEVICE_DOWN',
       details,
     };
   const mark = firewallMark === 0 ? 'no firewall mark' : `firewall mark ${formatMark(firewallMark)}`;

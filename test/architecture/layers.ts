@@ -16,7 +16,7 @@ const LAYERS: readonly (readonly string[])[] = [
 
 /** Published kits for authors of plugins stand beside the layers; the product imports them where KITS_USED says so. */
 const KITS: Readonly<Record<string, readonly string[]>> = {
-  'capture-kit': ['net', 'api'],
+  'capture-kit': ['runtime', 'net', 'api'],
   testing: ['stun', 'record', 'runtime', 'net', 'api'],
   conformance: ['testing', 'runtime', 'net', 'api'],
 };

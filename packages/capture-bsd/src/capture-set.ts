@@ -1,5 +1,6 @@
 /** Frame sources on all interfaces that are wanted at a time: what appears is opened, what vanishes is closed, what dies is opened again. */
 import type { Clock } from '@stunmesh/core/api';
+import { doubling } from '@stunmesh/core/capture-kit';
 import type { FrameSource } from './frame-source.js';
 
 /** Deaths in a row after which a source waits for news of the network where there is no clock. */
@@ -85,8 +86,7 @@ export function createCaptureSet(options: CaptureSetOptions): CaptureSet {
     };
     if (entry.deaths === 1) queueMicrotask(again);
     else if (clock) {
-      const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (entry.deaths - 2), LONGEST_PAUSE_MS);
-      clock.sleep(pauseMs, closed.signal).then(again, () => {});
+      clock.sleep(doubling(entry.deaths - 1, FIRST_PAUSE_MS, LONGEST_PAUSE_MS), closed.signal).then(again, () => {});
     } else if (entry.deaths <= RESTARTS_WITHOUT_CLOCK) queueMicrotask(again);
   };
 

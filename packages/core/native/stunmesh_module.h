@@ -2,6 +2,7 @@
 #ifndef STUNMESH_MODULE_H
 #define STUNMESH_MODULE_H
 
+#include "stunmesh_calls.h"
 #include "stunmesh_reader.h"
 
 struct sm_method {

@@ -198,6 +198,7 @@ static napi_value sm_start_reader(napi_env env, napi_value object, struct sm_soc
   }
   s->references += 1;
   s->queue = queue;
+  s->stop_reader = sm_stop_reader;
   error = napi_create_reference(env, object, 1, &s->self) == napi_ok ? sm_start_thread(s, run) : ENOMEM;
   if (error) {
     s->queue = NULL;

@@ -1,4 +1,5 @@
 /** What every capture package does alike: loading its addon, errors, sending, echoes, sockets of other traffic, netlink's messages. */
+export { doubling } from '../runtime/backoff.js';
 export * from './addon.js';
 export * from './datagram-socket.js';
 export * from './echo-socket.js';

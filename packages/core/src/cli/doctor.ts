@@ -1,9 +1,10 @@
 /** `stunmesh doctor`: why a tunnel is not direct, and what to do about it. */
 import { randomBytes } from 'node:crypto';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { StunmeshError } from '../api/index.js';
 import type { LoadedConfig } from '../config/index.js';
 import type { Finding } from '../doctor/finding.js';
+import type { Scope } from '../doctor/scope.js';
 import { VERSION } from '../version.js';
 import type { CliContext } from './context.js';
 import { allowOptimizing } from './small-heap.js';
@@ -30,23 +31,32 @@ export function addDoctorCommand(program: Command, context: CliContext): void {
   program
     .command('doctor')
     .description('look for what keeps tunnels from being direct, and say what to do')
+    .argument('[device]', 'only this device')
+    .argument('[peer]', 'only this peer of it, by name or public key')
     .option('-c, --config <file>', 'the configuration file')
     .option('--config-dir <dir>', 'the folder of config.yaml or config.yml')
-    .option('--device <name>', 'only this device')
+    .addOption(new Option('--device <name>', 'only this device').hideHelp())
     .option('--json', 'one JSON object instead of the text')
     .option('--no-store-write', 'read the stores only')
     .addHelpText('after', HELP)
-    .action((_own: unknown, command: Command) => doctor(context, command.optsWithGlobals<DoctorOptions>()));
+    .action((device: string | undefined, peer: string | undefined, _own: unknown, command: Command) => {
+      const options = command.optsWithGlobals<DoctorOptions>();
+      return doctor(context, options, scopeOf(device ?? options.device, peer));
+    });
 }
 
-async function doctor(context: CliContext, options: DoctorOptions): Promise<void> {
+function scopeOf(device: string | undefined, peer: string | undefined): Scope {
+  return { ...(device === undefined ? {} : { device }), ...(peer === undefined ? {} : { peer }) };
+}
+
+async function doctor(context: CliContext, options: DoctorOptions, scope: Scope): Promise<void> {
   // It opens many records at once and is gone soon.
   allowOptimizing();
   const [{ examine }, { createReport, formatGroup, formatSummary }, { exitStatus }, parts] = await Promise.all([
     import('../doctor/examine.js'),
     import('../doctor/report.js'),
     import('../doctor/finding.js'),
-    collect(context, options),
+    collect(context, options, scope),
   ]);
   const findings: Finding[] = [];
   for await (const group of examine(parts.doctor)) {
@@ -63,7 +73,7 @@ async function doctor(context: CliContext, options: DoctorOptions): Promise<void
 }
 
 /** The same parts as the daemon's, but for the controllers. */
-async function collect(context: CliContext, options: DoctorOptions) {
+async function collect(context: CliContext, options: DoctorOptions, scope: Scope) {
   const [
     { loadConfig },
     { openComposition },
@@ -71,6 +81,7 @@ async function collect(context: CliContext, options: DoctorOptions) {
     { createLogger },
     { createSystem },
     { readSnapshot },
+    { checkScope },
   ] = await Promise.all([
     import('../config/index.js'),
     import('../daemon/components.js'),
@@ -78,6 +89,7 @@ async function collect(context: CliContext, options: DoctorOptions) {
     import('../telemetry/logger.js'),
     import('../doctor/system.js'),
     import('../control/client.js'),
+    import('../doctor/scope.js'),
   ]);
   const clock = createSystemClock();
   const logger = createLogger({ level: 'silent', format: 'console', colour: false, write: () => undefined });
@@ -88,6 +100,7 @@ async function collect(context: CliContext, options: DoctorOptions) {
     cwd: context.cwd,
   }).catch((error: StunmeshError) => error);
   const found = 'config' in loaded ? loaded : undefined;
+  if (found) checkScope(found.config, scope);
   const composition = await openComposition({ clock, logger, ...(found ? { loaded: found } : {}) });
   const host = composition.host(found);
   const stop = new AbortController();
@@ -105,7 +118,7 @@ async function collect(context: CliContext, options: DoctorOptions) {
       underlay: composition.underlay,
       openStore: host.openStore,
       readSnapshot,
-      ...(options.device === undefined ? {} : { device: options.device }),
+      scope,
       storeWrite: options.storeWrite,
       signal: stop.signal,
     },

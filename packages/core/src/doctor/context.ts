@@ -7,6 +7,7 @@ import type { ParsedRecord } from '../record/endpoint-record.js';
 import type { GuardedStore } from '../store/guarded-store.js';
 import type { Resolver } from '../underlay/resolver.js';
 import type { Underlay, UnderlayDevice } from '../underlay/underlay.js';
+import type { Scope } from './scope.js';
 import type { System } from './system.js';
 
 /** How long a daemon may take to answer, in milliseconds. */
@@ -27,8 +28,8 @@ export interface DoctorParts {
   underlay(device: UnderlayDevice): Promise<Underlay>;
   openStore(plugin: PluginConfig): Promise<GuardedStore>;
   readSnapshot(path: string, signal: AbortSignal): Promise<Snapshot>;
-  /** Only this device. */
-  readonly device?: string;
+  /** What of the configuration is examined. */
+  readonly scope: Scope;
   /** false: no store is written to. */
   readonly storeWrite: boolean;
   readonly signal: AbortSignal;

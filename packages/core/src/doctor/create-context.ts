@@ -5,6 +5,7 @@ import type { DoctorParts, Scene } from './context.js';
 import { findDaemons } from './daemons.js';
 import { examineNat } from './examine-nat.js';
 import { readPeerRecords } from './peer-records.js';
+import { interfacesIn } from './scope.js';
 
 /** Nothing is looked at before it is asked for; disposing closes the stores that were opened. */
 export function createScene(parts: DoctorParts): Scene {
@@ -25,9 +26,7 @@ export function createScene(parts: DoctorParts): Scene {
   const scene: Scene = {
     parts,
     config,
-    interfaces: [...(config?.interfaces.values() ?? [])].filter(
-      ({ name }) => parts.device === undefined || name === parts.device,
-    ),
+    interfaces: interfacesIn(config, parts.scope),
     device: (name) => once(`device ${name}`, () => parts.control.device(name, { signal })),
     capture: () => once('capture', () => parts.capture()),
     underlay: (entry) =>

@@ -50,6 +50,27 @@ export async function experience(scene: Scene, name: string, subject: string): P
   return [];
 }
 
+/** Here the store is well: where a daemon cannot write, it has other rights, folders or names than this command (F73). */
+export async function writingOfDaemons(scene: Scene, name: string, subject: string): Promise<readonly Finding[]> {
+  const lists = await Promise.all(scene.interfaces.map((entry) => scene.daemons(entry.name)));
+  for (const { snapshot } of lists.flat())
+    for (const { writeFault } of snapshot?.devices.flatMap(({ peers }) => peers) ?? []) {
+      if (writeFault?.store !== name) continue;
+      const though = scene.parts.storeWrite ? ', though I can' : '';
+      return [
+        {
+          check,
+          subject,
+          verdict: 'fault',
+          text: `the daemon (process ${snapshot?.pid}) cannot write${though}: ${writeFault.message}`,
+          remedy: `${remedyOf(writeFault.code)} The service may have other rights than this command: its user, or what its unit closes (of systemd ProtectSystem=, which \`ReadWritePaths=\` opens for a folder).`,
+          code: writeFault.code,
+        },
+      ];
+    }
+  return [];
+}
+
 interface Quota {
   readonly calls: number;
   readonly perMs: number;

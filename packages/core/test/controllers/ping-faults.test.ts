@@ -84,6 +84,26 @@ test('a ping monitor whose work breaks says so as a fault of the peer and goes o
   await d.stop();
 });
 
+test('F28 a device that is in another network namespace is told once, and the pings that cannot be sent count as lost', async () => {
+  let refusal: StunmeshError | undefined = new StunmeshError(
+    'ERR_CAPTURE_OPEN',
+    'the IPv4 echo socket of wg0 cannot be opened: there is no device wg0',
+  );
+  const d = pings('10.99.1.1', {}, (reply) => {
+    if (refusal) throw refusal;
+    reply(1);
+  });
+  await d.clock.advance(2_500);
+  assert.deepEqual(d.heard, ['overdue', 'overdue', 'overdue']);
+  assert.equal(d.peer.pingFault?.code, 'ERR_CAPTURE_OPEN');
+  assert.match(d.peer.pingFault?.message ?? '', /no ping can be sent: .*no device wg0; .*another network namespace/);
+  assert.equal(d.logger.lines.filter(({ message }) => message === 'cannot ping').length, 1);
+  refusal = undefined;
+  await d.clock.advance(1_000);
+  assert.deepEqual([d.peer.pingFault, d.heard.at(-1)], [undefined, 1]);
+  await d.stop();
+});
+
 test('a peer that is to be pinged nowhere is not pinged', async () => {
   const d = pings(undefined);
   await d.clock.advance(5_000);

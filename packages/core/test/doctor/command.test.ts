@@ -1,6 +1,7 @@
 /** The command `stunmesh doctor` as it is called: flags, exit status, and colour on a terminal alone. */
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
@@ -48,7 +49,8 @@ test('--json is one object, -c may stand before the command too', async (t) => {
 test('help tells what is written, and the exit status; an unknown flag is refused', async () => {
   const help = await doctor('--help');
   assert.equal(help.code, 0);
-  for (const word of ['--json', '--device', '--no-store-write', 'Exit status']) assert.ok(help.stdout.includes(word));
+  for (const word of ['[device] [peer]', '--json', '--no-store-write', 'Exit status'])
+    assert.ok(help.stdout.includes(word));
   assert.ok(
     help.stdout.split('\n').every((line) => line.length <= 80),
     help.stdout,
@@ -71,4 +73,30 @@ test('a terminal gets colours, unless NO_COLOR says otherwise', async (t) => {
     lines.every((line) => line.length <= 80),
     lines.join('\n'),
   );
+});
+
+test('a device or peer that the configuration does not have is refused with what may be meant', async (t) => {
+  const folder = await temporaryFolder(t);
+  const file = join(folder, 'config.yaml');
+  const key = Buffer.alloc(32, 7).toString('base64');
+  await writeFile(
+    file,
+    `plugins: { main: { type: builtin, name: file, path: ${folder} } }
+interfaces: { wgx0: { peers: { site-b: { public_key: ${key}, plugin: main } } } }
+`,
+  );
+  const cases: readonly (readonly [args: readonly string[], said: RegExp])[] = [
+    [['wgx'], /no interface "wgx"; did you mean "wgx0"\?/],
+    [['--device', 'office'], /no interface "office"; it has wgx0/],
+    [['wgx0', 'site-a'], /"wgx0" has no peer "site-a"; did you mean "site-b"\?/],
+  ];
+  for (const [args, said] of cases) {
+    const { code, stdout, stderr } = await doctor('-c', file, ...args);
+    assert.deepEqual([code, stdout], [2, ''], args.join(' '));
+    assert.match(stderr, said);
+  }
+  for (const peer of ['site-b', key]) {
+    const { stdout } = await doctor('-c', file, 'wgx0', peer, '--no-store-write', '--json');
+    assert.match((JSON.parse(stdout) as Report).findings[0]?.text ?? '', /valid \(1 interface/);
+  }
 });

@@ -1,6 +1,6 @@
 /** A host for doctor to examine, over doubles: all is well unless a test changes it. */
 import type { TestContext } from 'node:test';
-import { type Endpoint, type Store, type StoreTraits, StunmeshError } from '#src/api/index.js';
+import { type Endpoint, type NetInterface, type Store, type StoreTraits, StunmeshError } from '#src/api/index.js';
 import type { Snapshot } from '#src/control/snapshot.js';
 import type { DoctorParts } from '#src/doctor/context.js';
 import { examine } from '#src/doctor/examine.js';
@@ -35,6 +35,18 @@ export const PEER_AT = '203.0.113.77:51820';
 export const PEER4 = parseEndpoint(PEER_AT);
 /** Seconds since 1970. */
 export const now = NOW / 1000;
+
+const INTERFACES: readonly NetInterface[] = [
+  ['lo', '127.0.0.1', 8],
+  ['eth0', '192.168.1.2', 24],
+  ['wg0', '10.0.0.1', 24],
+].map(([name, address, prefixLength], i) => ({
+  name: String(name),
+  index: i + 1,
+  up: true,
+  loopback: name === 'lo',
+  addresses: [{ family: 4, address: String(address), prefixLength: Number(prefixLength) }],
+}));
 
 export interface Patient {
   readonly clock: FakeClock;
@@ -72,6 +84,7 @@ export function createPatient(t: TestContext): Patient {
   const clock = createFakeClock(NOW);
   const capture = createFakeCapture();
   const wg = createFakeWireGuard(clock);
+  capture.setInterfaces(INTERFACES);
   const store = createMemoryStore();
   const [own, peer] = [keyPair('own'), keyPair('site-b')];
   const servers: Patient['servers'] = new Map(SERVERS.map((server) => [server, MAPPED]));
@@ -190,6 +203,7 @@ interfaces:
         if ('code' in found) throw found;
         return found;
       },
+      scope: {},
       storeWrite: true,
       signal: new AbortController().signal,
       ...patient.parts,

@@ -28,14 +28,6 @@ testCases([
     remedy: /change the file/,
   },
   {
-    what: 'a device that the configuration does not have',
-    change: (p) => {
-      p.parts.device = 'wg7';
-    },
-    named: ['configuration', 'fault', /no interface "wg7"; it has: wg0/],
-    remedy: /--device/,
-  },
-  {
     what: 'F39 missing capabilities',
     change: (p) => {
       p.system.userId = 1000;
@@ -141,6 +133,21 @@ testCases([
     },
     named: ['device', 'fault', /listens on no port/],
     remedy: /ifconfig wg0 up/,
+  },
+  {
+    what: 'a device in another network namespace, whose control socket answers,',
+    change: (p) => p.capture.loseDevice('wg0'),
+    named: ['device', 'warning', /^the device is in another network namespace/],
+    remedy: /ip netns exec/,
+  },
+  {
+    what: 'a device in another network namespace that pings are to be sent through',
+    change: (p) => {
+      p.config = p.config.replace('protocol: ipv4 }', 'protocol: ipv4, ping: { enabled: true, target: 10.0.0.2 } }');
+      p.capture.loseDevice('wg0');
+    },
+    named: ['device', 'fault', /no ping, can be sent into the tunnel from here/],
+    code: 'ERR_CAPTURE_OPEN',
   },
   {
     what: 'a daemon that does not run on FreeBSD, in its words',

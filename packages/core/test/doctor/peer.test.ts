@@ -30,6 +30,10 @@ function seal({ store, own, peer }: Patient, plain: string): void {
   store.records.set(storeKey(peer.publicKey, own.publicKey), sealed);
 }
 
+function daemonSays(p: Patient, code: string, message: string): void {
+  p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 1, { lastError: { code, message, at: now * 1000 } }));
+}
+
 testCases([
   {
     what: 'a peer without AllowedIPs',
@@ -56,6 +60,19 @@ testCases([
     },
     named: ['peer', 'warning', /^its record could not be read: the store "main" failed$/],
     code: 'ERR_STORE_UNAVAILABLE',
+  },
+  {
+    what: 'F72 a tunnel that a daemon calls connected and that works one way only',
+    change: (p) => daemonSays(p, 'ERR_TUNNEL_ONE_WAY', '40 pings unanswered though packets arrive: one way only'),
+    named: ['peer', 'fault', /^the daemon says: 40 pings unanswered though packets arrive/],
+    code: 'ERR_TUNNEL_ONE_WAY',
+  },
+  {
+    what: 'what a daemon holds against a peer that is connected',
+    change: (p) => daemonSays(p, 'ERR_RESOLVE', 'the ping target "site-b" does not resolve'),
+    named: ['peer', 'warning', /^the daemon says: the ping target "site-b" does not resolve$/],
+    remedy: /DNS/,
+    code: 'ERR_RESOLVE',
   },
   {
     what: 'a record that names no address',

@@ -100,6 +100,16 @@ testCases([
     remedy: /address and network/,
   },
   {
+    what: 'F73 a store that a daemon cannot write to, though doctor can,',
+    change: (p) => {
+      const fault = { code: 'ERR_STORE_DENIED', message: 'the store "main": read-only', at: NOW, store: 'main' };
+      p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 7, { lastError: fault, writeFault: fault }));
+    },
+    named: ['store', 'fault', /^the daemon \(process 7\) cannot write, though I can: the store "main": read-only$/],
+    remedy: /ReadWritePaths/,
+    code: 'ERR_STORE_DENIED',
+  },
+  {
     what: 'how much a daemon calls a store',
     change: (p) => storeSeen(p, { gets: 9, sets: 1, failures: 5, state: 'up' }),
     named: ['store', 'note', /^the daemon made 10 calls in 60 min, 5 failed$/],

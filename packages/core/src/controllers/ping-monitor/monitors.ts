@@ -1,7 +1,7 @@
 /** Pings through the tunnels of peers that ask for it, each with a timer of its own (F28, F29). */
 import { isIP } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
-import { type Clock, StunmeshError } from '../../api/index.js';
+import { type Clock, hasCode, StunmeshError } from '../../api/index.js';
 import type { PeerConfig } from '../../config/index.js';
 import { asStunmeshError, createFault } from '../../peers/faults.js';
 import { countEcho, type PeerEntry } from '../../peers/peer-table.js';
@@ -66,7 +66,7 @@ export function createPingMonitors(components: PingMonitorsComponents): PingMoni
 
 /** Pings one peer at its interval until the signal aborts. Never rejects. */
 async function monitorPeer(components: PingMonitorsComponents, peer: PeerEntry, signal: AbortSignal): Promise<void> {
-  const { device, clock, logger } = components;
+  const { device, clock } = components;
   const { target, intervalMs } = peer.config.ping;
   if (target === undefined) return;
   let address: string | undefined;
@@ -75,7 +75,6 @@ async function monitorPeer(components: PingMonitorsComponents, peer: PeerEntry, 
       // The tunnel has to exist; whether it works is what the ping is to find out.
       if (device.facts && peer.observed?.endpoint) {
         address ??= await resolveTarget(components, target, signal);
-        peer.pingFault = undefined;
         void pingOnce(components, peer, address, signal).then((alive) => {
           // The name may lead elsewhere by now.
           if (!alive && isIP(target) === 0) address = undefined;
@@ -84,10 +83,7 @@ async function monitorPeer(components: PingMonitorsComponents, peer: PeerEntry, 
       await clock.sleep(intervalMs, signal);
     } catch (error) {
       if (signal.aborted) return;
-      const fault = asStunmeshError(error);
-      if (peer.pingFault?.code !== fault.code)
-        logger.warn({ device: device.name, peer: peer.name, error: fault }, 'cannot ping');
-      peer.pingFault = createFault(fault, clock.wallNow());
+      noteFault(components, peer, error);
       await clock.sleep(RESOLVE_AGAIN_MS, signal).catch(() => undefined);
     }
   }
@@ -109,12 +105,28 @@ async function resolveTarget(
   );
 }
 
+/** Told once, until it is another one. */
+function noteFault({ device, clock, logger }: PingMonitorsComponents, peer: PeerEntry, error: unknown): void {
+  const fault = asStunmeshError(error);
+  if (peer.pingFault?.code !== fault.code)
+    logger.warn({ device: device.name, peer: peer.name, error: fault }, 'cannot ping');
+  peer.pingFault = createFault(fault, clock.wallNow());
+}
+
+/** WireGuard's control socket is a file, which other network namespaces see as well; packets go by the device itself. */
+function explain(error: unknown): unknown {
+  if (!hasCode(error, 'ERR_CAPTURE_OPEN')) return error;
+  const text = `no ping can be sent: ${(error as Error).message}; where WireGuard has it in another network namespace, run stunmesh in that one`;
+  return new StunmeshError('ERR_CAPTURE_OPEN', text, { cause: error });
+}
+
 async function pingOnce(
-  { device, clock, echoes, on }: PingMonitorsComponents,
+  components: PingMonitorsComponents,
   peer: PeerEntry,
   to: string,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const { device, clock, echoes, on } = components;
   let alive = false;
   const answered = new AbortController();
   try {
@@ -128,9 +140,11 @@ async function pingOnce(
         on.answered(peer, rttMs);
       },
     });
+    peer.pingFault = undefined;
     if (!alive) await waitFor(clock, peer.config.ping.timeoutMs, answered.signal, signal);
-  } catch {
-    // Not sent: as good as lost.
+  } catch (error) {
+    // Not sent: as good as lost, but that is no fault of the path.
+    if (!signal.aborted) noteFault(components, peer, explain(error));
   }
   if (!alive && !signal.aborted) on.overdue(peer);
   return alive;

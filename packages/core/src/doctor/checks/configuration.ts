@@ -9,7 +9,7 @@ const check = 'configuration';
 
 export const configurationCheck: Check<Scene> = {
   name: check,
-  async run({ parts, interfaces }) {
+  async run({ parts }) {
     const { loaded } = parts;
     if (isStunmeshError(loaded)) return [{ check, verdict: 'fault', ...fromError(loaded) }];
     const { config, warnings } = loaded;
@@ -22,15 +22,6 @@ export const configurationCheck: Check<Scene> = {
       count(config.stun.addresses.length, 'STUN server'),
     ].join(', ');
     const findings: Finding[] = [{ check, verdict: 'ok', text: `${config.file}: valid (${counts})` }];
-    if (parts.device !== undefined && interfaces.length === 0) {
-      findings.push({
-        check,
-        verdict: 'fault',
-        text: `the configuration has no interface "${parts.device}"; it has: ${all.map(({ name }) => name).join(', ') || 'none'}`,
-        remedy: 'name one of these with --device, or leave --device out.',
-        code: 'ERR_USAGE',
-      });
-    }
     findings.push(...(await weakFolders(parts.system, config)));
     for (const text of warnings)
       findings.push({

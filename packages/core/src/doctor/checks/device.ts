@@ -38,7 +38,18 @@ async function look(scene: Scene, entry: InterfaceConfig): Promise<Finding> {
     .underlay(entry)
     .then((underlay) => underlay.interfaces())
     .catch(() => []);
-  if (interfaces.find((one) => one.name === device.realName)?.up === false)
+  const own = interfaces.find((one) => one.name === device.realName);
+  if (interfaces.length > 0 && !own)
+    return {
+      check,
+      subject: name,
+      verdict: [...entry.peers.values()].some(({ ping }) => ping.enabled) ? 'fault' : 'warning',
+      text: `the device is in another network namespace: its control socket answers, but no packet, and no ping, can be sent into the tunnel from here`,
+      remedy: 'run stunmesh in the namespace that has the device (`ip netns exec NAME stunmesh`).',
+      code: 'ERR_CAPTURE_OPEN',
+      details,
+    };
+  if (own?.up === false)
     return {
       check,
       subject: name,

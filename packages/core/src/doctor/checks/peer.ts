@@ -4,6 +4,7 @@ import type { InterfaceConfig, PeerConfig } from '../../config/index.js';
 import { list } from '../../runtime/terminal-text.js';
 import { attempt, familiesOf, type Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
+import { judgeFault } from '../verdicts/fault.js';
 import { judgeOwn } from '../verdicts/own.js';
 import { type Judgement, judgeRecords } from '../verdicts/records.js';
 import { judgeTunnel, lifeOf } from '../verdicts/tunnel.js';
@@ -23,7 +24,9 @@ async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Find
   const lists = await Promise.all(
     [...entry.peers.values()].map(async (config): Promise<readonly Finding[]> => {
       const wg = device.peers.get(config.publicKey);
-      return wg ? examine(scene, entry, config, device, wg) : [missing(entry, config, device)];
+      return wg
+        ? examine(scene, entry, config, device, wg)
+        : [missing(scene.config?.interfaces.get(entry.name) ?? entry, config, device)];
     }),
   );
   return lists.flat();
@@ -80,16 +83,15 @@ async function examine(
     nats: nats.flatMap(({ value }) => value ?? []),
   });
   const tunnel = await judgeTunnel(scene, { entry, config, device, wg, records, life });
-  const subjects = { check, subject } as const;
+  const judged = judgeRecords(records, { ownKey: device.publicKey, now, connected: life.connected });
+  const said = judgeFault(seen, judged);
   return [
-    ...judgeRecords(records, { ownKey: device.publicKey, now, connected: life.connected }).map((f) => ({
-      ...subjects,
-      ...f,
-    })),
-    ...(own ? [{ ...subjects, ...own }] : []),
-    ...habits(wg, natted).map((habit) => ({ ...subjects, ...habit })),
-    ...(tunnel ? [{ ...subjects, ...tunnel }] : []),
-  ];
+    ...judged,
+    ...(own ? [own] : []),
+    ...habits(wg, natted),
+    ...(said ? [said] : []),
+    ...(tunnel ? [tunnel] : []),
+  ].map((judgement) => ({ check, subject, ...judgement }));
 }
 
 /** How the peer is set up in WireGuard, as far as it makes a difference. */

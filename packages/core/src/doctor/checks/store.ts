@@ -6,7 +6,7 @@ import { formatAge, formatMs } from '../../runtime/terminal-text.js';
 import type { GuardedStore } from '../../store/guarded-store.js';
 import { attempt, type Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
-import { experience } from '../store-experience.js';
+import { experience, writingOfDaemons } from '../store-experience.js';
 
 const check = 'store';
 /** Slower than that, a change of address is known late. */
@@ -37,7 +37,7 @@ async function look(scene: Scene, name: string): Promise<readonly Finding[]> {
   const findings = await tryStore(scene, store, device, subject);
   const lived = [...(await remarks(scene, store, subject)), ...(await experience(scene, name, subject))];
   if (findings.some(({ verdict }) => verdict === 'fault')) return [...findings, ...lived];
-  return [...findings, ...limits(store, subject), ...lived];
+  return [...findings, ...(await writingOfDaemons(scene, name, subject)), ...limits(store, subject), ...lived];
 }
 
 /** Without a device there is no key of our own: an absent record under a random key tells that reading works. */

@@ -22,7 +22,6 @@ export interface Life {
   readonly handshakeAgeMs: number | undefined;
   /** As a running daemon sees it. */
   readonly phase?: PeerSnapshot['phase'];
-  readonly lastError?: { readonly code: string; readonly message: string };
 }
 
 export interface TunnelFacts {
@@ -42,7 +41,6 @@ export function lifeOf(wg: Peer, seen: PeerSnapshot | undefined, now: number): L
     connected: seen ? seen.phase === 'connected' : young,
     handshakeAgeMs,
     ...(seen ? { phase: seen.phase } : {}),
-    ...(seen?.lastError ? { lastError: seen.lastError } : {}),
   };
 }
 
@@ -91,7 +89,6 @@ export async function judgeTunnel(scene: Scene, facts: TunnelFacts): Promise<Jud
     verdict: life.phase === undefined ? 'note' : 'warning',
     text: `${verdict.words}; ${handshake}${at}${silence}`,
     remedy: `${steps.join('; ')}.`,
-    ...(life.lastError ? { code: life.lastError.code } : {}),
     details: told,
   };
 }
@@ -100,7 +97,6 @@ function nextSteps({ life, wg, config }: TunnelFacts, record: ParsedRecord): rea
   if (life.phase === undefined) return ['start stunmesh here and look again'];
   const stands = [record.ipv4, record.ipv6].some((endpoint) => endpoint && sameEndpoint(endpoint, wg.endpoint));
   return [
-    ...(life.lastError ? [`the daemon says: ${life.lastError.message}`] : []),
     stands
       ? `look on ${config.name}: stunmesh and WireGuard run there, and its peer with our public key has our tunnel address in its AllowedIPs`
       : 'wait some seconds, and look again',

@@ -1,10 +1,12 @@
 /** What the control socket tells of a device: plain JSON, no secrets. */
 
 import type { NatSummary } from '../nat/behaviour-types.js';
+import { parseNatCode } from '../nat/code.js';
 import { formatEndpoint } from '../net/index.js';
 import { localCandidate } from '../paths/candidate.js';
 import { type Fault, oneWayFault, peerFault, readFault, writeFault } from '../peers/faults.js';
 import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
+import type { EndpointRecord } from '../record/endpoint-record.js';
 import { saneClock } from '../record/freshness.js';
 import type { GuardedStore } from '../store/guarded-store.js';
 
@@ -29,6 +31,8 @@ export interface PeerSnapshot {
   /** Round trip of the last answered ping. */
   readonly rttMs?: number;
   readonly probes: number;
+  /** The NATs at both ends map by destination, so that the two cannot connect as they are; absent: not so, or not known. */
+  readonly bothSymmetric?: true;
   /** The peer's newest record. */
   readonly record?: Addresses & {
     readonly store: string;
@@ -146,11 +150,11 @@ function deviceSnapshot(device: DeviceEntry, now: number, wallNow: number): Devi
       of: of === 'device' ? of : `ipv${of}`,
       ...fault,
     })),
-    peers: device.peers.map((peer) => peerSnapshot(peer, now, wallNow)),
+    peers: device.peers.map((peer) => peerSnapshot(device, peer, now, wallNow)),
   };
 }
 
-function peerSnapshot(peer: PeerEntry, now: number, wallNow: number): PeerSnapshot {
+function peerSnapshot(device: DeviceEntry, peer: PeerEntry, now: number, wallNow: number): PeerSnapshot {
   const { observed } = peer;
   const remote = [...peer.remote.values()].sort((a, b) => (b.record.t ?? 0) - (a.record.t ?? 0))[0];
   const lastError = peerFault(peer) ?? peer.pingFault ?? oneWayFault(peer, wallNow);
@@ -161,7 +165,7 @@ function peerSnapshot(peer: PeerEntry, now: number, wallNow: number): PeerSnapsh
     publicKey: peer.publicKey,
     phase: peer.phase,
     phaseForMs: Math.round(now - peer.phaseSince),
-    present: observed !== undefined,
+    present: observed !== undefined || (device.down && device.facts?.peers.has(peer.publicKey) === true),
     ...(observed?.endpoint ? { endpoint: formatEndpoint(observed.endpoint) } : {}),
     ...(observed?.latestHandshakeAt === undefined ? {} : { latestHandshakeAt: observed.latestHandshakeAt }),
     rxBytes: observed?.rxBytes ?? 0,
@@ -169,6 +173,7 @@ function peerSnapshot(peer: PeerEntry, now: number, wallNow: number): PeerSnapsh
     keepaliveSeconds: observed?.keepaliveSeconds ?? 0,
     ...(peer.rttMs === undefined ? {} : { rttMs: peer.rttMs }),
     probes: peer.probes,
+    ...(bothSymmetric(device, remote?.record) ? { bothSymmetric: true } : {}),
     ...(remote
       ? {
           record: {
@@ -198,6 +203,27 @@ function peerSnapshot(peer: PeerEntry, now: number, wallNow: number): PeerSnapsh
     ...(reading ? { readFault: reading } : {}),
     ...(writing ? { writeFault: writing } : {}),
   };
+}
+
+/** In every family that both have: their NATs give each destination another port. */
+function bothSymmetric(device: DeviceEntry, record: EndpointRecord | undefined): boolean {
+  const theirs = parseNatCode(record?.b);
+  const families = ([4, 6] as const).filter(
+    (family) =>
+      localCandidate(device.candidates, 'reflexive', family) &&
+      (family === 4 ? record?.ipv4 : record?.ipv6) !== undefined,
+  );
+  const symmetric = ({ mapping }: NatSummary) =>
+    mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
+  return (
+    families.length > 0 &&
+    families.every((family) => {
+      const own = device.nat.get(family);
+      const their = theirs.get(family);
+      const known = own?.address === localCandidate(device.candidates, 'reflexive', family)?.endpoint.address;
+      return own !== undefined && known && their !== undefined && symmetric(own.summary) && symmetric(their);
+    })
+  );
 }
 
 function time(t: number | undefined): { readonly t?: number } {

@@ -40,7 +40,11 @@ export function remarks(peer: PeerSnapshot): readonly string[] {
   const lines: string[] = [];
   if (peer.published && peer.published.omitted.length > 0)
     lines.push(`our record leaves out ${peer.published.omitted.join(', ')}: the store takes no more`);
-  if (peer.lastError) lines.push(`! ${peer.lastError.message} [${peer.lastError.code}]`);
+  if (peer.present && peer.bothSymmetric && peer.phase !== 'connected')
+    lines.push(
+      '! both NATs are symmetric (another public port for each destination): the two cannot connect as they are; see `stunmesh doctor`',
+    );
+  else if (peer.lastError) lines.push(`! ${peer.lastError.message} [${peer.lastError.code}]`);
   else if (peer.present && (peer.phase !== 'connecting' || peer.phaseForMs >= ADVISE_AFTER_MS) && ADVICE[peer.phase])
     lines.push(`! ${ADVICE[peer.phase]}`);
   return lines;

@@ -114,7 +114,7 @@ export interface DeviceEntry {
   /** Which STUN servers contradict each other, while a reflexive address is known all the same (F82). */
   readonly disagreements: Map<Family, Fault>;
   /** How the NATs behave, and which reflexive address they had when that was found. */
-  readonly nat: Map<Family, { readonly address: string; readonly summary: NatSummary }>;
+  readonly nat: Map<Family, { readonly address: string; readonly summary: NatSummary; readonly port?: number }>;
   discoveries: number;
   discovering: boolean;
   /** Our own counter and last time, as published (see record/freshness). */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Logger } from '../api/index.js';
 import { formatNatCode, parseNatCode } from '../nat/code.js';
 import { formatEndpoint, parseEndpoint } from '../net/index.js';
+import { localCandidate } from '../paths/candidate.js';
 import { clampOwnTime } from '../record/freshness.js';
 import { type Coalesced, createCoalesced } from '../runtime/coalesce.js';
 import type { DeviceEntry } from './peer-table.js';
@@ -24,7 +25,7 @@ export interface DeviceState {
   readonly t?: number;
   readonly n: number;
   /** How the NATs behave, as records tell it, and the reflexive address that this was found with; by family ("ipv4"). */
-  readonly nat?: Readonly<Record<string, { readonly address: string; readonly code: string }>>;
+  readonly nat?: Readonly<Record<string, { readonly address: string; readonly code: string; readonly port?: number }>>;
   /** By public key. */
   readonly peers: Readonly<Record<string, PeerState>>;
 }
@@ -43,10 +44,12 @@ export function createDeviceState(device: DeviceEntry): DeviceState {
     if (Object.keys(state).length > 0) peers[peer.publicKey] = state;
   }
   const nat = Object.fromEntries(
-    [...device.nat].map(([family, { address, summary }]) => [
-      `ipv${family}`,
-      { address, code: formatNatCode(new Map([[family, summary]])) },
-    ]),
+    [...device.nat].map(([family, { address, summary, port }]) => {
+      const now = localCandidate(device.candidates, 'reflexive', family)?.endpoint;
+      const last = now?.address === address ? now.port : port;
+      const code = formatNatCode(new Map([[family, summary]]));
+      return [`ipv${family}`, { address, code, ...(last === undefined ? {} : { port: last }) }];
+    }),
   );
   return {
     version: 1,
@@ -86,7 +89,8 @@ function restoreNat(device: DeviceEntry, nat: unknown): void {
     const stored = nat[`ipv${family}`];
     if (!isObject(stored) || typeof stored['address'] !== 'string' || typeof stored['code'] !== 'string') continue;
     const summary = parseNatCode(stored['code']).get(family);
-    if (summary) device.nat.set(family, { address: stored['address'], summary });
+    const port = typeof stored['port'] === 'number' ? { port: stored['port'] } : {};
+    if (summary) device.nat.set(family, { address: stored['address'], summary, ...port });
   }
 }
 

@@ -10,6 +10,8 @@ import type { DeviceComponents } from '../device-components.js';
 const CALM_MS = 20_000;
 /** No two examinations come closer together: some twenty small packets each. */
 const GAP_MS = 600_000;
+/** But where the public port changed and the address did not: a NAT that maps by destination looks like that, and no tunnel comes of it. */
+const PORT_CHANGED_GAP_MS = 120_000;
 
 export interface NatSchedule {
   /** Called at every beat: begins an examination where one is due. */
@@ -43,7 +45,25 @@ export function createNatSchedule(components: NatScheduleComponents): NatSchedul
     if (!signal.aborted) logger.debug({ device: device.name, error }, 'NAT behaviour not found out');
   };
 
-  const examine = async (): Promise<void> => {
+  /** The last public port of each address; what a state file tells of it reaches over a restart. */
+  const ports = new Map<Family, { readonly address: string; readonly port: number }>();
+  for (const [family, { address, port }] of device.nat) if (port !== undefined) ports.set(family, { address, port });
+  let portChanged = false;
+  let portChangedAt = Number.NEGATIVE_INFINITY;
+
+  const watchPorts = (): void => {
+    for (const family of families()) {
+      const now = reflexive(family);
+      const before = ports.get(family);
+      if (!now) continue;
+      ports.set(family, now);
+      const { summary, address } = device.nat.get(family) ?? {};
+      const known = address === now.address && summary !== undefined && dependsOnDestination(summary);
+      if (before?.address === now.address && before.port !== now.port && !known) portChanged = true;
+    }
+  };
+
+  const examine = async (believed: boolean): Promise<void> => {
     let again = false;
     let news = false;
     for (const family of families()) {
@@ -58,7 +78,7 @@ export function createNatSchedule(components: NatScheduleComponents): NatSchedul
       const summary = merge(known, found);
       const code = formatNatCode(new Map([[family, summary]]));
       if (known && code === formatNatCode(new Map([[family, known]]))) doubts.delete(family);
-      else if (known && doubts.get(family) !== code) {
+      else if (known && !believed && doubts.get(family) !== code) {
         doubts.set(family, code);
         again = true;
       } else {
@@ -79,12 +99,17 @@ export function createNatSchedule(components: NatScheduleComponents): NatSchedul
     look() {
       const now = clock.now();
       if (!examineNat || !settings().natCheck || running || !device.facts || device.discovering) return;
+      watchPorts();
       for (const family of families()) if (examined.get(family) !== reflexive(family)?.address) wantedSince ??= now;
-      if (wantedSince === undefined || families().length === 0 || now - lastAt < GAP_MS) return;
-      if (now - wantedSince < CALM_MS) return;
+      const atOnce = portChanged && now - portChangedAt >= PORT_CHANGED_GAP_MS;
+      const calm = wantedSince !== undefined && now - lastAt >= GAP_MS && now - wantedSince >= CALM_MS;
+      if (families().length === 0 || !(atOnce || calm)) return;
+      if (atOnce) portChangedAt = now;
+      portChanged = false;
       wantedSince = undefined;
       lastAt = now;
-      running = examine()
+      // A port that changed bears witness of itself: what is found needs no second finding.
+      running = examine(atOnce)
         .catch(note)
         .finally(() => {
           running = undefined;
@@ -97,6 +122,11 @@ export function createNatSchedule(components: NatScheduleComponents): NatSchedul
       await running;
     },
   };
+}
+
+/** Whether another destination gets another public port ("symmetric"). */
+function dependsOnDestination({ mapping }: NatSummary): boolean {
+  return mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
 }
 
 /** An examination that could not tell the filtering takes back nothing that an earlier one found. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
+import { formatStatus } from '#src/control/format-status.js';
 import type { NatBehaviour } from '#src/nat/behaviour.js';
 import { parseEndpoint } from '#src/net/index.js';
 import { localCandidate } from '#src/paths/candidate.js';
@@ -100,16 +101,68 @@ test('a record that moves to another address tells nothing of the old NAT, and t
   assert.equal(code(), '4ppc');
 });
 
-test('another port of the same address is the same NAT', async () => {
+test('another port of the same address is examined at once, told as the same NAT meanwhile, and believed at once where it is another', async () => {
   const { h, state, code } = setUp();
   await h.start();
   await h.advance(2 * MINUTE);
+  assert.equal(state.at.length, 1);
   h.mappings.set(4, OWN4.replace(/\d+$/, '41111'));
   await h.session.refresh();
-  await h.advance(1_000);
+  await h.advance(15_000);
   assert.equal(h.peer().ourRecord()?.ipv4?.port, 41111);
   assert.equal(code(), '4ep');
-  assert.equal(state.at.length, 1);
+  assert.equal(state.at.length, 2, 'not after ten minutes');
+  await h.advance(2 * MINUTE);
+  state.found = { mapping: 'address-and-port-dependent', filtering: 'unknown' };
+  h.mappings.set(4, OWN4.replace(/\d+$/, '42222'));
+  await h.session.refresh();
+  await h.advance(15_000);
+  assert.equal(state.at.length, 3);
+  assert.equal(code()?.slice(0, 2), '4p');
+});
+
+test('F42 a public port that is another one all the time is examined every two minutes at most, and not at all once that is understood', async () => {
+  const { h, state } = setUp();
+  await h.start();
+  const move = async (times: number) => {
+    for (let n = 0; n < times; n += 1) {
+      h.mappings.set(4, OWN4.replace(/\d+$/, `${41_000 + Math.floor(h.clock.now() / 1_000)}`));
+      await h.session.refresh();
+      await h.advance(10_000);
+    }
+  };
+  await move(60);
+  assert.ok(state.at.length <= 6, `${state.at.length} examinations in ten minutes`);
+  state.found = { mapping: 'address-and-port-dependent', filtering: 'address-and-port-dependent' };
+  await move(30);
+  const understood = state.at.length;
+  await move(50);
+  assert.equal(state.at.length, understood);
+});
+
+test('a public port that changed over a restart is examined at once', async () => {
+  const former = setUp();
+  await former.h.start();
+  await former.h.advance(MINUTE);
+  const later = setUp({ state: former.h.state(), wallStart: former.h.clock.wallNow() });
+  later.h.mappings.set(4, OWN4.replace(/\d+$/, '43333'));
+  await later.h.start();
+  await later.h.advance(15_000);
+  assert.equal(later.state.at.length, 1);
+});
+
+test('two hosts behind NATs that map by destination: it is said under the peer', async () => {
+  const { h, state } = setUp();
+  state.found = { mapping: 'address-and-port-dependent', filtering: 'unknown' };
+  await h.peer().publish({ ipv4: farEndpoint(0), t: Math.floor(h.clock.wallNow() / 1000), n: 1, b: '4pp' });
+  await h.start();
+  await h.advance(MINUTE);
+  const snapshot = h.snapshot();
+  assert.equal(snapshot.devices[0]?.peers[0]?.bothSymmetric, true);
+  assert.match(
+    formatStatus([snapshot], h.clock.wallNow(), { columns: 400 }),
+    /both NATs are symmetric.*cannot connect as they are; see `stunmesh doctor`/,
+  );
 });
 
 test('a finding that contradicts the one told is told once it was made twice; what could not be told takes nothing back', async () => {

@@ -37,8 +37,11 @@ export function createDhtStore(options: DhtStoreOptions): Store {
     const name = `${key} ${day}`;
     const known = slots.get(name);
     if (known) return known;
+    const secret = options.secretFor(key);
+    // A key may become a pair's.
+    if (!secret) return deriveSlot(secretOfKey(key), day);
     if (slots.size >= MOST_SLOTS) slots.clear();
-    const slot = deriveSlot(options.secretFor(key) ?? secretOfKey(key), day);
+    const slot = deriveSlot(secret, day);
     slots.set(name, slot);
     return slot;
   };

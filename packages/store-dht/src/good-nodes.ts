@@ -15,18 +15,39 @@ export interface GoodNodes {
   readonly size: number;
   /** Reads what an earlier process left; once. Never rejects. */
   load(): Promise<void>;
-  /** Writes when that is due; never rejects. */
+  /** Writes when that is due, and waits for what is being written; never rejects. */
   save(now: number, last?: 'last'): Promise<void>;
 }
 
-/** `folder` absent: nothing is remembered. */
-export function createGoodNodes(folder: string | undefined): GoodNodes {
-  const file = folder === undefined ? undefined : join(folder, 'nodes.json');
+/** `folder` absent, or rejecting: nothing is remembered. */
+export function createGoodNodes(folder: (() => Promise<string>) | undefined): GoodNodes {
+  const fileOf = async (): Promise<string | undefined> => {
+    try {
+      return folder && join(await folder(), 'nodes.json');
+    } catch {
+      return undefined;
+    }
+  };
   /** By address and port; the last in is the one that answered last. */
   const nodes = new Map<string, NodeInfo>();
   let loaded: Promise<void> | undefined;
   let savedAt: number | undefined;
   let changed = false;
+  let saving = Promise.resolve();
+
+  /** Never rejects. */
+  const write = async (): Promise<void> => {
+    const file = await fileOf();
+    if (file === undefined) return;
+    const fresh = `${file}.tmp`;
+    try {
+      await writeFile(fresh, JSON.stringify({ version: 1, nodes: [...nodes.values()] }), { mode: 0o600 });
+      await rename(fresh, file);
+    } catch {
+      // Only the next start is slower for it.
+      await unlink(fresh).catch(() => {});
+    }
+  };
 
   const put = (node: NodeInfo): void => {
     const key = keyOf(node);
@@ -54,6 +75,7 @@ export function createGoodNodes(folder: string | undefined): GoodNodes {
     },
     load() {
       loaded ??= (async () => {
+        const file = await fileOf();
         if (file === undefined) return;
         const bytes = await readFile(file).catch(() => undefined);
         if (bytes && bytes.length <= MOST_FILE_BYTES) for (const node of parse(bytes.toString('utf8'))) put(node);
@@ -61,18 +83,13 @@ export function createGoodNodes(folder: string | undefined): GoodNodes {
       return loaded;
     },
     async save(now, last) {
-      if (file === undefined || !changed) return;
-      if (!last && savedAt !== undefined && now - savedAt < SAVE_GAP_MS) return;
-      savedAt = now;
-      changed = false;
-      const fresh = `${file}.tmp`;
-      try {
-        await writeFile(fresh, JSON.stringify({ version: 1, nodes: [...nodes.values()] }), { mode: 0o600 });
-        await rename(fresh, file);
-      } catch {
-        // Only the next start is slower for it.
-        await unlink(fresh).catch(() => {});
+      const due = changed && (last || savedAt === undefined || now - savedAt >= SAVE_GAP_MS);
+      if (due) {
+        savedAt = now;
+        changed = false;
+        saving = saving.then(write);
       }
+      await saving;
     },
   };
 }

@@ -50,7 +50,7 @@ const dhtStoreModule: StoreModule<DhtStoreConfig> = {
       logger,
       rpc: createRpc({ clock, openDatagrams: components.openDatagrams ?? openPlainDatagrams }),
       bootstraps: createBootstraps(nodes, { clock, resolve: components.resolve ?? resolvePlainly }),
-      goodNodes: createGoodNodes(components.stateFolder),
+      goodNodes: createGoodNodes(components.stateFolder?.bind(components)),
       secretFor: (key) => components.secretFor?.(key),
     });
   },

@@ -67,13 +67,13 @@ test('60 to 180 ms of delay and 8 % loss: the record is found', async () => {
 test('F68 good nodes are remembered in the folder, for the owner alone, and a restart needs no bootstrap', async () => {
   const stateFolder = await mkdtemp(join(tmpdir(), 'dht-'));
   try {
-    const first = await network.open({ stateFolder });
+    const first = await network.open({ stateFolder: async () => stateFolder });
     const name = key();
     await first.set(name, '0102', free);
     await first[Symbol.asyncDispose]();
     assert.equal((await stat(join(stateFolder, 'nodes.json'))).mode & 0o777, 0o600);
     assert.ok(JSON.parse(await readFile(join(stateFolder, 'nodes.json'), 'utf8')).nodes.length >= 8);
-    const second = await openStore(1, { stateFolder });
+    const second = await openStore(1, { stateFolder: async () => stateFolder });
     await using([second], async () => assert.equal(await second.get(name, free), '0102'));
   } finally {
     await rm(stateFolder, { recursive: true });

@@ -103,8 +103,9 @@ export interface StoreComponents {
   /** 32 bytes that only the two hosts of this store key share, the same on both, of this module alone; undefined: it is no pair of
    * ours. A store sees no WireGuard key. */
   secretFor?(key: string): Uint8Array | undefined;
-  /** A folder of this instance (0700) that outlives the process; absent: remember nothing. */
-  readonly stateFolder?: string;
+  /** A folder of this instance that outlives the process, made where it is not there (mode 0700); absent: remember nothing. Errors: an
+   * errno. */
+  stateFolder?(): Promise<string>;
 }
 
 /** What a store package exports by default. */

@@ -1,14 +1,17 @@
 /** The one composition: stores, names, packets and WireGuard as daemon, doctor, init and plugin test get them, so that all of them ask in the same way (F70). */
 import { join } from 'node:path';
-import type { CaptureModule, Clock, Logger, WireGuardControl } from '../api/index.js';
+import type { CaptureModule, Clock, Device, Logger, StoreComponents, WireGuardControl } from '../api/index.js';
 import type { LoadedConfig } from '../config/index.js';
 import { secretVariables } from '../config/secrets.js';
 import type { PreloadedModules } from '../host/module-shape.js';
 import { createPluginHost, type PluginHost, type PluginHostOptions } from '../host/plugin-host.js';
+import { whoMayChange } from '../runtime/own-folder.js';
+import { stateFolder } from '../runtime/state-folder.js';
 import { createDialer, type Dialer } from '../underlay/dialer.js';
-import { fullTunnel, type TunnelDevice } from '../underlay/full-tunnel.js';
+import { fullTunnel } from '../underlay/full-tunnel.js';
 import { createUnderlays, type Underlay, type UnderlayDevice } from '../underlay/underlay.js';
 import { openWireGuardControl } from '../wireguard/index.js';
+import { createStoreSecrets, type KeyedDevice } from './store-secrets.js';
 
 /** How long all devices may take to be read; one that cannot be read stands in nobody's way. */
 const READ_MS = 3_000;
@@ -20,9 +23,9 @@ export interface CompositionOptions extends Pick<PluginHostOptions, 'onStoreCall
   readonly loaded?: LoadedConfig;
   /** Default: the modules of the program itself. */
   readonly preloaded?: PreloadedModules;
-  /** Devices whose tunnels may cover everything, as they are now. Default: those of the configuration, or all where there is none, as
-   * WireGuard shows them at the start. */
-  devices?(): Iterable<TunnelDevice>;
+  /** Devices as they are now: their tunnels may cover everything, and their keys hide records. Default: those of the configuration, or
+   * all where there is none, as WireGuard shows them at the start. */
+  devices?(): Iterable<Device>;
 }
 
 export interface Composition extends AsyncDisposable {
@@ -51,12 +54,25 @@ export async function openComposition(options: CompositionOptions): Promise<Comp
   // A tool on a host without full tunnel needs no capture for its stores.
   const marking = options.devices || fullTunnel(found) ? await capture().catch(() => undefined) : undefined;
   const dialer = createDialer({ clock, logger, capture: marking ?? { name: 'none' }, devices });
+  let configured = loaded;
+  const stateDir = loaded?.config.stateDir;
+  // A daemon has made sure of its folder.
+  const remembers =
+    stateDir !== undefined && (options.devices !== undefined || (await whoMayChange(stateDir)) === undefined);
+  const surroundings: StoreSurroundings = {
+    network: networkOf(dialer),
+    secretFor: createStoreSecrets(() => [...devices()].map((device) => keyed(device, configured))),
+    ...(remembers ? { stateFolder: (store) => stateFolder(stateDir, store) } : {}),
+  };
   let underlays: ReturnType<typeof createUnderlays> | undefined;
 
   return {
     control,
     capture,
-    host: (wanted) => createHost(options, wanted, dialer),
+    host(wanted) {
+      configured = wanted ?? configured;
+      return createHost(options, wanted, surroundings);
+    },
     resolve: dialer.resolve,
     async underlay(device) {
       underlays ??= createUnderlays({ clock, logger, capture: await capture() });
@@ -66,11 +82,13 @@ export async function openComposition(options: CompositionOptions): Promise<Comp
   };
 }
 
-/** A plugin host without any way past a tunnel: for what opens no connection. */
+type StoreSurroundings = Pick<PluginHostOptions, 'network' | 'secretFor' | 'stateFolder'>;
+
+/** A plugin host without any way past a tunnel, secrets and memory: for what makes no call. */
 export function createHost(
   options: Omit<CompositionOptions, 'loaded' | 'devices'>,
   loaded: LoadedConfig | undefined,
-  dialer?: Dialer,
+  surroundings: StoreSurroundings = {},
 ): PluginHost {
   const { clock, logger, preloaded, onStoreCall, mostPauseMs, scratchFolder } = options;
   return createPluginHost({
@@ -88,15 +106,25 @@ export function createHost(
     ...(onStoreCall ? { onStoreCall } : {}),
     ...(mostPauseMs ? { mostPauseMs } : {}),
     ...(scratchFolder ? { scratchFolder } : {}),
-    ...(dialer ? { connect: dialer.connect, firewallMark: () => dialer.firewallMark() } : {}),
+    ...surroundings,
   });
+}
+
+function networkOf({ connect, openDatagrams, addressesOf, firewallMark }: Dialer): Partial<StoreComponents> {
+  return { connect, resolve: addressesOf, firewallMark, ...(openDatagrams ? { openDatagrams } : {}) };
+}
+
+/** With the peers that a configuration names before WireGuard knows them. */
+function keyed({ name, publicKey, secretKey, peers }: Device, loaded: LoadedConfig | undefined): KeyedDevice {
+  const named = [...(loaded?.config.interfaces.get(name)?.peers.values() ?? [])].map((peer) => peer.publicKey);
+  return { publicKey, secretKey, peers: new Set([...peers.keys(), ...named]) };
 }
 
 async function readDevices(
   control: WireGuardControl,
   clock: Clock,
   loaded: LoadedConfig | undefined,
-): Promise<readonly TunnelDevice[]> {
+): Promise<readonly Device[]> {
   using limit = clock.deadline(READ_MS);
   const names = loaded ? [...loaded.config.interfaces.keys()] : await control.devices(limit).catch(() => []);
   const read = await Promise.allSettled(names.map((name) => control.device(name, limit)));

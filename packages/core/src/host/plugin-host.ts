@@ -2,10 +2,10 @@
 import {
   type CaptureModule,
   type Clock,
-  type Connect,
   hasCode,
   isStunmeshError,
   type Logger,
+  type StoreComponents,
   type StoreModule,
   StunmeshError,
 } from '../api/index.js';
@@ -28,9 +28,12 @@ export interface PluginHostOptions {
   readonly explain?: Explain;
   /** LoadedConfig's: converts and checks a built-in's settings. Without it they are checked as they are. */
   readonly checkSettings?: CheckSettings;
-  /** For stores' connections, and the mark of other programs' sockets (StoreComponents). */
-  readonly connect?: Connect;
-  firewallMark?(): number;
+  /** For stores' connections and names, and the mark of other programs' sockets (StoreComponents). */
+  readonly network?: Pick<StoreComponents, 'connect' | 'openDatagrams' | 'resolve' | 'firewallMark'>;
+  /** What the two hosts of a record's key share, for this module alone (StoreComponents). */
+  secretFor?(module: string, key: string): Uint8Array | undefined;
+  /** Where an instance keeps what it remembers (StoreComponents). */
+  stateFolder?(store: string): Promise<string>;
   /** What programs of stores do not get (StoreComponents). */
   readonly secretVariables?: readonly string[];
   /** For stores' temporary files (StoreComponents). */
@@ -69,14 +72,16 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       checkSettings: builtin ? options.checkSettings : undefined,
     });
     const logger = options.logger.child({ store: plugin.name });
-    const firewallMark = options.firewallMark?.bind(options);
     const scratchFolder = options.scratchFolder?.bind(options);
-    const components = {
+    const secretFor = options.secretFor?.bind(options, module.name);
+    const stateFolder = options.stateFolder?.bind(options, plugin.name);
+    const components: StoreComponents = {
       clock,
       logger,
-      ...(options.connect ? { connect: options.connect } : {}),
-      ...(firewallMark ? { firewallMark } : {}),
+      ...options.network,
       ...(scratchFolder ? { scratchFolder } : {}),
+      ...(secretFor ? { secretFor } : {}),
+      ...(stateFolder ? { stateFolder } : {}),
       ...(options.secretVariables ? { secretVariables: options.secretVariables } : {}),
     };
     try {

@@ -1,14 +1,16 @@
-/** Opens TCP connections of stores past a tunnel that takes over the default way, and asks for names in the same way. */
+/** Opens connections and UDP sockets of stores past a tunnel that takes over the default way, and asks for names in the same way. */
 import { connect as plainConnect, type Socket } from 'node:net';
 import {
   type CaptureModule,
   type Connect,
   isStunmeshError,
   type Logger,
+  type OpenDatagrams,
   raceAbort,
   StunmeshError,
 } from '../api/index.js';
 import { parseAddress } from '../net/index.js';
+import { createDatagramsOpener } from './datagrams.js';
 import { fullTunnel, markTo, mayBeInside, type TunnelDevice } from './full-tunnel.js';
 import { createNameLookup, type NameLookupOptions } from './name-lookup.js';
 import type { Resolver } from './resolver.js';
@@ -26,7 +28,7 @@ export interface DialerOptions extends Omit<NameLookupOptions, 'tunnelled'> {
 }
 
 /** What of a capture opens marked sockets. */
-export type MarkingCapture = Pick<CaptureModule, 'name' | 'connectTcp' | 'openDatagramSocket'>;
+export type MarkingCapture = Pick<CaptureModule, 'name' | 'connectTcp' | 'openDatagramSocket' | 'openDatagrams'>;
 
 interface Attempt {
   readonly address: string;
@@ -36,7 +38,11 @@ interface Attempt {
 
 export interface Dialer {
   readonly connect: Connect;
+  /** Absent where the capture has no such sockets, or there is none. */
+  readonly openDatagrams?: OpenDatagrams;
   readonly resolve: Resolver;
+  /** Addresses of both families. Errors: those of `resolve`. */
+  addressesOf(host: string, signal: AbortSignal): Promise<readonly string[]>;
   /** The mark that other programs' sockets need now; 0: none. */
   firewallMark(): number;
 }
@@ -101,7 +107,13 @@ export function createDialer(options: DialerOptions): Dialer {
     throw new StunmeshError('ERR_STORE_UNAVAILABLE', `${host}: ${failure.message}`, { details: failure.details });
   };
 
-  return { connect, resolve, firewallMark: () => inForce()?.firewallMark ?? 0 };
+  return {
+    connect,
+    ...(capture.openDatagrams ? { openDatagrams: createDatagramsOpener(capture.openDatagrams, options.devices) } : {}),
+    resolve,
+    addressesOf,
+    firewallMark: () => inForce()?.firewallMark ?? 0,
+  };
 }
 
 /** By the system's own means. Rejects with the system's error, or the signal's reason. */

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { isStunmeshError, type StoreModule, StunmeshError } from '#src/api/index.js';
+import { isStunmeshError, type StoreComponents, type StoreModule, StunmeshError } from '#src/api/index.js';
 import { type LoadedConfig, loadConfig } from '#src/config/index.js';
 import type { PluginConfig } from '#src/host/plugin-config.js';
 import { createPluginHost } from '#src/host/plugin-host.js';
@@ -200,4 +200,32 @@ test('configured exec and shell plugins run behind the guard, and their failures
   const refused = await failure(host.openStore({ name: 'mine', type: 'exec', timeoutMs: 1, settings: { args: 'x' } }));
   assert.equal(refused.code, 'ERR_CONFIG_INVALID');
   assert.match(refused.message, /plugins\.mine\.command: missing/);
+});
+
+test('a store gets the secrets of its module, and a folder of its instance', async () => {
+  const seen: StoreComponents[] = [];
+  const module: StoreModule = {
+    kind: 'store',
+    apiVersion: 1,
+    name: 'probe',
+    configSchema: {},
+    traits: () => ({ maxValueBytes: 255, minPollMs: 1000 }),
+    async open(_config, components) {
+      seen.push(components);
+      return createMemoryStore();
+    },
+  };
+  const host = createPluginHost({
+    clock: createSystemClock(),
+    logger: createMemoryLogger(),
+    preloaded: { '@stunmesh/store-probe': async () => module },
+    secretFor: (name, key) => Uint8Array.from(Buffer.from(`${name} ${key}`)),
+    stateFolder: async (store) => `/state/${store}`,
+    network: { resolve: async (name) => [name] },
+  });
+  await (await host.openStore(plugin({}))).close();
+  const [components] = seen;
+  assert.equal(Buffer.from(components?.secretFor?.(KEY) ?? '').toString(), `probe ${KEY}`);
+  assert.equal(await components?.stateFolder?.(), '/state/mine');
+  assert.deepEqual(await components?.resolve?.('192.0.2.1', free.signal), ['192.0.2.1']);
 });

@@ -1,7 +1,7 @@
 /** Reads peers' records, each store as often as it allows, and tells of those that changed (F13, F23). */
 import { StunmeshError } from '../../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
-import type { PeerEntry } from '../../peers/peer-table.js';
+import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
 import { type ParsedRecord, refusedEndpoint } from '../../record/endpoint-record.js';
 import { refusedHere } from '../../record/policy.js';
 import { ownPlace, readRecord } from '../../record/reader.js';
@@ -13,6 +13,8 @@ import type { DeviceComponents, NamedStore } from '../device-components.js';
 const READ_GAP_MS = 1_000;
 const WATCHED_READ_GAP_MS = 3_000;
 const MOST_READ_GAP_MS = 15_000;
+/** So many peers are read by a store's own schedule. */
+const SCHEDULED_PEERS = 3;
 
 export interface Reading {
   /** Reads one peer's record from all its stores; `due`: only from those that allow it now, as nothing has happened but time. Never
@@ -33,17 +35,27 @@ export function createReading(components: ReadingComponents): Reading {
   const { device, clock, logger, stores, underlay, faults, emit, signal } = components;
   /** By peer and store: one that hangs keeps no other waiting (F13), and one that allows few reads makes no other rare. */
   const jobs = new Map<PeerEntry, Map<string, Coalesced>>();
-  const readAt = new WeakMap<Coalesced, number>();
+  const dueAt = new WeakMap<Coalesced, number>();
 
-  const leastGap = (store: string): number => stores.get(store)?.traits.minPollMs ?? 0;
-
-  /** How soon a record is read again: about every second at first, slower the longer it takes, never faster than a store allows. */
-  const readGap = (peer: PeerEntry): number => {
-    const ofPeer = peer.config.plugins.flatMap((name) => stores.get(name) ?? []);
-    const least = ofPeer.length === 0 ? 0 : Math.min(...ofPeer.map(({ name }) => leastGap(name)));
+  /** How soon a store is asked again: about every second at first, slower the longer it takes, never faster than it allows; or as it
+   * schedules it itself (F67). */
+  const gapOf = (peer: PeerEntry, name: string): number => {
+    const age = clock.now() - peer.unconnectedSince;
+    const { minPollMs = 0, pollSchedule } = stores.get(name)?.traits ?? {};
+    if (pollSchedule) {
+      const step = isUnsettled(peer) ? pollSchedule.find(({ untilMs }) => age < untilMs) : undefined;
+      return (step?.everyMs ?? minPollMs) * crowding(name);
+    }
     // Watching never replaces polling: it goes on beside it, slower.
-    const gapMs = ofPeer.every((store) => store.watch !== undefined) ? WATCHED_READ_GAP_MS : READ_GAP_MS;
-    return Math.max(least, backoff(clock.now() - peer.unconnectedSince, gapMs, MOST_READ_GAP_MS));
+    const watched = peer.config.plugins.every((plugin) => stores.get(plugin)?.watch !== undefined);
+    const gapMs = watched ? WATCHED_READ_GAP_MS : READ_GAP_MS;
+    return Math.max(minPollMs, backoff(age, gapMs, MOST_READ_GAP_MS));
+  };
+
+  /** A schedule is made for few: with more peers each is read as much less often (F66). */
+  const crowding = (name: string): number => {
+    const wanting = device.peers.filter((peer) => isUnsettled(peer) && peer.config.plugins.includes(name));
+    return Math.max(1, wanting.length / SCHEDULED_PEERS);
   };
 
   /** True when it is another than before. */
@@ -117,15 +129,11 @@ export function createReading(components: ReadingComponents): Reading {
   return {
     async read(peer, due) {
       const now = clock.now();
-      peer.nextReadAt = now + readGap(peer);
       const wanted = peer.config.plugins.map((name) => ({ name, one: job(peer, name) }));
-      const rested = wanted.filter(({ name, one }) => now - (readAt.get(one) ?? 0) >= leastGap(name));
-      await Promise.all(
-        (due ? rested : wanted).map(({ one }) => {
-          readAt.set(one, now);
-          return one.trigger();
-        }),
-      );
+      const rested = due ? wanted.filter(({ one }) => now >= (dueAt.get(one) ?? 0)) : wanted;
+      for (const { name, one } of rested) dueAt.set(one, now + gapOf(peer, name));
+      peer.nextReadAt = Math.min(...wanted.map(({ one }) => dueAt.get(one) ?? now));
+      await Promise.all(rested.map(({ one }) => one.trigger()));
     },
     async screenRestored(peer) {
       const { restored } = peer;

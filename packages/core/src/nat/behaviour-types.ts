@@ -1,5 +1,6 @@
 /** How a NAT behaves (RFC 4787), in the words that discovery, records and verdicts share. */
 import type { Clock, Endpoint, Family, StunmeshError } from '../api/index.js';
+import type { PortAllocation } from '../record/path-code.js';
 import type { Agent } from '../stun/agent.js';
 
 /** RFC 4787 section 4.1; `none`: the host has its public address itself. */
@@ -41,6 +42,8 @@ export interface NatBehaviour extends NatSummary {
   readonly portPreserving: boolean | undefined;
   /** Of a dependent mapping whose outer ports go up (or down) by the same step from one destination to the next. */
   readonly allocationDelta?: number;
+  /** Of a dependent mapping: how it chooses outer ports, by those that several destinations saw. */
+  readonly allocation?: PortAllocation;
   /** True: the router that holds the public address is not the first one on the way. undefined: not visible. */
   readonly doubleNat: boolean | undefined;
   /** Where the first server that answered saw WireGuard's port. */

@@ -5,6 +5,7 @@ import type { AgentSocket } from '../stun/agent.js';
 import { changeRequestAttribute } from '../stun/attributes.js';
 import type { BindingAnswer } from '../stun/transaction.js';
 import { judgeAnswer } from '../stun/verdict.js';
+import { judgeAllocation } from './allocation.js';
 import type { FilteringBehaviour, NatBehaviour, NatOptions, NatParts } from './behaviour-types.js';
 import { type Ask, isCarrierRange, testFiltering } from './filtering.js';
 import { allocationDelta, judgeObservations, judgePair } from './mapping.js';
@@ -107,6 +108,7 @@ async function examine(session: Session): Promise<NatBehaviour> {
     cgnat,
     portPreserving: first && ports.every((port) => port === o.listenPort),
     ...(delta === undefined ? {} : { allocationDelta: delta }),
+    ...(dependent ? { allocation: judgeAllocation(ports) } : {}),
     doubleNat: mapping === 'none' ? false : distance === undefined ? undefined : distance > 1,
     mapped: first?.mapped,
     how,

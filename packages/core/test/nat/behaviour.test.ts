@@ -171,9 +171,11 @@ test('port preservation and the step between the outer ports of a symmetric NAT'
   assert.equal(moved.portPreserving, false);
   const steps = await setUp({ mapping: APD, filtering: APD, nextPort: (n) => 2000 + 2 * n }, [PAIR]).run();
   assert.equal(steps.allocationDelta, 2);
+  assert.deepEqual(steps.allocation, { delta: 2 });
   assert.equal(steps.portPreserving, false);
   const random = await setUp({ mapping: APD, filtering: APD, nextPort: (n) => 2000 + n * n }, [PAIR]).run();
   assert.equal(random.allocationDelta, undefined);
+  assert.notEqual(random.allocation, undefined);
 });
 
 test('a port that is kept towards some servers alone hints at a neighbour with the same port', async () => {

@@ -29,9 +29,18 @@ async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Find
 }
 
 function judge(nat: NatBehaviour, subject: string, listenPort: number): readonly Finding[] {
-  const { mapping, filtering, cgnat, doubleNat, allocationDelta, how } = nat;
+  const { mapping, filtering, cgnat, doubleNat, allocation, allocationDelta, how } = nat;
   const keepsPorts = keeps(nat, listenPort);
-  const details = { mapping, filtering, cgnat, doubleNat, allocationDelta, keepsPorts, how };
+  const details = {
+    mapping,
+    filtering,
+    cgnat,
+    doubleNat,
+    allocation: describeAllocation(allocation),
+    allocationDelta,
+    keepsPorts,
+    how,
+  };
   const findings: Finding[] = [
     { check, subject, verdict: 'ok', text: `${describeNat(nat)}: ${rfcWords(nat, keepsPorts)}`, details },
   ];
@@ -71,6 +80,12 @@ function judge(nat: NatBehaviour, subject: string, listenPort: number): readonly
 /** Where one port serves all destinations, that one tells. */
 function keeps({ mapping, mapped, portPreserving }: NatBehaviour, listenPort: number): boolean | undefined {
   return mapping === 'endpoint-independent' ? mapped?.port === listenPort : portPreserving;
+}
+
+/** "delta 2", "block 1024", "random"; undefined: one port serves all destinations. */
+function describeAllocation(allocation: NatBehaviour['allocation']): string | undefined {
+  if (allocation === undefined || typeof allocation === 'string') return allocation;
+  return 'delta' in allocation ? `delta ${allocation.delta}` : `block ${allocation.block}`;
 }
 
 /** RFC 4787's own terms. */

@@ -1,0 +1,20 @@
+/** Outer ports of a NAT whose mapping depends on the destination: steady steps, blocks, chance. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { judgeAllocation } from '#src/nat/allocation.js';
+
+test('steady steps are told with what other flows took between them; two ports tell nothing', () => {
+  assert.deepEqual(judgeAllocation([40_000, 40_001, 40_002]), { delta: 1 });
+  assert.deepEqual(judgeAllocation([40_000, 40_002, 40_004, 40_010]), { delta: 2 });
+  assert.deepEqual(judgeAllocation([40_000, 40_003, 40_005]), { delta: 1 });
+  assert.deepEqual(judgeAllocation([40_000, 40_004, 40_012]), { delta: 4 });
+  assert.equal(judgeAllocation([40_000, 40_001]), 'unknown');
+});
+
+test('ports near each other without order are of a block, those that are far apart are chance', () => {
+  assert.deepEqual(judgeAllocation([40_300, 40_010, 40_690]), { block: 2048 });
+  assert.deepEqual(judgeAllocation([40_300, 40_010, 40_590, 40_120]), { block: 1024 });
+  assert.deepEqual(judgeAllocation([40_100, 40_010, 40_050]), { block: 256 });
+  assert.equal(judgeAllocation([40_000, 1_200, 61_000]), 'random');
+  assert.equal(judgeAllocation([40_000, 43_000, 41_500]), 'random');
+});

@@ -40,7 +40,7 @@ export interface PeerSnapshot {
 
 export interface DeviceSnapshot {
   readonly name: string;
-  readonly state: 'up' | 'missing';
+  readonly state: 'up' | 'down' | 'missing';
   readonly publicKey?: string;
   readonly listenPort?: number;
   readonly firewallMark?: number;

@@ -5,6 +5,19 @@ import { type CapMessage, encodeCapMessage } from './cap-messages.js';
 /** Kept here for good: cap itself holds no reference to the memory that it writes to. */
 const BUFFER = Buffer.alloc(65_536);
 const KERNEL_BUFFER_BYTES = 1 << 20;
+/** Of a flood so many frames a second go to the parent, whatever they are: what is in them only the parent knows. */
+const MOST_FRAMES_A_SECOND = 4000;
+
+/** Whether one more frame may go on now. */
+function createFrameLimit(): () => boolean {
+  let [second, frames] = [0, 0];
+  return () => {
+    const now = Math.floor(performance.now() / 1000);
+    if (now !== second) [second, frames] = [now, 0];
+    frames += 1;
+    return frames <= MOST_FRAMES_A_SECOND;
+  };
+}
 
 function say(message: CapMessage): void {
   process.stdout.write(encodeCapMessage(message));
@@ -35,8 +48,9 @@ async function main([interfaceName = '', filter = '']: readonly string[]): Promi
     // One open in a process's life, and no close: both a second open and a close after a failed one upset cap.
     const capture = new cap.Cap();
     const linkType = capture.open(interfaceName, filter, KERNEL_BUFFER_BYTES, BUFFER);
+    const mayGoOn = createFrameLimit();
     capture.on('packet', (bytes, truncated) => {
-      if (!truncated) say({ kind: 'frame', frame: BUFFER.subarray(0, bytes) });
+      if (!truncated && mayGoOn()) say({ kind: 'frame', frame: BUFFER.subarray(0, bytes) });
     });
     say({ kind: 'ready', linkType });
   } catch (error) {

@@ -72,6 +72,19 @@ if (inNamespace(import.meta.url)) {
     assert.equal(status, 0);
   });
 
+  test('F44 of a flood of requests 2,000 a second are handed over, and answers beside it', options, () => {
+    const { stdout, stderr, status } = live('requests', '10000');
+    assert.equal(status, 0, stderr);
+    const { count, ms } = JSON.parse(stdout) as { count: number; ms: number };
+    // A quarter of a second's at once.
+    assert.ok(count >= 100 && count <= 500 + 2 * ms + 10, `${count} in ${ms} ms`);
+  });
+
+  test('no bytes are no memory: what cannot be empty is refused, what can is not', options, () => {
+    const { stdout, stderr } = live('empty');
+    assert.equal(stdout, 'EINVAL EINVAL EINVAL EINVAL EDESTADDRREQ\n', stderr);
+  });
+
   test('it works in workers, which may end without closing', options, () => {
     const { stdout, stderr, status } = live('workers');
     const [heard, counts = ''] = stdout.split('\n');

@@ -4,8 +4,10 @@ import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { CaptureModule, StunMessageEvent } from '@stunmesh/core/api';
+import { isSystemError } from '@stunmesh/core/capture-kit';
 import { encodeEcho } from '@stunmesh/core/net';
 import { createCapture } from '#src/index.js';
+import { loadNative } from '#src/native.js';
 
 const PORT = 51820;
 const never = new AbortController().signal;
@@ -178,6 +180,57 @@ const lives: Record<string, (argument: string) => Promise<void>> = {
     await collect();
     server.close();
     process.stdout.write(`${count - atClose}\n`);
+  },
+
+  /** A flood of requests with a tag that counts; prints how many were handed over, and in which time they were sent. */
+  async requests(sent) {
+    const request = new Uint8Array(72);
+    request.set([0, 1, 0, 52, 0x21, 0x12, 0xa4, 0x42]);
+    request.set([0, 6, 0, 8], 20);
+    let [count, answers] = [0, 0];
+    const stun = await openStun(capture, 4, ({ message }) => void (message.length === 72 ? count++ : answers++));
+    await stun.passRequests?.({ tags: Array.from({ length: 400 }, (_, i) => i) });
+    const server = await openServer();
+    const began = performance.now();
+    for (let i = 0; i < Number(sent); i += 1) {
+      server.send(request, PORT, '127.0.0.1');
+      // The kernel's buffer has room for some hundred; what is heard gets its turn in between.
+      if (i % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    // Answers are not among those that are limited.
+    while (answers === 0) {
+      server.send(response, PORT, '127.0.0.1');
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const ms = performance.now() - began;
+    await stun[Symbol.asyncDispose]();
+    server.close();
+    process.stdout.write(`${JSON.stringify({ count, ms })}\n`);
+  },
+
+  /** Methods with no bytes, which are no memory either; prints what was refused. */
+  async empty() {
+    const native = loadNative(addonPath);
+    const { AF_INET, SOCK_DGRAM, SOL_SOCKET, SO_RCVBUF } = native.constants;
+    const socket = native.open(AF_INET, SOCK_DGRAM, 0);
+    const none = new Uint8Array();
+    const refused = [
+      () => native.bind(socket, none),
+      () => native.connect(socket, none),
+      () => native.attachFilter(socket, none),
+      () => native.setOption(socket, SOL_SOCKET, SO_RCVBUF, none),
+      () => native.send(socket, none, none),
+    ].map((call) => {
+      try {
+        call();
+        return 'ok';
+      } catch (error) {
+        return isSystemError(error) ? error.code : String(error);
+      }
+    });
+    native.limit(socket, 1, 1, none);
+    native.close(socket);
+    process.stdout.write(`${refused.join(' ')}\n`);
   },
 
   /** Several workers at once, each with its own sockets; half of them end without closing, half are terminated. */

@@ -54,6 +54,8 @@ if (inNamespace(import.meta.url)) {
     ['listener', '', 0],
     ['inside', '', 0],
     ['flood', '', 0],
+    ['requests', '3000', 0],
+    ['empty', '', 0],
     ['workers', '', 0],
   ] as const)
     test(`sanitizers find nothing in "${name}${argument && ` ${argument}`}"`, options, () => {

@@ -6,6 +6,7 @@ import { benchHeal, benchHealLong } from './heal.js';
 import { benchIdle } from './idle.js';
 import { benchPeers } from './peers.js';
 import { Report } from './report.js';
+import { benchSocketCost } from './socket-cost.js';
 import { benchStores } from './stores.js';
 
 const PARTS: Readonly<Record<string, (report: Report, runs: number) => Promise<void>>> = {
@@ -14,6 +15,7 @@ const PARTS: Readonly<Record<string, (report: Report, runs: number) => Promise<v
   peers: benchPeers,
   heal: benchHeal,
   stores: benchStores,
+  socket: benchSocketCost,
 };
 /** Parts that run only when named. */
 const LONG_PARTS: typeof PARTS = { 'heal-long': benchHealLong };

@@ -4,7 +4,7 @@ export interface Row {
   readonly what: string;
   /** One number a run. */
   readonly values: readonly number[];
-  readonly unit: 'ms' | 'MiB' | '%' | 'ms/peer' | 'times';
+  readonly unit: 'ns' | 'ms' | 'MiB' | '%' | 'ms/peer' | 'times';
   /** The worst run must not exceed it, or each of the two its own; absent: for information. */
   readonly target?: number | Target;
   /** Shown behind it, e.g. a goal below the target. */
@@ -70,6 +70,16 @@ export function median(values: readonly number[]): number {
 function show(value: number, unit: Row['unit']): string {
   if (!Number.isFinite(value)) return 'never';
   const digits =
-    unit === 'ms' ? (value < 10 ? 1 : 0) : unit === 'ms/peer' ? 3 : unit === '%' ? 2 : unit === 'times' ? 0 : 1;
+    unit === 'ms'
+      ? value < 10
+        ? 1
+        : 0
+      : unit === 'ms/peer'
+        ? 3
+        : unit === '%'
+          ? 2
+          : unit === 'times' || unit === 'ns'
+            ? 0
+            : 1;
   return `${value.toFixed(digits)} ${unit}`;
 }

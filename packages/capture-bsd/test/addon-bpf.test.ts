@@ -1,65 +1,20 @@
 /** The /dev/bpf half of the addon on real interfaces: packet sockets of Linux stand in for FreeBSD's bpf(4) (native/test/emulated.h). */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { afterEach, before, test } from 'node:test';
 import type { SystemError } from '@stunmesh/core/capture-kit';
-import { assembleBpf, bpf, createStunFilter, encodeUdp, PACKET_LAYOUTS } from '@stunmesh/core/net';
+import { assembleBpf, bpf, createStunFilter, PACKET_LAYOUTS } from '@stunmesh/core/net';
 import { type BpfDevice, openBpfDevice } from '#src/bpf-device.js';
 import { linkTypeOf, parseFrame } from '#src/frame.js';
 import { loadNative, type Native } from '#src/native.js';
-import { cannotCapture, emulatedAddon, inOwnNamespace, run, tunProgram } from './addon-lab.js';
+import { cannotCapture, emulatedAddon, inOwnNamespace, run } from './addon-lab.js';
+import { ethernet, ipv4, ipv6, openWire, PORT, udp } from './bpf-wire.js';
 
 const skip = cannotCapture ?? (existsSync('/dev/net/tun') ? false : 'needs /dev/net/tun');
 const options = { skip, timeout: 60_000 };
-const PORT = 51820;
 const STUN = Buffer.from(`010100002112a442${'07'.repeat(12)}`, 'hex');
-
-/** An Ethernet or tun device whose other end is ours. */
-interface Wire extends AsyncDisposable {
-  readonly name: string;
-  receives(packet: Uint8Array): void;
-}
-
-async function openWire(name: string, kind: 'tun' | 'tap'): Promise<Wire> {
-  const child: ChildProcess = spawn(tunProgram(), kind === 'tap' ? [name, 'tap'] : [name], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const { stdin, stdout } = child;
-  assert.ok(stdin && stdout);
-  await once(createInterface({ input: stdout }), 'line');
-  run(`ip link set ${name} up`);
-  return {
-    name,
-    receives: (packet) => void stdin.write(`${Buffer.from(packet).toString('hex')}\n`),
-    async [Symbol.asyncDispose]() {
-      stdin.end();
-      if (child.exitCode === null) await once(child, 'exit');
-    },
-  };
-}
-
-function udp(payload: Uint8Array, destinationPort = PORT): Uint8Array {
-  return encodeUdp({ sourcePort: 3478, destinationPort, checksum: 0, payload });
-}
-
-function ipv4(payload: Uint8Array): Uint8Array {
-  const header = Buffer.from('450000000000000040110000c0000202c0000201', 'hex');
-  header.writeUInt16BE(20 + payload.length, 2);
-  return Buffer.concat([header, payload]);
-}
-
-function ipv6(payload: Uint8Array): Uint8Array {
-  const header = Buffer.from(`6000000000001140${'20010db8'.padEnd(31, '0')}2${'20010db8'.padEnd(31, '0')}1`, 'hex');
-  header.writeUInt16BE(payload.length, 4);
-  return Buffer.concat([header, payload]);
-}
-
-const ethernet = (type: string, packet: Uint8Array) =>
-  Buffer.concat([Buffer.from(`ffffffffffff020000000001${type}`, 'hex'), packet]);
 
 interface Heard {
   readonly frame: Buffer;

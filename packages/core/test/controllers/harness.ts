@@ -1,13 +1,13 @@
 /** The controllers of one device over doubles: a fake clock, WireGuard, network and stores, and far sides that a test plays. */
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { type Endpoint, type Family, type StoreTraits, StunmeshError } from '#src/api/index.js';
-import { createSnapshot, type Snapshot, storeSnapshot } from '#src/control/snapshot.js';
+import { type Endpoint, type StoreTraits, StunmeshError } from '#src/api/index.js';
+import { createSnapshot, storeSnapshot } from '#src/control/snapshot.js';
 import type { DeviceSurroundings } from '#src/controllers/device-components.js';
 import { createDeviceSession, type DeviceSession } from '#src/controllers/device-session.js';
 import { storePauseMs } from '#src/daemon/stores.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
-import { createDeviceEntry, type DeviceEntry, forgetStore, type PeerEntry } from '#src/peers/peer-table.js';
+import { createDeviceEntry, forgetStore } from '#src/peers/peer-table.js';
 import { createDeviceState, restoreDeviceState } from '#src/peers/saved-state.js';
 import { guardStore } from '#src/store/guarded-store.js';
 import { createAgent } from '#src/stun/agent.js';
@@ -17,24 +17,15 @@ import {
   createFakeWireGuard,
   createMemoryLogger,
   createMemoryStore,
-  type FakeCapture,
-  type FakeClock,
-  type FakeWireGuard,
-  type MemoryLogger,
   type MemoryStore,
 } from '#src/testing/index.js';
 import { createUnderlays } from '#src/underlay/underlay.js';
 import { createEndpointWriter } from '#src/wireguard/writes.js';
-import { createFarSide, type FarSide, type KeyPair, keyPair } from './far-side.js';
-import {
-  answerEcho,
-  type ConfigOptions,
-  covers,
-  enterTunnel,
-  INTERFACES,
-  insideAddress,
-  interfaceConfig,
-} from './surroundings.js';
+import { createFarSide, keyPair } from './far-side.js';
+import type { Harness, HarnessOptions, Step } from './harness-surface.js';
+import { answerEcho, covers, enterTunnel, INTERFACES, insideAddress, interfaceConfig } from './surroundings.js';
+
+export type { Harness, HarnessOptions, Step } from './harness-surface.js';
 
 /** After the day that this code counts as built, so that the clock is believed. */
 export const WALL_START = Date.UTC(2027, 0, 1);
@@ -43,90 +34,6 @@ export const OWN6 = '[2001:db8:9::9]:40000';
 
 /** How finely `live` plays the far sides' keepalives. */
 const BEAT_MS = 5_000;
-
-export interface HarnessOptions extends ConfigOptions {
-  /** Default 1. */
-  readonly peers?: number;
-  /** Store instances by name; all peers use all of them unless `pluginsOf` says otherwise. Default: one, "main". */
-  readonly stores?: Readonly<Record<string, Partial<StoreTraits>>>;
-  keyOf?(index: number): KeyPair;
-  /** The routing table of WireGuard's own packets. */
-  readonly fib?: number;
-  readonly renew?: boolean;
-  readonly keepaliveSeconds?: number;
-  readonly refreshIntervalMs?: number;
-  /** Default 30 s; 0: discovery at refreshes and events alone. */
-  readonly mappingCheckMs?: number;
-  readonly natCheck?: boolean;
-  /** What an examination of the NATs finds. Default: none can be made. */
-  examineNat?: DeviceSurroundings['examineNat'];
-  /** Whether the stores tell of changes. Default true. */
-  readonly watch?: boolean;
-  readonly storeTimeoutMs?: number;
-  /** Changes the capture before anything uses it. */
-  prepare?(capture: FakeCapture): void;
-  /** Default: no name has an address. */
-  readonly resolve?: DeviceSurroundings['resolve'];
-  /** IPv4 address of the STUN server that answers; absent: none that a route could be asked for. */
-  readonly serverAddress?: string;
-  /** False: the test adds the device itself. Default true. */
-  readonly present?: boolean;
-  /** What a former life left behind. */
-  readonly stored?: ReadonlyMap<string, string>;
-  readonly state?: unknown;
-  readonly wallStart?: number;
-}
-
-/** Something that left this host, in the order in which it did. */
-export interface Step {
-  readonly at: number;
-  readonly what: 'punch' | 'set' | 'kick' | 'renew' | 'keepalive' | 'discover' | 'get' | 'publish';
-  readonly to: string;
-}
-
-export interface Harness {
-  readonly clock: FakeClock;
-  readonly wg: FakeWireGuard;
-  readonly capture: FakeCapture;
-  readonly logger: MemoryLogger;
-  readonly device: DeviceEntry;
-  readonly session: DeviceSession;
-  readonly own: KeyPair;
-  readonly far: readonly FarSide[];
-  readonly stores: ReadonlyMap<string, MemoryStore>;
-  readonly steps: Step[];
-  readonly events: {
-    readonly event: string;
-    readonly peer?: string;
-    readonly data: Readonly<Record<string, unknown>>;
-  }[];
-  /** How often the state was to be kept. */
-  readonly saves: number;
-  /** What discovery finds, by family; an error: it fails. */
-  readonly mappings: Map<Family, string | StunmeshError>;
-  /** Set to make get or set of a store take this long, by store and verb ("main get"); Infinity: for ever. */
-  readonly delays: Map<string, number>;
-  /** While true discoveries do not answer. */
-  stuckDiscovery: boolean;
-  start(): Promise<void>;
-  /** Ends the session as the daemon does; false when it did not end within `ms` of fake time. */
-  stop(ms?: number): Promise<boolean>;
-  advance(ms: number): Promise<void>;
-  entry(index?: number): PeerEntry;
-  peer(index?: number): FarSide;
-  /** Steps of these kinds since the last `forget`. */
-  only(...what: Step['what'][]): readonly Step[];
-  forget(): void;
-  addDevice(keys?: KeyPair): void;
-  /** Brings peer `index` up at `endpoint`: its record is found, it answers. */
-  connect(index?: number, endpoint?: string): Promise<void>;
-  /** Keeps all connected tunnels alive for `ms`: handshakes every 120 s, keepalives every 25 s. */
-  live(ms: number, indices?: readonly number[]): Promise<void>;
-  /** An empty store takes the place of this one, as when a reload changed its settings. */
-  replaceStore(name: string): Promise<void>;
-  snapshot(): Snapshot;
-  state(): unknown;
-}
 
 export function farEndpoint(index: number): string {
   return `198.51.100.${1 + (index % 250)}:${50_000 + index}`;

@@ -13,6 +13,6 @@ export { LabProcess, must, type RunResult, run } from './processes.js';
 export { sweepDeadLabs } from './registry.js';
 export { BLACKHOLE_ADDRESS, PUBLIC_ADDRESSES, PUBLIC_ADDRESSES6 } from './scripts.js';
 export * from './spec.js';
-export { type StoreServer, startCloudflare, startRedis } from './store-servers.js';
+export { type StoreServer, startCloudflare, startDht, startRedis } from './store-servers.js';
 export type { DeviceState, PeerState } from './uapi.js';
 export { sleep, until, type WaitOptions } from './wait.js';

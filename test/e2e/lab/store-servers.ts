@@ -1,4 +1,4 @@
-/** Back ends of stores on the laboratory's public network: a real Redis, and the stand-in for Cloudflare's API behind TLS. */
+/** Back ends of stores on the laboratory's public network: a real Redis, nodes of the DHT, and the stand-in for Cloudflare's API behind TLS. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findRedis } from './aside.js';
@@ -71,6 +71,14 @@ export async function startRedis(lab: Lab, host = ADDRESS): Promise<StoreServer>
   const plugin = { type: 'builtin', name: 'redis', url: `redis://${host}:6379` };
   const spawn = () => lab.spawn(lab.publicNamespace, argv, { env, cwd: lab.dir });
   return await startServer({ plugin, env: {} }, spawn, 'Ready to accept connections');
+}
+
+/** Real nodes of the DHT at 203.0.113.1, entered by the first of them; `host`: as the configuration writes it. */
+export async function startDht(lab: Lab, host = ADDRESS, nodes = 30): Promise<StoreServer> {
+  const program = join(REPOSITORY, 'packages/store-dht/test/lab/nodes.mjs');
+  const argv = [process.execPath, program, String(nodes), ADDRESS, '6881'];
+  const plugin = { type: 'builtin', name: 'dht', bootstrap: [`${host}:6881`] };
+  return await startServer({ plugin, env: {} }, () => lab.spawn(lab.publicNamespace, argv), 'ready');
 }
 
 /** The stand-in for Cloudflare's API at https://203.0.113.1:8443, with a certificate that the daemons are told to trust. */

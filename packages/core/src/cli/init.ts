@@ -25,6 +25,7 @@ const MOST_SECRET_BYTES = 65_536;
 const HELP = `
 Examples:
   stunmesh init                                    asks for what it needs
+  stunmesh init --store dht                        two sites that share nothing
   stunmesh init --store file --set path=/srv/mesh  asks for nothing
   stunmesh init --from /etc/wireguard/wg0.conf     the device need not be up
   pass redis | stunmesh init --store redis --secret-stdin \\
@@ -41,7 +42,7 @@ export function addInitCommand(program: Command, context: CliContext): void {
     .description('write a configuration for the WireGuard devices of this host')
     .option('-d, --device <name>', 'a device to serve; may be repeated; default: those that are there', list, [])
     .option('--from <file>', 'read this wg-quick file instead of a running device; may be repeated', list, [])
-    .option('--store <name>', 'where records lie: file, redis, cloudflare, exec, shell, or a package')
+    .option('--store <name>', 'where records lie: dht, file, redis, cloudflare, exec, shell, or a package')
     .option('--store-name <name>', 'what the configuration calls the store; default: shared')
     .option('--set <key=value>', 'a setting of the store; may be repeated', list, [])
     .option('--secret-file <file>', "the store's secret is in this file")

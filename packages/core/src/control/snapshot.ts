@@ -82,6 +82,8 @@ export interface StoreSnapshot {
   /** Where it is down: when it is asked next. */
   readonly retryAt?: number;
   readonly lastError?: Fault;
+  /** What it says itself of how it went of late. */
+  readonly note?: string;
 }
 
 export interface Snapshot {
@@ -108,7 +110,16 @@ export interface ControlEvent {
 export function storeSnapshot(store: GuardedStore): StoreSnapshot {
   const { gets, sets, failures, lastError } = store.counters;
   const fault = lastError && { code: lastError.code, message: lastError.message, at: lastError.atMs };
-  return { name: store.name, gets, sets, failures, ...store.health, ...(fault ? { lastError: fault } : {}) };
+  const note = store.note?.();
+  return {
+    name: store.name,
+    gets,
+    sets,
+    failures,
+    ...store.health,
+    ...(fault ? { lastError: fault } : {}),
+    ...(note === undefined ? {} : { note }),
+  };
 }
 
 export interface SnapshotInput {

@@ -15,7 +15,7 @@ export async function experience(scene: Scene, name: string, subject: string): P
   for (const { snapshot } of lists.flat()) {
     const seen = snapshot?.stores.find((candidate) => candidate.name === name);
     if (!snapshot || !seen) continue;
-    const { gets, sets, failures, state, lastError } = seen;
+    const { gets, sets, failures, state, lastError, note } = seen;
     const upMs = Math.max(now - snapshot.startedAt, 1);
     const details = { gets, sets, failures, state };
     if (state === 'down' && lastError)
@@ -31,7 +31,8 @@ export async function experience(scene: Scene, name: string, subject: string): P
         },
       ];
     const failed = failures === 0 ? '' : `, ${failures} failed`;
-    const text = `the daemon made ${gets + sets} calls in ${formatAge(upMs)}${failed}`;
+    const said = note === undefined ? '' : `; of the last one it says: ${note}`;
+    const text = `the daemon made ${gets + sets} calls in ${formatAge(upMs)}${failed}${said}`;
     const quota = quotaOf(scene, name);
     if (quota === undefined) return [{ check, subject, verdict: 'note', text, details }];
     const share = Math.round((100 * (gets + sets) * quota.perMs) / (Math.max(upMs, quota.perMs) * quota.calls));

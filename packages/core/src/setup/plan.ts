@@ -44,7 +44,7 @@ export interface PlanFlags {
 const STUN_SERVERS = ['stun.l.google.com:19302', 'stun.cloudflare.com:3478'];
 const PROTOCOLS = ['ipv4', 'ipv6', 'dualstack'] as const;
 /** Settings that are lists however few they are. */
-const LISTS = new Set(['args', 'cluster', 'resolver', 'servers']);
+const LISTS = new Set(['args', 'bootstrap', 'cluster', 'resolver', 'servers']);
 
 /** Without an asker what is missing is named, all at once. Errors: ERR_USAGE. */
 export async function makePlan(
@@ -125,7 +125,7 @@ async function askStore(asker: Asker | undefined): Promise<string | undefined> {
   return asker?.ask({
     note: `Where the records are to lie:\n${STORE_KINDS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n')}`,
     question: 'Store',
-    fallback: 'file',
+    fallback: 'dht',
     check: (text) =>
       STORE_KINDS.some(({ name }) => name === text) || /^[@/]/.test(text)
         ? undefined

@@ -43,6 +43,12 @@ function isRunnable(path: string): boolean {
 
 export const STORE_KINDS: readonly StoreKind[] = [
   {
+    name: 'dht',
+    type: 'builtin',
+    about: 'the network of BitTorrent clients: needs no place of your own',
+    questions: [],
+  },
+  {
     name: 'file',
     type: 'builtin',
     about: 'a folder that all machines share (NFS, Syncthing, …)',

@@ -4,7 +4,7 @@ import { raceAbort } from '../api/index.js';
 import { createBatch } from './batch.js';
 import { type Caller, createCaller, type EndedCall, type StoreCounters } from './call.js';
 import { createCircuit, LONGEST_PAUSE_MS, type StoreHealth } from './circuit.js';
-import { mapStoreError } from './error-mapping.js';
+import { mapStoreError, oneLine } from './error-mapping.js';
 import { createGather } from './gather.js';
 import { checkKey, checkResult, checkValue } from './input.js';
 import { guardListener } from './watch.js';
@@ -134,6 +134,16 @@ export function guardStore(options: GuardOptions): GuardedStore {
   const examine = async ({ signal }: CallOptions): Promise<readonly StoreRemark[]> =>
     plain.call('examine', [], signal, async (o) => store.examine?.(o) ?? [], { apart: true });
 
+  /** Foreign text: one line without secrets. */
+  const note = (): string | undefined => {
+    try {
+      const text = store.note?.();
+      return typeof text === 'string' && text !== '' ? oneLine(text) : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+
   const remove = async (key: string, { signal }: CallOptions): Promise<void> => {
     const doing = `delete ${checkKey(key, label)}`;
     await caller.call(doing, [key], signal, async (o) => store.delete?.(key, o));
@@ -192,6 +202,7 @@ export function guardStore(options: GuardOptions): GuardedStore {
     ...(store.watch ? { watch } : {}),
     ...(store.describe ? { describe } : {}),
     ...(store.examine ? { examine } : {}),
+    ...(store.note ? { note } : {}),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -111,6 +111,25 @@ test('the first line counts, what is wrong comes first, and equal advice is give
   assert.match(text, /! 40 peers: no record of the peer yet/);
 });
 
+test('what a store says of itself is shown while a peer is looked for, not when all is well', async () => {
+  const h = createHarness({ peers: 2, stores: { main: {}, plain: {} } });
+  await h.start();
+  await h.connect(0);
+  const snapshot = h.snapshot();
+  const [main, plain] = snapshot.stores;
+  assert.ok(main && plain);
+  const [device] = snapshot.devices;
+  assert.ok(device);
+  const noted = { ...snapshot, stores: [{ ...main, note: '12 nodes answered, 3 with the record, in 0.6 s' }, plain] };
+  assert.match(
+    formatStatus([noted], h.clock.wallNow()),
+    /^ {2}store "main": 12 nodes answered, 3 with the record, in 0\.6 s$/m,
+  );
+  assert.doesNotMatch(formatStatus([noted], h.clock.wallNow()), /store "plain"/);
+  const well = { ...noted, devices: [{ ...device, peers: device.peers.slice(0, 1) }] };
+  assert.doesNotMatch(formatStatus([well], h.clock.wallNow()), /store "main"/);
+});
+
 test('stores of a daemon with several devices are counted once', () => {
   const two = [snapshotOf([{ name: 'a' }]), snapshotOf([{ name: 'b' }])];
   assert.match(formatStatus(two, 1_000), /^2 devices, 2 of 2 peers connected, 1 store well\n/);

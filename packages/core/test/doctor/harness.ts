@@ -175,6 +175,7 @@ interfaces:
       set: (...call) => store.set(...call),
       delete: (...call) => store.delete(...call),
       ...(store.examine ? { examine: (call) => store.examine?.(call) ?? Promise.resolve([]) } : {}),
+      ...(store.note ? { note: () => store.note?.() } : {}),
       async [Symbol.asyncDispose]() {
         patient.openStores -= 1;
       },

@@ -26,6 +26,17 @@ test('F33 a plugin that cannot tell absent from failed is well when it gives bac
   assert.deepEqual([store?.verdict, /and read back$/.test(store?.text ?? '')], ['ok', true]);
 });
 
+test('what a store says of itself, and said to the daemon, is a note', async (t) => {
+  const patient = createPatient(t);
+  patient.store.note = () => '9 nodes answered, 8 with the record, in 0.5 s';
+  storeSeen(patient, { gets: 3, sets: 1, failures: 0, state: 'up', note: '8 nodes took the record' });
+  const texts = (await patient.examine()).flatMap(({ check, verdict, text }) =>
+    check === 'store' && verdict === 'note' ? [text] : [],
+  );
+  assert.ok(texts.includes('9 nodes answered, 8 with the record, in 0.5 s'), texts.join('\n'));
+  assert.ok(texts.some((text) => /^the daemon made 4 calls in .*: 8 nodes took the record$/.test(text)));
+});
+
 testCases([
   {
     what: 'F33 a store that refuses us',

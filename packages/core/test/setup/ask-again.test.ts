@@ -25,7 +25,7 @@ test('what the check refuses is asked once more on a terminal, with the answers 
   };
   await initialise({
     devices: [{ name: 'wg0', publicKey: keyPair('own').publicKey, listenPort: 51820, peers: [] }],
-    flags: { settings: [], stunServers: [] },
+    flags: { store: 'file', settings: [], stunServers: [] },
     asker,
     output: 'config.yaml',
     cwd: dir,

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { configFile } from '#src/config/folders.js';
 import { noDeviceUp } from '#src/setup/find-devices.js';
 import { formatNextSteps } from '#src/setup/next-steps.js';
+import { makePlan } from '#src/setup/plan.js';
 import { STORE_KINDS, storeKind } from '#src/setup/store-kinds.js';
 import { keyPair } from '../controllers/far-side.js';
 
@@ -36,6 +37,14 @@ test('where no device is up, it is told how to bring one up on this system, and 
   const { message } = noDeviceUp('freebsd');
   assert.match(message, /service wireguard start.*--from \/usr\/local\/etc\/wireguard\/wg0\.conf$/);
   assert.doesNotMatch(message, /wg-quick|ip link/);
+});
+
+test('the DHT needs no further answer, and takes one bootstrap for a list', async () => {
+  const devices = [{ name: 'wg0', publicKey: keyPair('own').publicKey, listenPort: 51820, peers: [] }];
+  const flags = { store: 'dht', settings: [], stunServers: [] };
+  assert.deepEqual((await makePlan(devices, flags, undefined)).store.settings, {});
+  const given = await makePlan(devices, { ...flags, settings: ['bootstrap=dht.example.org:6881'] }, undefined);
+  assert.deepEqual(given.store.settings, { bootstrap: ['dht.example.org:6881'] });
 });
 
 test('what is printed at the end fits 80 columns on every system, where paths and names are short', () => {

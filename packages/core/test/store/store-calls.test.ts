@@ -1,4 +1,4 @@
-/** What whoever measures learns of calls to a store. */
+/** What whoever measures learns of calls to a store, and what a store says of itself. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type CallOptions, type Store, StunmeshError } from '#src/api/index.js';
@@ -61,4 +61,24 @@ test('a call that its caller gave up, or that never reached the store, is not to
   await reading;
   await assert.rejects(store.set('no key', 'ab', { signal: new AbortController().signal }));
   assert.deepEqual(calls, []);
+});
+
+test('what a store says of itself is one short line, or nothing', () => {
+  const noteOf = (note: unknown) => open({ note: note as () => string }).store.note?.();
+  assert.equal(
+    noteOf(() => ' a\nnote '),
+    'a note',
+  );
+  assert.equal(
+    noteOf(() => {
+      throw new Error('no');
+    }),
+    undefined,
+  );
+  assert.equal(
+    noteOf(() => 7),
+    undefined,
+  );
+  assert.ok((noteOf(() => 'x'.repeat(5_000))?.length ?? 0) <= 200);
+  assert.equal(open({}).store.note, undefined);
 });

@@ -120,8 +120,10 @@ async function remarks(scene: Scene, store: GuardedStore, subject: string): Prom
   return value.map(({ text, remedy }) => ({ check, subject, verdict: 'warning', text, remedy }));
 }
 
-/** What the store says of itself. */
-function limits({ traits }: GuardedStore, subject: string): readonly Finding[] {
+/** What the store bears, and what it says of itself. */
+function limits(store: GuardedStore, subject: string): readonly Finding[] {
+  const { traits } = store;
+  const said = store.note?.();
   const { maxValueBytes, minPollMs, expiresAfterMs } = traits;
   const parts = [
     `values up to ${maxValueBytes} characters`,
@@ -138,5 +140,6 @@ function limits({ traits }: GuardedStore, subject: string): readonly Finding[] {
       text: `${parts.join(', ')}${short ? '; of a record with both families some members are left out' : ''}`,
       details,
     },
+    ...(said === undefined ? [] : [{ check, subject, verdict: 'note', text: said } as const]),
   ];
 }

@@ -35,7 +35,9 @@ interface Verdicts {
 
 /** doctor's own words for what was found. */
 async function loadVerdicts(): Promise<Verdicts> {
-  return import(pathToFileURL(join(REPOSITORY, 'packages/core/dist/doctor/verdicts/pair.js')).href);
+  const load = (file: string) => import(pathToFileURL(join(REPOSITORY, 'packages/core/dist/doctor', file)).href);
+  const [{ pairVerdict }, { natKind }] = await Promise.all([load('verdicts/pair.js'), load('pair.js')]);
+  return { pairVerdict, natKind };
 }
 
 async function probe(host: Host, servers: readonly string[], family: 4 | 6 = 4): Promise<Found> {

@@ -113,7 +113,8 @@ test("only wireguard/, store-exec, capture-bsd's supervisor and runtime/notify s
       partOf(path) !== 'wireguard' &&
       !path.startsWith('packages/store-exec/') &&
       path !== 'packages/capture-bsd/src/cap-source.ts' &&
-      path !== 'packages/core/src/runtime/notify.ts',
+      path !== 'packages/core/src/runtime/notify.ts' &&
+      !path.startsWith('packages/core/src/testing/capture-lab/'),
   );
   none(
     importsOf(others, (specifier) => /^((node:)?child_process|execa|cross-spawn)$/.test(specifier)),

@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:f
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { enterNamespace, namespacesMissing } from '@stunmesh/core/testing/capture-lab';
 
-const MARK = 'STUNMESH_TEST_ADDON_NAMESPACE';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
 
@@ -18,33 +18,10 @@ export const cannotBuild: string | undefined =
       : 'needs a C compiler';
 
 /** Why nothing can be captured here. */
-export const cannotCapture: string | undefined =
-  cannotBuild ??
-  (process.getuid?.() !== 0
-    ? 'needs root for network namespaces and packet sockets'
-    : spawnSync('unshare', ['-n', 'true']).status !== 0
-      ? 'needs unshare(1) and leave to make network namespaces'
-      : undefined);
-
-/** True in the copy of the file that runs in a namespace of its own, which the outer one starts; also where there can be none. */
-export function inOwnNamespace(file: string): boolean {
-  if (cannotCapture !== undefined || process.env[MARK] === file) return true;
-  const child = spawnSync('unshare', ['-n', process.execPath, ...process.execArgv, fileURLToPath(file)], {
-    stdio: 'inherit',
-    env: { ...process.env, [MARK]: file },
-    // One that hangs inside the addon hears of no test's own limit.
-    timeout: 400_000,
-    killSignal: 'SIGKILL',
-  });
-  process.exitCode = child.status ?? 1;
-  return false;
-}
-
-/** One ip(8) or the like, in this namespace. */
-export function run(command: string): string {
-  const [file = '', ...args] = command.split(' ');
-  return execFileSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-}
+export const cannotCapture: string | undefined = cannotBuild ?? namespacesMissing();
+/** One that hangs inside the addon hears of no test's own limit. */
+export const inOwnNamespace = (file: string): boolean => enterNamespace(file, cannotCapture, 400_000);
+export { run } from '@stunmesh/core/testing/capture-lab';
 
 /** The addon over an emulated /dev/bpf: packet sockets that answer as FreeBSD's bpf(4) does (native/test/emulated.h). */
 export function emulatedAddon(): string {

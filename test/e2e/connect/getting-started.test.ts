@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Host, type Lab, type LabSpec, must, REPOSITORY, type RunResult, run, until } from '../lab/index.js';
+import {
+  type Host,
+  type Lab,
+  type LabSpec,
+  must,
+  REPOSITORY,
+  type RunResult,
+  run,
+  startDht,
+  until,
+} from '../lab/index.js';
 import { labTest } from '../lab/steps/lab-test.js';
 
 const SPEC: LabSpec = { sides: { a: { wireguard: false }, b: { wireguard: false } }, coturn: [1, 2] };
@@ -28,14 +38,12 @@ class Site {
   readonly host: Host;
   readonly name: string;
   readonly number: number;
-  readonly #lab: Lab;
   readonly #folder: string;
 
   constructor(lab: Lab, host: Host, number: number) {
     this.host = host;
     this.number = number;
     this.name = `site-${number}`;
-    this.#lab = lab;
     this.#folder = join(lab.dir, this.name);
   }
 
@@ -50,7 +58,8 @@ class Site {
       verbatimSymlinks: true,
       filter: (source) => !/\/(ssl|java|alternatives|fonts|apparmor\.d)$/.test(source),
     });
-    const names = '203.0.113.1 stun.cloudflare.com\n203.0.113.2 stun.sipgate.net\n';
+    const names =
+      '203.0.113.1 stun.cloudflare.com dht.transmissionbt.com\n203.0.113.2 stun.sipgate.net dht.libtorrent.org\n';
     await writeFile(join(this.#folder, 'etc/hosts'), `127.0.0.1 localhost\n${names}`);
     const command = `#!/bin/sh\nexec '${process.execPath}' '${join(REPOSITORY, 'packages/core/dist/cli/main.js')}' "$@"\n`;
     await writeFile(join(this.#folder, 'bin/stunmesh'), command, { mode: 0o755 });
@@ -74,9 +83,6 @@ class Site {
       bind('etc', '/etc'),
       bind('run', '/run'),
       bind('lib', '/var/lib'),
-      'mount -t tmpfs none /mnt',
-      'mkdir /mnt/mesh',
-      `mount --bind '${this.#lab.storeDir}' /mnt/mesh`,
       `export PATH='${join(this.#folder, 'bin')}':"$PATH"`,
     ];
     return ['unshare', '--mount', 'sh', '-e', '-c', `${before.join('\n')}\n${script}`];
@@ -99,7 +105,7 @@ labTest(
   async (lab) => {
     const sites = [new Site(lab, lab.host('a'), 1), new Site(lab, lab.host('b'), 2)] as const;
     try {
-      await Promise.all(sites.map((site) => site.prepare()));
+      await Promise.all([startDht(lab), ...sites.map((site) => site.prepare())]);
       await followPage(sites);
       await keepItUp(lab, sites);
     } finally {

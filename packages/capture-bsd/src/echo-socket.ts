@@ -42,12 +42,14 @@ export function openEchoSocket(native: Native, monitor: RouteMonitor, options: E
   );
 }
 
-function openRaw(native: Native, { family, device }: EchoSocketOptions, index: number) {
+function openRaw(native: Native, { family, device, dontFragment }: EchoSocketOptions, index: number) {
   const { constants: c } = native;
   const socket = openRawIcmp(native, family);
   try {
     const bound = bindToDevice(native, socket, family, device, index);
     if (family === 6) native.setOption(socket, c.IPPROTO_ICMPV6, c.ICMP6_FILTER, icmp6EchoFilter(native));
+    const [level, name] = family === 4 ? [c.IPPROTO_IP, c.IP_DONTFRAG] : [c.IPPROTO_IPV6, c.IPV6_DONTFRAG];
+    if (dontFragment && name !== 0) native.setOption(socket, level, name, int32(1));
     // As F4: until the socket was bound it heard every device.
     native.drain(socket);
     return { socket, bound };

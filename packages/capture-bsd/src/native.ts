@@ -22,6 +22,9 @@ type Constant =
   | 'SO_SETFIB'
   /** FreeBSD: what if_wg's fwmark becomes, a 32-bit number that ipfw and pf can match. */
   | 'SO_USER_COOKIE'
+  /** 0 on Linux. */
+  | 'IP_DONTFRAG'
+  | 'IPV6_DONTFRAG'
   /** macOS: an interface index; in and out by this interface alone. */
   | 'IP_BOUND_IF'
   | 'IPV6_BOUND_IF'

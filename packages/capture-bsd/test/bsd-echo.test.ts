@@ -13,7 +13,7 @@ const none = new Uint8Array();
 const echo = (kind: 'request' | 'reply', family: 4 | 6 = 4) =>
   encodeEcho(family, { kind, id: 1, sequence: 2, payload: Uint8Array.of(3) });
 
-function start(family: 4 | 6, constants: Native['constants']) {
+function start(family: 4 | 6, constants: Native['constants'], dontFragment = false) {
   const native = createFakeNative(constants);
   native.setInterfaces([
     { name: 'em0', addresses: ['192.0.2.1', '2001:db8::1'] },
@@ -25,6 +25,7 @@ function start(family: 4 | 6, constants: Native['constants']) {
   const socket = openEchoSocket(native, createRouteMonitor(native), {
     family,
     device: 'wg0',
+    dontFragment,
     onPacket: (icmp, from) => heard.push(`${icmp[0]} ${icmp.length} ${from}`),
     onFault: (error) => faults.push(error),
   });
@@ -54,6 +55,17 @@ test('F30 on macOS the socket is bound by IP_BOUND_IF and IPV6_BOUND_IF to the i
   ] as const) {
     const { raw } = start(family, MACOS);
     assert.deepEqual(raw.options[0], { level, name, value: Uint8Array.of(2, 0, 0, 0) });
+  }
+});
+
+test('packets that must leave whole are asked of the system so, and only then', () => {
+  for (const [family, name] of [
+    [4, FREEBSD.IP_DONTFRAG],
+    [6, FREEBSD.IPV6_DONTFRAG],
+  ] as const) {
+    assert.ok(!start(family, FREEBSD).raw.options.some((option) => option.name === name));
+    const set = start(family, FREEBSD, true).raw.options.find((option) => option.name === name);
+    assert.deepEqual(set?.value, Uint8Array.of(1, 0, 0, 0));
   }
 });
 

@@ -23,6 +23,8 @@ export const FREEBSD: Native['constants'] = {
   IPPROTO_IPV6: 41,
   IPPROTO_ICMPV6: 58,
   IP_TTL: 4,
+  IP_DONTFRAG: 67,
+  IPV6_DONTFRAG: 62,
   IP_BOUND_IF: 0,
   IPV6_BOUND_IF: 0,
   IPV6_UNICAST_HOPS: 4,

@@ -34,7 +34,7 @@ export function openEchoSocket(native: Native, watch: DeviceWatch, options: Echo
   );
 }
 
-function openRaw(native: Native, { family, device }: EchoSocketOptions): NativeSocket {
+function openRaw(native: Native, { family, device, dontFragment }: EchoSocketOptions): NativeSocket {
   const { constants: c } = native;
   const socket = openRawIcmp(native, family);
   try {
@@ -43,6 +43,9 @@ function openRaw(native: Native, { family, device }: EchoSocketOptions): NativeS
     native.drain(socket);
     if (family === 4) native.setOption(socket, c.SOL_RAW, c.ICMP_FILTER, icmpFilter());
     else native.setOption(socket, c.IPPROTO_ICMPV6, c.ICMP6_FILTER, icmp6EchoFilter(native));
+    const [level, name] = family === 4 ? [c.IPPROTO_IP, c.IP_MTU_DISCOVER] : [c.IPPROTO_IPV6, c.IPV6_MTU_DISCOVER];
+    // ip(7): never cut up, and what was learnt of a path's size does not count.
+    if (dontFragment) native.setOption(socket, level, name, int32(c.IP_PMTUDISC_PROBE));
     native.setOption(socket, c.SOL_SOCKET, c.SO_BINDTODEVICE, Buffer.from(`${device}\0`));
     native.attachFilter(socket, encodeBpf(KEEP_ALL, BYTE_ORDER));
     return socket;

@@ -22,11 +22,11 @@ export function listInterfaces(native: Native): readonly NetInterface[] {
   return ask(native, linkDumpRequest(), 'a list of links').flatMap((message) => {
     const link = message.type === MESSAGE.newLink ? parseLink(message.body) : undefined;
     if (link?.name === undefined) return [];
-    const { name, index, up, loopback } = link;
+    const { name, index, up, loopback, mtu } = link;
     const own = addresses
       .filter((address) => address.index === index)
       .map(({ family, address, prefixLength }) => ({ family, address, prefixLength }));
-    return { name, index, up, loopback, addresses: own };
+    return { name, index, up, loopback, ...(mtu !== undefined && { mtu }), addresses: own };
   });
 }
 

@@ -3,7 +3,16 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { loadAddon, type NativeSocket, type SharedConstant, type SystemCalls } from '@stunmesh/core/capture-kit';
 
-type Constant = SharedConstant | 'AF_NETLINK' | 'IP_PKTINFO' | 'SOL_RAW' | 'ICMP_FILTER' | 'NETLINK_ROUTE';
+type Constant =
+  | SharedConstant
+  | 'AF_NETLINK'
+  | 'IP_PKTINFO'
+  | 'IP_MTU_DISCOVER'
+  | 'IPV6_MTU_DISCOVER'
+  | 'IP_PMTUDISC_PROBE'
+  | 'SOL_RAW'
+  | 'ICMP_FILTER'
+  | 'NETLINK_ROUTE';
 
 /** Every call throws a SystemError where its system call fails, and never waits. */
 export interface Native extends SystemCalls {

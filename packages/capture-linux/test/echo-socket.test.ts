@@ -53,12 +53,13 @@ if (inNamespace(import.meta.url)) {
     if (!cannotRun) nft('flush ruleset');
   });
 
-  const open = async (family: Family, device: string): Promise<Echo> => {
+  const open = async (family: Family, device: string, dontFragment = false): Promise<Echo> => {
     const replies = createInbox<{ sequence: number; from: string }>(5000);
     const faults = createInbox<StunmeshError>(5000);
     const socket = await capture.openEchoSocket({
       family,
       device,
+      dontFragment,
       onPacket(icmp, from) {
         const echo = parseEcho(family, icmp);
         assert.equal(echo?.kind, 'reply', 'only replies are heard');
@@ -99,6 +100,29 @@ if (inNamespace(import.meta.url)) {
       await byAlt.replies.at(1, 'a second reply by alt');
       assert.equal(byAlt.replies.items.length, 2);
     });
+
+    test(
+      `an IPv${family} echo that must leave whole is refused where it is larger than its device takes`,
+      options,
+      async () => {
+        const listed = (await capture.listInterfaces()).find(({ name }) => name === 'wan');
+        assert.equal(listed?.mtu, 1500);
+        const header = family === 4 ? 28 : 48;
+        const echo = (bytes: number) =>
+          encodeEcho(family, { kind: 'request', id: 0x1234, sequence: bytes, payload: new Uint8Array(bytes - header) });
+        await using whole = await open(family, 'wan', true);
+        await using cut = await open(family, 'wan');
+        await assert.rejects(whole.socket.send(echo(1501), NEIGHBOUR[family]), (error) => {
+          assert.ok(hasCode(error, 'ERR_CAPTURE_SEND'));
+          assert.equal((error as StunmeshError).details['code'], 'EMSGSIZE');
+          return true;
+        });
+        await whole.socket.send(echo(1500), NEIGHBOUR[family]);
+        assert.equal((await whole.replies.at(0, 'a reply of full size')).sequence, 1500);
+        await cut.socket.send(echo(1501), NEIGHBOUR[family]);
+        await cut.replies.at(1, 'a reply in two pieces');
+      },
+    );
 
     test(`a TTL holds for one IPv${family} echo, and the next has the system's again`, options, async () => {
       await using echo = await open(family, 'wan');

@@ -34,6 +34,7 @@ if (inNamespace(import.meta.url)) {
       name: 'lo',
       up: true,
       loopback: true,
+      mtu: 65_536,
       addresses: [
         { family: 4, address: '127.0.0.1', prefixLength: 8 },
         { family: 6, address: '::1', prefixLength: 128 },
@@ -43,6 +44,7 @@ if (inNamespace(import.meta.url)) {
       name: 'one',
       up: true,
       loopback: false,
+      mtu: 1_500,
       addresses: [
         { family: 4, address: '192.0.2.1', prefixLength: 24 },
         { family: 6, address: '2001:db8::1', prefixLength: 64 },
@@ -53,6 +55,7 @@ if (inNamespace(import.meta.url)) {
       name: 'idle',
       up: false,
       loopback: false,
+      mtu: 1_500,
       addresses: [{ family: 4, address: '172.16.0.1', prefixLength: 12 }],
     });
   });

@@ -135,6 +135,12 @@ int bsd_setsockopt(int fd, int level, int name, const void *value, socklen_t len
     if (number < 0 || number > 255) return bsd_refuse(EINVAL);
     return (int)bsd_result(setsockopt(fd, IPPROTO_IP, IP_TTL, value, length));
   }
+  /* IP_DONTFRAG, IPV6_DONTFRAG */
+  int discover = number ? IP_PMTUDISC_PROBE : IP_PMTUDISC_WANT;
+  if (level == IPPROTO_IP && (name == 28 || name == 67))
+    return (int)bsd_result(setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof discover));
+  if (level == IPPROTO_IPV6 && name == 62)
+    return (int)bsd_result(setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &discover, sizeof discover));
   if (level == IPPROTO_IPV6 && name == 4) return (int)bsd_result(setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, value, length));
   if (level == IPPROTO_IPV6 && name == 26) return (int)bsd_result(setsockopt(fd, IPPROTO_IPV6, IPV6_CHECKSUM, value, length));
   if (level == IPPROTO_IPV6 && name == BSD_RECVPKTINFO) return (int)bsd_result(setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, value, length));

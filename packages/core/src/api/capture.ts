@@ -84,6 +84,9 @@ export interface EchoSocketOptions {
   readonly family: Family;
   /** The tunnel device that the socket is bound to. */
   readonly device: string;
+  /** Packets leave whole: one that is larger than the device takes fails (ERR_CAPTURE_SEND, details.code EMSGSIZE), and no router
+   * cuts one up. Default: false. */
+  readonly dontFragment?: boolean;
   /** An ICMP message from its type byte on, without IP header, and its sender. */
   onPacket(icmp: Uint8Array, from: string): void;
   onFault(error: StunmeshError): void;
@@ -124,6 +127,8 @@ export interface NetInterface {
   readonly index: number;
   readonly up: boolean;
   readonly loopback: boolean;
+  /** The largest packet it takes, in bytes; absent: the capture does not know. */
+  readonly mtu?: number;
   readonly addresses: readonly { readonly family: Family; readonly address: string; readonly prefixLength: number }[];
 }
 

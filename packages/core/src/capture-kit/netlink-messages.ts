@@ -73,17 +73,20 @@ export function netlinkErrno(body: Uint8Array): number {
 /** A change of a link; undefined for messages about bridge ports and the like, which have the same type. */
 export function parseLink(
   body: Uint8Array,
-): { index: number; name?: string; flags: number; up: boolean; loopback: boolean } | undefined {
+): { index: number; name?: string; flags: number; up: boolean; loopback: boolean; mtu?: number } | undefined {
   if (body.length < 16 || body[0] !== AF_UNSPEC) return undefined;
   const view = viewOf(body);
   const flags = view.getUint32(8, LITTLE);
-  const name = textOf(parseAttributes(body, 16).get(IFLA_IFNAME));
+  const found = parseAttributes(body, 16);
+  const name = textOf(found.get(IFLA_IFNAME));
+  const mtu = found.get(IFLA_MTU);
   return {
     index: view.getInt32(4, LITTLE),
     ...(name !== undefined && { name }),
     flags,
     up: (flags & IFF_UP) !== 0,
     loopback: (flags & IFF_LOOPBACK) !== 0,
+    ...(mtu?.length === 4 && { mtu: viewOf(mtu).getUint32(0, LITTLE) }),
   };
 }
 
@@ -96,6 +99,7 @@ export function linkState(body: Uint8Array): string | undefined {
 }
 
 const IFLA_IFNAME = 3;
+const IFLA_MTU = 4;
 const IFLA_CARRIER_CHANGES = 35;
 
 export function parseAddressMessage(

@@ -13,6 +13,8 @@ export interface PlatformWords {
   readonly stdin: string;
   /** Brings the link of a device that is there up. */
   readonly linkUp: (device: string) => string;
+  /** Sets the MTU of a device that is there. */
+  readonly setMtu: (device: string, bytes: number) => string;
   readonly loopback: string;
   /** Where wg-quick keeps its files. */
   readonly wgQuickFolder: string;
@@ -39,6 +41,8 @@ export interface RoutingWords {
   readonly fullTunnel: string;
 }
 
+const IFCONFIG_MTU = (device: string, bytes: number): string => `\`ifconfig ${device} mtu ${bytes}\``;
+
 const LINUX: PlatformWords = {
   install:
     'Debian, Ubuntu: apt install wireguard-tools; Alpine: apk add wireguard-tools; Fedora: dnf install wireguard-tools',
@@ -48,6 +52,7 @@ const LINUX: PlatformWords = {
   // A minimal Linux has no /dev/stdin, but always /proc.
   stdin: '/proc/self/fd/0',
   linkUp: (device) => `\`ip link set ${device} up\`, \`wg-quick up ${device}\``,
+  setMtu: (device, bytes) => `\`ip link set ${device} mtu ${bytes}\``,
   loopback: 'lo',
   wgQuickFolder: '/etc/wireguard',
   service: { start: 'systemctl start stunmesh', enable: 'systemctl enable --now stunmesh' },
@@ -67,6 +72,7 @@ const FREEBSD: PlatformWords = {
   right: 'run stunmesh as root',
   stdin: '/dev/stdin',
   linkUp: (device) => `\`ifconfig ${device} up\`, \`service wireguard restart\``,
+  setMtu: IFCONFIG_MTU,
   loopback: 'lo0',
   wgQuickFolder: '/usr/local/etc/wireguard',
   service: { start: 'service stunmesh start', enable: 'service stunmesh enable; service stunmesh start' },
@@ -93,6 +99,7 @@ const MACOS: PlatformWords = {
   right: 'run stunmesh as root',
   stdin: '/dev/stdin',
   linkUp: (device) => `\`sudo wg-quick up ${device}\``,
+  setMtu: IFCONFIG_MTU,
   loopback: 'lo0',
   wgQuickFolder: '/etc/wireguard',
   service: {
@@ -109,6 +116,7 @@ const OTHER: PlatformWords = {
   right: 'run stunmesh as root',
   stdin: '/dev/stdin',
   linkUp: (device) => `\`wg-quick up ${device}\``,
+  setMtu: IFCONFIG_MTU,
   loopback: 'lo0',
   wgQuickFolder: '/etc/wireguard',
   service: undefined,

@@ -6,7 +6,7 @@ import type { DoctorParts } from '#src/doctor/context.js';
 import { examine } from '#src/doctor/examine.js';
 import { CHECKS, type Finding } from '#src/doctor/finding.js';
 import type { System } from '#src/doctor/system.js';
-import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
+import { encodeEcho, formatEndpoint, parseEcho, parseEndpoint } from '#src/net/index.js';
 import { type EndpointRecord, fingerprint, formatRecord } from '#src/record/endpoint-record.js';
 import { createChannel } from '#src/record/seal.js';
 import { storeKey } from '#src/record/store-key.js';
@@ -45,6 +45,7 @@ const INTERFACES: readonly NetInterface[] = [
   index: i + 1,
   up: true,
   loopback: name === 'lo',
+  mtu: name === 'wg0' ? 1_420 : 1_500,
   addresses: [{ family: 4, address: String(address), prefixLength: Number(prefixLength) }],
 }));
 
@@ -59,6 +60,8 @@ export interface Patient {
   readonly servers: Map<string, string | undefined>;
   /** The address that the servers could answer from besides; nothing that comes from there gets through the NAT. */
   other: string | undefined;
+  /** The largest packet that passes the tunnel, in bytes; 0: nothing is answered. */
+  largest: number;
   /** Control sockets and who answers there. */
   readonly daemons: Map<string, Snapshot | StunmeshError>;
   readonly system: { -readonly [K in keyof System]: System[K] };
@@ -104,6 +107,11 @@ export function createPatient(t: TestContext): Patient {
     const { transactionId, method } = request;
     capture.deliver(formatMessage({ class: 'success', method, transactionId, attributes }), to, { localPort });
   };
+  capture.onEcho = ({ packet, to, device }) => {
+    const request = parseEcho(4, packet);
+    if (device !== 'wg0' || !request || packet.length + 20 > patient.largest) return;
+    capture.deliverEcho('wg0', 4, encodeEcho(4, { ...request, kind: 'reply' }), to);
+  };
   wg.addDevice({
     name: 'wg0',
     publicKey: own.publicKey,
@@ -123,6 +131,7 @@ export function createPatient(t: TestContext): Patient {
     peer,
     servers,
     other: undefined,
+    largest: 1_420,
     daemons,
     system: {
       platform: 'linux',

@@ -1,31 +1,38 @@
 /** What becomes of each peer: on the device, its record, and a verdict on the tunnel in words. */
 import type { Device, Peer } from '../../api/index.js';
 import type { InterfaceConfig, PeerConfig } from '../../config/index.js';
+import { createGate, type Gate } from '../../runtime/semaphore.js';
 import { list } from '../../runtime/terminal-text.js';
 import { attempt, familiesOf, type Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { judgeFault } from '../verdicts/fault.js';
 import { judgeOwn } from '../verdicts/own.js';
+import { judgePacketSize } from '../verdicts/packet-size.js';
 import { type Judgement, judgeRecords } from '../verdicts/records.js';
 import { judgeTunnel, lifeOf } from '../verdicts/tunnel.js';
 
 const check = 'peer';
 /** Strangers that are named; the rest is a number. */
 const MOST_NAMED = 3;
+/** Tunnels that pings are sent into at a time. */
+const MOST_PINGED = 32;
 
 export const peerCheck: Check<Scene> = {
   name: check,
-  run: async (scene) => (await Promise.all(scene.interfaces.map((entry) => look(scene, entry)))).flat(),
+  run: async (scene) => {
+    const gate = createGate(MOST_PINGED);
+    return (await Promise.all(scene.interfaces.map((entry) => look(scene, entry, gate)))).flat();
+  },
 };
 
-async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Finding[]> {
+async function look(scene: Scene, entry: InterfaceConfig, gate: Gate): Promise<readonly Finding[]> {
   const { value: device } = await attempt(scene.device(entry.name));
   if (!device) return [];
   const lists = await Promise.all(
     [...entry.peers.values()].map(async (config): Promise<readonly Finding[]> => {
       const wg = device.peers.get(config.publicKey);
       return wg
-        ? examine(scene, entry, config, device, wg)
+        ? examine(scene, entry, config, device, wg, gate)
         : [missing(scene.config?.interfaces.get(entry.name) ?? entry, config, device)];
     }),
   );
@@ -60,6 +67,7 @@ async function examine(
   config: PeerConfig,
   device: Device,
   wg: Peer,
+  gate: Gate,
 ): Promise<readonly Finding[]> {
   const subject = `${entry.name}/${config.name}`;
   const [{ value: records, error }, daemons] = await Promise.all([
@@ -85,12 +93,16 @@ async function examine(
   const tunnel = await judgeTunnel(scene, { entry, config, device, wg, records, life });
   const judged = judgeRecords(records, { ownKey: device.publicKey, now, connected: life.connected });
   const said = judgeFault(seen, judged);
+  const size = life.connected
+    ? await gate.run(() => judgePacketSize(scene, { entry, config, device, wg, seen }))
+    : undefined;
   return [
     ...judged,
     ...(own ? [own] : []),
     ...habits(wg, natted),
     ...(said ? [said] : []),
     ...(tunnel ? [tunnel] : []),
+    ...(size ? [size] : []),
   ].map((judgement) => ({ check, subject, ...judgement }));
 }
 

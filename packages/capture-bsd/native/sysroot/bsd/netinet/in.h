@@ -38,15 +38,18 @@ struct in6_pktinfo {
 #define IPV6_UNICAST_HOPS 4
 #define IPV6_CHECKSUM 26
 #define IPV6_PKTINFO 46
+#define IPV6_DONTFRAG 62
 #ifdef __APPLE__
 struct in_pktinfo {
   unsigned int ipi_ifindex;
   struct in_addr ipi_spec_dst, ipi_addr;
 };
 #define IP_BOUND_IF 25
+#define IP_DONTFRAG 28
 #define IP_PKTINFO 26
 #define IPV6_RECVPKTINFO 61
 #define IPV6_BOUND_IF 125
 #else
+#define IP_DONTFRAG 67
 #define IPV6_RECVPKTINFO 36
 #endif

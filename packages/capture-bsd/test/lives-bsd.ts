@@ -1,9 +1,10 @@
 /** Programs that use the addon and end in various ways; a test starts each as a process of its own: `node lives-bsd.js NAME [ARGUMENT]`. */
 import { once } from 'node:events';
-import { readdirSync, readlinkSync } from 'node:fs';
+
 import { Worker } from 'node:worker_threads';
 import { encodeSockaddr } from '@stunmesh/core/capture-kit';
 import { createStunFilter, PACKET_LAYOUTS } from '@stunmesh/core/net';
+import { collect, createGate, measureRounds, resources } from '@stunmesh/core/testing/capture-lab';
 import { type BpfDevice, openBpfDevice } from '#src/bpf-device.js';
 import { loadNative } from '#src/native.js';
 import { emulatedAddon } from './addon-lab.js';
@@ -11,14 +12,6 @@ import { emulatedAddon } from './addon-lab.js';
 const PORT = 51820;
 const native = loadNative(process.env['STUNMESH_TEST_ADDON'] ?? emulatedAddon());
 const { AF_INET, SOCK_DGRAM } = native.constants;
-
-function createGate() {
-  let resolve = () => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
-}
 
 /** Of scripted0 three frames come at once; of lo those that are sent to the port. */
 function openDevice(interfaceName: string, onFrame: () => void): BpfDevice {
@@ -83,45 +76,10 @@ async function oneCycle(round: number): Promise<void> {
   device.close();
 }
 
-const resources = () => ({
-  rssBytes: process.memoryUsage.rss(),
-  descriptors: descriptors(),
-  threads: readdirSync('/proc/self/task').length,
-});
-
-/** What each open descriptor is, without numbers and sorted. */
-const descriptors = () =>
-  readdirSync('/proc/self/fd')
-    .flatMap((fd) => {
-      try {
-        return [readlinkSync(`/proc/self/fd/${fd}`).replace(/[0-9]+/g, '')];
-      } catch {
-        // The one that read the folder.
-        return [];
-      }
-    })
-    .sort();
-
-const collect = async () => {
-  for (let i = 0; i < 3; i += 1) {
-    (globalThis as { gc?: () => void }).gc?.();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-};
-
 const lives: Record<string, (argument: string) => Promise<void>> = {
   /** Prints the resources before and after that many cycles. */
   async cycles(count) {
-    const warmUp = Math.min(1000, Number(count));
-    for (let round = 0; round < warmUp; round += 1) await oneCycle(round);
-    await collect();
-    const before = resources();
-    for (let round = 0; round < Number(count); round += 1) await oneCycle(round);
-    await collect();
-    // A thread that was joined stays in /proc for a moment.
-    for (let i = 0; i < 1000 && resources().threads > before.threads; i += 1) await collect();
-    const after = resources();
-    process.stdout.write(`${JSON.stringify({ before, after })}\n`);
+    process.stdout.write(`${JSON.stringify(await measureRounds(Number(count), 1000, oneCycle))}\n`);
   },
 
   /** Devices that were never read are forgotten: the collector closes them. */
@@ -132,7 +90,7 @@ const lives: Record<string, (argument: string) => Promise<void>> = {
       native.setBpfImmediate(native.openBpf());
       if (round % 50 === 0) await collect();
     }
-    for (let i = 0; i < 100 && descriptors().length > before.descriptors.length; i += 1) await collect();
+    for (let i = 0; i < 100 && resources().descriptors.length > before.descriptors.length; i += 1) await collect();
     // Before stdout is touched, which opens a descriptor of Node's own.
     const after = resources();
     process.stdout.write(`${JSON.stringify({ before, after })}\n`);

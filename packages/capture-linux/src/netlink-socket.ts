@@ -34,20 +34,25 @@ function openNetlink(native: Native, groups: number): NativeSocket {
 export function askNetlink(native: Native, request: Uint8Array): readonly NetlinkMessage[] {
   const socket = openNetlink(native, 0);
   try {
-    native.send(socket, request, encodeNetlinkAddress());
-    const answer: NetlinkMessage[] = [];
-    for (;;) {
-      const bytes = native.receive(socket, BUFFER_BYTES);
-      if (!bytes) return answer;
-      for (const message of parseNetlink(bytes)) {
-        if (message.type === MESSAGE.done) return answer;
-        answer.push(message);
-      }
-    }
+    return exchange(native, socket, request);
   } catch (error) {
     throw errors.openError(error, 'a netlink request');
   } finally {
     native.close(socket);
+  }
+}
+
+/** The same by a socket that is open. Errors: SystemError. */
+export function exchange(native: Native, socket: NativeSocket, request: Uint8Array): readonly NetlinkMessage[] {
+  native.send(socket, request, encodeNetlinkAddress());
+  const answer: NetlinkMessage[] = [];
+  for (;;) {
+    const bytes = native.receive(socket, BUFFER_BYTES);
+    if (!bytes) return answer;
+    for (const message of parseNetlink(bytes)) {
+      if (message.type === MESSAGE.done) return answer;
+      answer.push(message);
+    }
   }
 }
 

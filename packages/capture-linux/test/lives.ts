@@ -1,11 +1,11 @@
 /** Programs that use the addon and end in various ways; a test starts each as a process of its own: `node lives.js NAME [ARGUMENT]`. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readdirSync, readlinkSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { CaptureModule, StunMessageEvent } from '@stunmesh/core/api';
 import { isSystemError } from '@stunmesh/core/capture-kit';
 import { encodeEcho } from '@stunmesh/core/net';
+import { collect, createGate, measureRounds, resources } from '@stunmesh/core/testing/capture-lab';
 import { createCapture } from '#src/index.js';
 import { loadNative } from '#src/native.js';
 
@@ -14,14 +14,6 @@ const never = new AbortController().signal;
 const addonPath = process.env['STUNMESH_TEST_ADDON'];
 const capture = createCapture(addonPath === undefined ? {} : { addonPath });
 const response = Uint8Array.of(1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, ...new Array<number>(12).fill(9));
-
-function createGate() {
-  let resolve = () => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
-}
 
 function openStun(module: CaptureModule, family: 4 | 6, onMessage: (event: StunMessageEvent) => void) {
   return module.openStunSocket({
@@ -73,46 +65,13 @@ async function oneCycle(round: number, server: Awaited<ReturnType<typeof openSer
   await Promise.all([stun, stun6, echo, watch].map((s) => s[Symbol.asyncDispose]()));
 }
 
-const resources = () => ({
-  rssBytes: process.memoryUsage.rss(),
-  descriptors: descriptors(),
-  threads: readdirSync('/proc/self/task').length,
-});
-
-/** What each open descriptor is, without numbers and sorted. */
-const descriptors = () =>
-  readdirSync('/proc/self/fd')
-    .flatMap((fd) => {
-      try {
-        return [readlinkSync(`/proc/self/fd/${fd}`).replace(/[0-9]+/g, '')];
-      } catch {
-        // The one that read the folder.
-        return [];
-      }
-    })
-    .sort();
-
-const collect = async () => {
-  for (let i = 0; i < 3; i += 1) {
-    (globalThis as { gc?: () => void }).gc?.();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-};
-
 const lives: Record<string, (argument: string) => Promise<void>> = {
   /** Prints the resources before and after that many cycles. */
   async cycles(count) {
     const server = await openServer();
-    for (let round = 0; round < Math.min(500, Number(count)); round += 1) await oneCycle(round, server);
-    await collect();
-    const before = resources();
-    for (let round = 0; round < Number(count); round += 1) await oneCycle(round, server);
-    await collect();
-    // A thread that was joined stays in /proc for a moment.
-    for (let i = 0; i < 1000 && resources().threads > before.threads; i += 1) await collect();
     // Before stdout is touched, which opens a descriptor of Node's own.
-    const after = resources();
-    process.stdout.write(`${JSON.stringify({ before, after })}\n`);
+    const found = await measureRounds(Number(count), 500, (round) => oneCycle(round, server));
+    process.stdout.write(`${JSON.stringify(found)}\n`);
     server.close();
   },
 

@@ -7,10 +7,10 @@ import {
   MESSAGE,
   type NetlinkMessage,
   netlinkErrno,
-  parseNetlink,
 } from '@stunmesh/core/capture-kit';
 import { formatEndpoint } from '@stunmesh/core/net';
 import type { Native } from '../native.js';
+import { exchange } from '../netlink-socket.js';
 import {
   deleteRule,
   deleteTable,
@@ -35,7 +35,6 @@ import {
 } from './rules.js';
 
 const NETLINK_NETFILTER = 12;
-const BUFFER_BYTES = 65_536;
 const RECEIVE_BUFFER_BYTES = 1 << 20;
 const ERRNO = { permission: 1, absent: 2, denied: 13, exists: 17 } as const;
 const MOST_MS = { muffle: 1000, hush: 120_000 } as const;
@@ -138,16 +137,7 @@ function ask(native: Native, request: Uint8Array): readonly NetlinkMessage[] {
     try {
       native.setOption(socket, c.SOL_SOCKET, c.SO_RCVBUF, int32(RECEIVE_BUFFER_BYTES));
       native.bind(socket, encodeNetlinkAddress());
-      native.send(socket, request, encodeNetlinkAddress());
-      const answer: NetlinkMessage[] = [];
-      for (;;) {
-        const bytes = native.receive(socket, BUFFER_BYTES);
-        if (!bytes) return answer;
-        for (const message of parseNetlink(bytes)) {
-          if (message.type === MESSAGE.done) return answer;
-          answer.push(message);
-        }
-      }
+      return exchange(native, socket, request);
     } finally {
       native.close(socket);
     }

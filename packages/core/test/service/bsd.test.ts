@@ -1,4 +1,4 @@
-/** The service files of FreeBSD and macOS, read; test/freebsd/service.test.ts runs the rc.d script. Neither rc(8) nor launchd is here. */
+/** The service files of FreeBSD and macOS, read; test/e2e/bsd/service.test.ts runs the rc.d script. Neither rc(8) nor launchd is here. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { foldersOf } from '#src/config/folders.js';

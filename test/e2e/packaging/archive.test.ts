@@ -14,9 +14,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { must, REPOSITORY, run } from '../e2e/lab/index.js';
-import { FETCH_MS } from '../e2e/packaging/steps/foreign-node.js';
-import { Service } from './service-stand-in.js';
+import { Service } from '../../freebsd/service-stand-in.js';
+import { must, REPOSITORY, run } from '../lab/index.js';
+import { FETCH_MS } from './steps/foreign-node.js';
 
 const onLinux = process.platform === 'linux' && process.arch === 'x64';
 const skip = onLinux ? false : 'archives are made on Linux x64';

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { must, REPOSITORY, until } from '../e2e/lab/index.js';
-import { lives, RC_SCRIPT, RELEASES, Service } from './service-stand-in.js';
+import { lives, RC_SCRIPT, RELEASES, Service } from '../../freebsd/service-stand-in.js';
+import { must, REPOSITORY, until } from '../lab/index.js';
 
 const PROGRAM = join(REPOSITORY, 'test/fixtures/freebsd/service.mjs');
 const SETTINGS = [

@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { REPOSITORY } from '../e2e/lab/index.js';
-import { type DryRunResult, dryRun, parseTap } from './dry-run.js';
+import { type DryRunResult, dryRun, parseTap } from '../../freebsd/dry-run.js';
+import { REPOSITORY } from '../lab/index.js';
 
 const FOLDER = join(REPOSITORY, 'test/freebsd');
 const scripts = readdirSync(FOLDER).filter((name) => name.endsWith('.sh'));

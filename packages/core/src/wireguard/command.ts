@@ -3,6 +3,11 @@ import type { Clock } from '../api/index.js';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+const searchPath = () => process.env['PATH'] ?? DEFAULT_PATH;
+
+/** Where a command without a slash is looked for. */
+export const searchedFolders = (): readonly string[] => searchPath().split(':');
+
 /** A dump line is about 200 characters, more with many allowed IPs: room for tens of thousands of peers. */
 export const OUTPUT_CAP = 32 * 1024 * 1024;
 
@@ -41,7 +46,7 @@ export async function runCommand(
   const child = execa(file, args, {
     reject: false,
     extendEnv: false,
-    env: { PATH: process.env['PATH'] ?? DEFAULT_PATH, LC_ALL: 'C', WG_ENDPOINT_RESOLUTION_RETRIES: '0' },
+    env: { PATH: searchPath(), LC_ALL: 'C', WG_ENDPOINT_RESOLUTION_RETRIES: '0' },
     cwd: '/',
     detached: true,
     maxBuffer: OUTPUT_CAP,

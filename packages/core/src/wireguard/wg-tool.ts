@@ -1,7 +1,9 @@
 /** WireGuard by wg(8): kernel devices, and userspace ones too, on every system that has wireguard-tools. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Clock, hasCode, StunmeshError } from '../api/index.js';
 import { formatEndpoint } from '../net/endpoint.js';
-import { type CommandResult, OUTPUT_CAP, runCommand } from './command.js';
+import { type CommandResult, OUTPUT_CAP, runCommand, searchedFolders } from './command.js';
 import { parseDump } from './dump.js';
 import {
   deviceMissing,
@@ -88,10 +90,16 @@ function formatPeer(write: PeerWrite, platform: NodeJS.Platform | undefined): re
   return args;
 }
 
+/** The system says EACCES too where a folder of PATH may not be searched and no other has the command. */
+function isFile(command: string): boolean {
+  return command.includes('/') || searchedFolders().some((folder) => existsSync(join(folder, command)));
+}
+
 /** The output of a child that did well; the failure that another one stands for. */
 function judge(device: string, command: string, result: CommandResult): string {
   if (result.spawnCode === 'ENOENT' || result.exitCode === 127) throw toolMissing(command);
-  if (result.spawnCode === 'EACCES' || result.exitCode === 126) throw toolNotExecutable(command);
+  if (result.spawnCode === 'EACCES' || result.exitCode === 126)
+    throw isFile(command) ? toolNotExecutable(command) : toolMissing(command);
   if (result.capped) throw protocolError(device, command, `more than ${OUTPUT_CAP} characters`);
   if (result.exitCode === 0) return result.stdout;
   if (NO_PERMISSION.test(result.stderr)) throw permissionMissing(device);

@@ -1,3 +1,4 @@
+/** `stunmesh plugin test`: what it reports of good and bad stores, and what keeps it from starting. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
@@ -5,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { StunmeshError } from '#src/api/index.js';
 import { normaliseArguments } from '#src/cli/arguments.js';
+import type { CliContext } from '#src/cli/context.js';
 import { createProgram } from '#src/cli/program.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -31,8 +34,18 @@ async function script(t: TestContext, body: string): Promise<string> {
   return path;
 }
 
-/** Runs `stunmesh plugin test` with these arguments; in `cwd`, which is no folder of ours by default. */
+/** Runs `stunmesh plugin test` with these arguments in this process; in `cwd`, which is no folder of ours by default. */
 async function run(args: readonly string[], cwd = '/'): Promise<Ran> {
+  const out: string[] = [];
+  const err: string[] = [];
+  await parse(args, { cwd, stdout: (text) => void out.push(text), stderr: (text) => void err.push(text) });
+  const status = Number(process.exitCode ?? 0);
+  process.exitCode = 0;
+  return { status, stderr: err.join(''), ...report(out.join('')) };
+}
+
+/** The same as a process, where its exit status and what it prints are the point. */
+async function start(args: readonly string[], cwd = '/'): Promise<Ran> {
   const child = spawn(process.execPath, [MAIN, 'plugin', 'test', ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   const texts = [child.stdout, child.stderr].map(async (stream) => {
     let text = '';
@@ -41,9 +54,13 @@ async function run(args: readonly string[], cwd = '/'): Promise<Ran> {
   });
   const status = await new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? -1)));
   const [stdout = '', stderr = ''] = await Promise.all(texts);
-  const failed = [...stdout.matchAll(/^not ok \d+ - (.*)$/gm)].map((match) => match[1] ?? '');
-  return { status, stdout, stderr, failed };
+  return { status, stderr, ...report(stdout) };
 }
+
+const report = (stdout: string) => ({
+  stdout,
+  failed: [...stdout.matchAll(/^not ok \d+ - (.*)$/gm)].map((match) => match[1] ?? ''),
+});
 
 /** A program in the shell protocol over a folder, with one line for set and one for get. */
 const shellPlugin = (folder: string, set: string, get: string): string =>
@@ -55,7 +72,7 @@ test('a given program passes, its report is TAP, and the keys that stay are name
     [[], 'folder-store-json.sh'],
   ] as const) {
     const folder = await scratch(t);
-    const { status, stdout, stderr } = await run([...flags, '--', join(EXAMPLES, name), folder]);
+    const { status, stdout, stderr } = await start([...flags, '--', join(EXAMPLES, name), folder]);
     assert.equal(status, 0, stdout + stderr);
     assert.equal(stderr, '');
     const [version, plan, ...lines] = stdout.trimEnd().split('\n');
@@ -82,10 +99,10 @@ test('a configured store passes, and what was written is deleted again', async (
   assert.match(stdout, /^# 8 random keys were used, and deleted again$/m);
   assert.deepEqual(await readdir(records), []);
 
-  const unknown = await run(['filez', '--config-dir', folder]);
+  const unknown = await start(['filez', '--config-dir', folder]);
   assert.equal(unknown.status, 2);
   assert.match(unknown.stderr, /no plugin "filez"; it defines: files, sh.*ERR_USAGE/);
-  const before = await run(['files', '--config', join(folder, 'missing.yaml')]);
+  const before = await start(['files', '--config', join(folder, 'missing.yaml')]);
   assert.equal(before.status, 2);
   assert.match(before.stderr, /ERR_CONFIG_NOT_FOUND/);
 });
@@ -96,7 +113,7 @@ test('a store that cannot be written fails with the remedy in the report', async
   await writeFile(file, '');
   const config = `plugins: { files: { type: builtin, name: file, path: ${file} } }`;
   await writeFile(join(folder, 'config.yaml'), config);
-  const { status, stdout, failed } = await run(['files', '--config-dir', folder]);
+  const { status, stdout, failed } = await start(['files', '--config-dir', folder]);
   assert.equal(status, 1);
   assert.ok(failed.includes('what was set is read back'));
   assert.match(stdout, /message: ".*part of the path is a file.*remove the file/);
@@ -151,12 +168,16 @@ test('a program that is missing, or whose interpreter is, is one sentence and ex
     [crlf, /ends in a carriage return/],
     [python4, /status 12[67].*python4.*not in PATH/],
   ] as const)
-    for (const flags of [[], ['--shell'], ['--protocol', '1']]) {
-      const { status, stdout, stderr } = await run([...flags, '--', program]);
-      assert.deepEqual([status, stdout], [2, ''], stderr);
-      assert.match(stderr, words);
-      assert.equal(stderr.trimEnd().split('\n').length, 1, stderr);
-    }
+    for (const flags of [[], ['--shell'], ['--protocol', '1']])
+      await assert.rejects(run([...flags, '--', program]), ({ code, message }: StunmeshError) => {
+        assert.match(code, /^ERR_(PLUGIN|EXEC)/, message);
+        assert.match(message, words);
+        assert.doesNotMatch(message, /\n/);
+        return true;
+      });
+  const { status, stdout, stderr } = await start(['--', crlf]);
+  assert.deepEqual([status, stdout], [2, ''], stderr);
+  assert.match(stderr, /^stunmesh: .*ends in a carriage return.*\n$/);
 });
 
 test('a program that is called one at a time is not tried by eight, unless --parallel says so', async (t) => {
@@ -216,7 +237,7 @@ test('a program of protocol 0 that is said to speak protocol 1 fails, with the r
 });
 
 test('wrong usage is told in a sentence, with exit status 2', async () => {
-  const once = await run(['--nonsense']);
+  const once = await start(['--nonsense']);
   assert.equal(once.status, 2, once.stderr);
   assert.ok(once.stderr.includes('unknown option'), once.stderr);
   for (const [args, words] of [
@@ -233,25 +254,27 @@ test('wrong usage is told in a sentence, with exit status 2', async () => {
     [['--parallel', '0', '--', 'true'], 'from 1 to 64'],
     [['--format', 'xml', '--', 'true'], 'tap or human'],
   ] as const)
-    await assert.rejects(parse(args), (error: { code?: string; message: string }) => {
+    await assert.rejects(run(args), (error: { code?: string; message: string }) => {
       assert.match(`${error.code}`, /^(ERR_USAGE|commander\.)/, error.message);
       assert.ok(error.message.includes(words), error.message);
       return true;
     });
 });
 
-/** `stunmesh plugin test` in this process. */
-async function parse(args: readonly string[]): Promise<void> {
-  const nothing = () => undefined;
-  const context = {
-    env: {},
-    cwd: '/',
-
+/** The command in this process; what it throws is what `stunmesh` would print and exit for. */
+async function parse(
+  args: readonly string[],
+  { cwd, stdout, stderr }: Pick<CliContext, 'cwd' | 'stdout' | 'stderr'>,
+): Promise<void> {
+  const context: CliContext = {
+    env: process.env,
+    cwd,
     colour: false,
     outlivesOutput: false,
-    stdout: nothing,
-    stderr: nothing,
+    stdout,
+    stderr,
+    flushed: async () => undefined,
   };
-  const program = createProgram({ ...context, flushed: async () => undefined });
+  const program = createProgram(context);
   await program.parseAsync(normaliseArguments(['plugin', 'test', ...args]), { from: 'user' });
 }

@@ -1,6 +1,6 @@
 /** Names and content of the TXT records that hold records: KEY.SUBDOMAIN.ZONE, the value as it is. */
 import { domainToASCII } from 'node:url';
-import { StunmeshError } from '@stunmesh/core/api';
+import { STORE_KEY, StunmeshError } from '@stunmesh/core/api';
 
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
 const KEY_LENGTH = 40;
@@ -44,7 +44,7 @@ export function createNames(zone: string, subdomain: string): Names {
     keyOf(name) {
       const lower = name.toLowerCase().replace(/\.$/, '');
       const key = lower.slice(0, KEY_LENGTH);
-      return lower.slice(KEY_LENGTH) === suffix && /^[0-9a-f]{40}$/.test(key) ? key : undefined;
+      return lower.slice(KEY_LENGTH) === suffix && STORE_KEY.test(key) ? key : undefined;
     },
   };
 }

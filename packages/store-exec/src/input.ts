@@ -1,12 +1,11 @@
 /** What may be handed to a plugin: plain hexadecimal and nothing else (F37). */
-import { StunmeshError } from '@stunmesh/core/api';
+import { STORE_KEY, StunmeshError } from '@stunmesh/core/api';
 
-const KEY = /^[0-9a-f]{40}$/;
 const VALUE = /^[0-9a-fA-F]+$/;
 
 /** Errors: ERR_STORE_INPUT. A shell plugin sources what it is given. */
 export function checkInput(key: string, value?: string): void {
-  if (!KEY.test(key)) throw new StunmeshError('ERR_STORE_INPUT', 'a key has 40 lower-case hexadecimal digits');
+  if (!STORE_KEY.test(key)) throw new StunmeshError('ERR_STORE_INPUT', 'a key has 40 lower-case hexadecimal digits');
   if (value !== undefined && !VALUE.test(value))
     throw new StunmeshError('ERR_STORE_INPUT', 'a value is hexadecimal text');
 }

@@ -1,5 +1,5 @@
 /** Supervises a session plugin: starts it when it is needed, again when it has died, with growing pauses. */
-import { type Clock, isStunmeshError, type Logger, raceAbort, StunmeshError } from '@stunmesh/core/api';
+import { type Clock, doubling, isStunmeshError, type Logger, raceAbort, StunmeshError } from '@stunmesh/core/api';
 import type { Session } from './session.js';
 
 /** How long a plugin may take to describe itself, in milliseconds. */
@@ -45,8 +45,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   /** The first restart is made at once, the next after 1 s, 2 s, 4 s and so on, up to a minute, each up to a fifth less. */
   const died = (error: StunmeshError): void => {
     deaths += 1;
-    const full = deaths === 1 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (deaths - 2), MOST_PAUSE_MS);
-    const pauseMs = Math.round(full * (1 - 0.2 * options.random()));
+    const scatter = { jitter: -0.2, random: options.random() };
+    const pauseMs = deaths === 1 ? 0 : Math.round(doubling(deaths - 1, FIRST_PAUSE_MS, MOST_PAUSE_MS, scatter));
     notBefore = clock.now() + pauseMs;
     lastError = error;
     if (closing.signal.aborted) return;

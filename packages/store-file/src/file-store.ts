@@ -1,7 +1,7 @@
 /** A store over a folder: a file per key, replaced atomically, watched with one watcher. */
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, type Logger, type Store, StunmeshError } from '@stunmesh/core/api';
+import { type Clock, type Logger, STORE_KEY, type Store, StunmeshError } from '@stunmesh/core/api';
 import { folderError, isErrno } from './folder-error.js';
 import { createFolderWatch } from './folder-watch.js';
 import { unreadableRecords } from './record-access.js';
@@ -10,7 +10,6 @@ import { readRecordFile, removeLeftovers, replaceRecordFile, type Written } from
 /** The longest value, in characters. */
 export const MAX_VALUE = 65_536;
 
-const KEY = /^[0-9a-f]{40}$/;
 const VALUE = /^[0-9a-fA-F]+$/;
 /** How often a writer looks for temporary files that crashed writers left, in milliseconds. */
 const SWEEP_MS = 60 * 60_000;
@@ -33,7 +32,7 @@ export function createFileStore({ path, clock, logger, mode }: FileStoreOptions)
   const fileOf = (key: string, signal: AbortSignal): string => {
     if (closed) throw new StunmeshError('ERR_CLOSED', `${path}: the store is closed`);
     // Only such a name can neither leave the folder nor meet a temporary file.
-    if (!KEY.test(key)) throw new StunmeshError('ERR_STORE_INPUT', 'a key has 40 lower-case hexadecimal digits');
+    if (!STORE_KEY.test(key)) throw new StunmeshError('ERR_STORE_INPUT', 'a key has 40 lower-case hexadecimal digits');
     signal.throwIfAborted();
     return join(path, key);
   };

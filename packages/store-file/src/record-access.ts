@@ -2,13 +2,12 @@
 import type { Stats } from 'node:fs';
 import { type FileHandle, lstat, opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { StoreRemark } from '@stunmesh/core/api';
+import { STORE_KEY, type StoreRemark } from '@stunmesh/core/api';
 
 const STICKY = 0o1000;
 const SET_GROUP = 0o2000;
 /** Most entries of a folder that are looked at. */
 const MOST_ENTRIES = 10_000;
-const KEY = /^[0-9a-f]{40}$/;
 
 /** What ZFS (aclmode=restricted), CIFS, FUSE, WSL and the like answer to what they do not know. A record is sealed, so no harm is done. */
 const REFUSED: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL']);
@@ -45,7 +44,7 @@ export async function unreadableRecords(folder: string): Promise<readonly StoreR
   let records = 0;
   let hidden = 0;
   for await (const name of namesIn(folder)) {
-    if (!KEY.test(name)) continue;
+    if (!STORE_KEY.test(name)) continue;
     const found = await lstat(join(folder, name)).catch(() => undefined);
     if (!found?.isFile()) continue;
     records += 1;

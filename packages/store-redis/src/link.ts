@@ -1,5 +1,5 @@
 /** One connection that is made when it is first wanted and made again for ever, with growing pauses. */
-import { type Clock, StunmeshError } from '@stunmesh/core/api';
+import { type Clock, doubling, StunmeshError } from '@stunmesh/core/api';
 
 /** A connection that stands. */
 export interface Connection<Client> {
@@ -77,11 +77,11 @@ export function createLink<Client>(options: LinkOptions<Client>): Link<Client> {
 
   async function run(): Promise<void> {
     const { signal } = closing;
-    let pauseMs = FIRST_PAUSE_MS;
+    let failures = 0;
     const pause = async (): Promise<void> => {
       // Scattered by a fifth, so that many machines do not come back at the same moment.
-      const ms = pauseMs * (1 - 0.2 * Math.random());
-      pauseMs = Math.min(pauseMs * 2, MOST_PAUSE_MS);
+      failures += 1;
+      const ms = doubling(failures, FIRST_PAUSE_MS, MOST_PAUSE_MS, { jitter: -0.2, random: Math.random() });
       if (state.is === 'pausing') state = { ...state, until: clock.now() + ms };
       await clock.sleep(ms, signal).catch(() => {});
     };
@@ -109,7 +109,7 @@ export function createLink<Client>(options: LinkOptions<Client>): Link<Client> {
       state = { is: 'trying' };
       lastReason = reason;
       options.onDown(reason ?? options.lost());
-      if (clock.now() - since >= STEADY_MS) pauseMs = FIRST_PAUSE_MS;
+      if (clock.now() - since >= STEADY_MS) failures = 0;
       else await pause();
     }
   }

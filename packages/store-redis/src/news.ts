@@ -1,7 +1,6 @@
 /** Watches records by subscribing to their channels, on a connection of its own that exists while anybody watches. */
-import type { Clock, StunmeshError, WatchListener } from '@stunmesh/core/api';
+import { type Clock, raceAbort, type StunmeshError, type WatchListener } from '@stunmesh/core/api';
 import type { Redis } from 'ioredis';
-import { abortable } from './abort.js';
 import { type Connection, createLink, type Link } from './link.js';
 
 export interface NewsOptions {
@@ -59,7 +58,7 @@ export function createNews(options: NewsOptions): News {
         const connection = await options.open(signal, attempt);
         const channels = wanted();
         try {
-          if (channels.length > 0) await abortable(connection.client.subscribe(...channels), signal);
+          if (channels.length > 0) await raceAbort(connection.client.subscribe(...channels), signal);
         } catch (error) {
           await connection.close();
           signal.throwIfAborted();
@@ -124,7 +123,7 @@ export function createNews(options: NewsOptions): News {
       try {
         client = await link.ready(signal);
         const missing = [...named.keys()].filter((channel) => !channels.has(channel));
-        if (missing.length > 0) await abortable(client.subscribe(...missing), signal);
+        if (missing.length > 0) await raceAbort(client.subscribe(...missing), signal);
         for (const channel of missing) channels.add(channel);
       } catch (error) {
         if (signal.aborted) {

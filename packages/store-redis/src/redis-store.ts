@@ -1,6 +1,13 @@
 /** A store over Redis: many keys in one round trip, news of every write, a connection that comes back by itself. */
-import { type CallOptions, type Clock, type Connect, type Logger, type Store, StunmeshError } from '@stunmesh/core/api';
-import { abortable } from './abort.js';
+import {
+  type CallOptions,
+  type Clock,
+  type Connect,
+  type Logger,
+  raceAbort,
+  type Store,
+  StunmeshError,
+} from '@stunmesh/core/api';
 import type { Backend, Written } from './backend.js';
 import { createLink, type Link } from './link.js';
 import { createNews } from './news.js';
@@ -68,7 +75,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     refuseClosed();
     const backend = await link.ready(signal);
     try {
-      return await abortable(work(backend), signal);
+      return await raceAbort(work(backend), signal);
     } catch (error) {
       signal.throwIfAborted();
       refuseClosed();

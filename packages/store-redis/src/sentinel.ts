@@ -1,6 +1,5 @@
 /** Asks sentinels which server is the master (Redis documentation, "Sentinel client spec"). */
-import { StunmeshError } from '@stunmesh/core/api';
-import { abortable } from './abort.js';
+import { raceAbort, StunmeshError } from '@stunmesh/core/api';
 import { type ClientOptions, openServer } from './client.js';
 import { redisError } from './redis-error.js';
 import { formatAddress, type HostPort } from './redis-url.js';
@@ -22,7 +21,7 @@ export async function findMaster(
     try {
       const { client, close } = await openServer(options, node, credentials, 0, limit.signal);
       try {
-        const answer = await abortable(client.call('SENTINEL', 'get-master-addr-by-name', name), limit.signal);
+        const answer = await raceAbort(client.call('SENTINEL', 'get-master-addr-by-name', name), limit.signal);
         if (Array.isArray(answer)) return { host: String(answer[0]), port: Number(answer[1]) };
         failure ??= new StunmeshError('ERR_STORE_UNAVAILABLE', `${place}: it knows no group named "${name}"`);
       } finally {

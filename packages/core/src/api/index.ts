@@ -1,4 +1,5 @@
 /** All that a plugin may import. */
+export * from './backoff.js';
 export * from './capture.js';
 export * from './clock.js';
 export * from './duration.js';

@@ -5,6 +5,9 @@ import type { Endpoint, Family } from './endpoint.js';
 import type { StunmeshError } from './errors.js';
 import type { Logger } from './logger.js';
 
+/** What every key looks like: 40 lower-case hexadecimal digits. */
+export const STORE_KEY = /^[0-9a-f]{40}$/;
+
 export interface CallOptions {
   /** Aborts when the caller no longer waits; every call must settle soon after. */
   readonly signal: AbortSignal;

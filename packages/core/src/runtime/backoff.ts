@@ -8,13 +8,4 @@ export function backoff(withoutSuccessMs: number, leastMs: number, mostMs: numbe
   return Math.min(Math.max(leastMs, withoutSuccessMs * SHARE), mostMs);
 }
 
-/** Milliseconds after the n-th failure in a row (1 is the first): twice as long each time. `jitter`: a share by which it is made
- * longer at most, so that many who failed together do not come back together; `random` from 0 to 1. */
-export function doubling(
-  failures: number,
-  firstMs: number,
-  mostMs: number,
-  { jitter = 0, random = 0 }: { readonly jitter?: number; readonly random?: number } = {},
-): number {
-  return Math.min(firstMs * 2 ** Math.max(0, failures - 1), mostMs) * (1 + jitter * random);
-}
+export { doubling } from '../api/index.js';

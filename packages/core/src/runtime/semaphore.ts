@@ -1,10 +1,10 @@
 /** At most so many at once; the others wait their turn, in order. */
 
-export interface Gate {
+export interface Semaphore {
   run<T>(work: () => Promise<T>): Promise<T>;
 }
 
-export function createGate(most: number): Gate {
+export function createSemaphore(most: number): Semaphore {
   let open = most;
   const waiting: (() => void)[] = [];
   return {

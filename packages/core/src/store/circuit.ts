@@ -1,11 +1,10 @@
 /** Leaves a back end alone that failed again and again: calls fail at once, and one at a time finds out whether it answers again. */
-import { type Clock, isStunmeshError, type Logger, raceAbort, StunmeshError } from '../api/index.js';
+import { type Clock, doubling, isStunmeshError, type Logger, raceAbort, StunmeshError } from '../api/index.js';
 
 /** Failures in a row that open the circuit. Calls that were under way together and fail together count once: they met the same
  * moment, and one key that brings the others' calls down must not close the store to all (F13). */
 const OPEN_AFTER = 5;
 const FIRST_PAUSE_MS = 1_000;
-const FACTOR = 2;
 /** Pauses are this much shorter or longer, so that many hosts do not come back at the same moment. */
 const SPREAD = 0.2;
 /** No pause is longer, whatever is asked for. */
@@ -68,7 +67,8 @@ interface Open {
   /** Monotonic milliseconds. */
   readonly since: number;
   pausedAt: number;
-  fullMs: number;
+  /** Failed tries to find out whether it answers again, the opening included. */
+  tries: number;
   /** What the store itself asked for. */
   leastMs: number;
   scatter: number;
@@ -85,7 +85,11 @@ export function createCircuit(options: CircuitOptions): Circuit {
   let probe: Promise<void> | undefined;
 
   const dueAt = (state: Open): number =>
-    state.pausedAt + Math.max(Math.min(state.fullMs, options.mostPauseMs()) * state.scatter, state.leastMs);
+    state.pausedAt +
+    Math.max(
+      Math.min(doubling(state.tries, FIRST_PAUSE_MS, LONGEST_PAUSE_MS), options.mostPauseMs()) * state.scatter,
+      state.leastMs,
+    );
 
   const pause = (cause: StunmeshError) => ({
     pausedAt: clock.now(),
@@ -105,7 +109,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
   const failed = (error: StunmeshError): void => {
     failures += 1;
     if (open || failures < OPEN_AFTER) return;
-    open = { since: clock.now(), fullMs: FIRST_PAUSE_MS, unclear: false, ...pause(error) };
+    open = { since: clock.now(), tries: 1, unclear: false, ...pause(error) };
     logger.warn(
       { store: name, error, failures, retryMs: Math.round(dueAt(open) - clock.now()) },
       'the store does not answer; it is left alone but for a try once in a while',
@@ -164,7 +168,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
       const attempt = observe(call, (error) => {
         failures += 1;
         Object.assign(state, pause(error), {
-          fullMs: Math.min(state.fullMs * FACTOR, LONGEST_PAUSE_MS),
+          tries: state.tries + 1,
           unclear: UNCLEAR.has(error.code) && !call.doing.startsWith('set'),
         });
       });

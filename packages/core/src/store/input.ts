@@ -1,12 +1,11 @@
 /** What may go into a store and come out of it (F37): keys of 40 lower-case hex digits, values of hex text within the store's size. */
-import { type StoreTraits, StunmeshError } from '../api/index.js';
+import { STORE_KEY, type StoreTraits, StunmeshError } from '../api/index.js';
 
-const KEY = /^[0-9a-f]{40}$/;
 const VALUE = /^[0-9a-fA-F]+$/;
 
 /** The key itself. Errors: ERR_STORE_INPUT, which does not quote it. */
 export function checkKey(key: string, where: string): string {
-  if (typeof key === 'string' && KEY.test(key)) return key;
+  if (typeof key === 'string' && STORE_KEY.test(key)) return key;
   throw new StunmeshError('ERR_STORE_INPUT', `${where}: a key has 40 lower-case hexadecimal digits, this one has not`);
 }
 

@@ -1,11 +1,11 @@
 /** At most so many at once, in order, whatever fails. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createGate } from '#src/runtime/semaphore.js';
+import { createSemaphore } from '#src/runtime/semaphore.js';
 import { settle } from '#src/testing/index.js';
 
 test('F14 no more than allowed run at once, all run, in order', async () => {
-  const gate = createGate(3);
+  const gate = createSemaphore(3);
   const begun: number[] = [];
   let active = 0;
   let most = 0;
@@ -25,7 +25,7 @@ test('F14 no more than allowed run at once, all run, in order', async () => {
 });
 
 test('work that fails gives its place free', async () => {
-  const gate = createGate(1);
+  const gate = createSemaphore(1);
   for (let i = 0; i < 3; i += 1) await assert.rejects(gate.run(async () => Promise.reject(new Error('no'))));
   assert.equal(await gate.run(async () => 'yes'), 'yes');
 });

@@ -5,7 +5,7 @@ import { tried } from '../../paths/check-list.js';
 import { createFault } from '../../peers/faults.js';
 import { hasSession } from '../../peers/health.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
-import { createGate } from '../../runtime/semaphore.js';
+import { createSemaphore } from '../../runtime/semaphore.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { HandshakeTrigger } from './handshake-trigger.js';
 import type { Punch } from './punch.js';
@@ -44,7 +44,7 @@ export interface AttemptsComponents
 
 export function createAttempts(components: AttemptsComponents): Attempts {
   const { device, clock, logger, control, writer, emit, signal, settings, read, punch, handshake } = components;
-  const renewals = createGate(MOST_AT_ONCE);
+  const renewals = createSemaphore(MOST_AT_ONCE);
 
   const setEndpoint = async (peer: PeerEntry, wanted: Endpoint): Promise<void> => {
     const now = clock.now();

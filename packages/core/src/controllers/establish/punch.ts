@@ -2,7 +2,7 @@
 import type { Endpoint, Family } from '../../api/index.js';
 import { formatEndpoint } from '../../net/index.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
-import { createGate } from '../../runtime/semaphore.js';
+import { createSemaphore } from '../../runtime/semaphore.js';
 import type { DeviceComponents } from '../device-components.js';
 
 /** Not STUN and not WireGuard, so that the peer's WireGuard drops it. */
@@ -21,7 +21,7 @@ export interface Punch {
 export type PunchComponents = Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'agent' | 'signal'>;
 
 export function createPunch({ device, clock, logger, agent, signal }: PunchComponents): Punch {
-  const gate = createGate(MOST_AT_ONCE);
+  const gate = createSemaphore(MOST_AT_ONCE);
   /** A punch that fails is one that was lost: the next attempt comes anyway. */
   const note = (error: unknown, to: string): void => {
     if (!signal.aborted) logger.debug({ device: device.name, to, error }, 'could not send a packet');

@@ -27,7 +27,7 @@ const MACHINES = { x64: 62, arm64: 183, arm: 40 } as const;
 const ENTRY = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 /** What every system's C library has had since long before the oldest that is served (on FreeBSD: symbol version FBSD_1.0). */
 const C_LIBRARY =
-  `bind bzero calloc close connect fcntl free freeifaddrs getifaddrs getsockname getsockopt if_indextoname if_nametoindex
+  `bind bzero calloc clock_gettime close connect fcntl free freeifaddrs getifaddrs getsockname getsockopt if_indextoname if_nametoindex
   ioctl malloc memchr memcmp memcpy memmove memset open pipe poll pthread_attr_destroy pthread_attr_init pthread_attr_setstacksize
   pthread_create pthread_join pthread_mutex_lock pthread_mutex_unlock pthread_sigmask read recvmsg sendmsg sendto setsockopt
   sigfillset snprintf socket strcmp strerror strlen strncmp strncpy write`.split(/\s+/);

@@ -1,7 +1,7 @@
 /** What becomes of each peer: on the device, its record, and a verdict on the tunnel in words. */
 import type { Device, Peer } from '../../api/index.js';
 import type { InterfaceConfig, PeerConfig } from '../../config/index.js';
-import { createGate, type Gate } from '../../runtime/semaphore.js';
+import { createSemaphore, type Semaphore } from '../../runtime/semaphore.js';
 import { list } from '../../runtime/terminal-text.js';
 import { attempt, familiesOf, type Scene } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
@@ -20,12 +20,12 @@ const MOST_PINGED = 32;
 export const peerCheck: Check<Scene> = {
   name: check,
   run: async (scene) => {
-    const gate = createGate(MOST_PINGED);
+    const gate = createSemaphore(MOST_PINGED);
     return (await Promise.all(scene.interfaces.map((entry) => look(scene, entry, gate)))).flat();
   },
 };
 
-async function look(scene: Scene, entry: InterfaceConfig, gate: Gate): Promise<readonly Finding[]> {
+async function look(scene: Scene, entry: InterfaceConfig, gate: Semaphore): Promise<readonly Finding[]> {
   const { value: device } = await attempt(scene.device(entry.name));
   if (!device) return [];
   const lists = await Promise.all(
@@ -67,7 +67,7 @@ async function examine(
   config: PeerConfig,
   device: Device,
   wg: Peer,
-  gate: Gate,
+  gate: Semaphore,
 ): Promise<readonly Finding[]> {
   const subject = `${entry.name}/${config.name}`;
   const [{ value: records, error }, daemons] = await Promise.all([

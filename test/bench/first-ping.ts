@@ -1,8 +1,10 @@
 /** How long two hosts behind port-restricted NATs take from the start of their daemons to the first ping. */
-import { DEFAULT_STUN, type Lab, openLab, sleep } from '../e2e/lab/index.js';
+import { DEFAULT_STUN, type Lab, openLab, sleep, startDht } from '../e2e/lab/index.js';
 import type { Report } from './report.js';
 
 const TARGET = { median: 750, worst: 2000 };
+const DHT_TARGET = { median: 4_000, worst: 8_000 };
+const DHT_LATER_TARGET = { median: 8_000, worst: 8_000 };
 const DEADLINE_MS = 20_000;
 const UP_SECONDS = [1, 3, 60] as const;
 const KEEPALIVES = [0, 5, 25] as const;
@@ -59,4 +61,34 @@ export async function benchFirstPing(report: Report, runs: number): Promise<void
   const values: number[] = [];
   for (let run = 0; run < runs; run += 1) values.push(await measure(await open(0), 1, 3000));
   report.row({ what: 'second daemon 3 s later, keepalive 0, from its start', values, unit: 'ms', target: TARGET });
+}
+
+/** Nothing but the DHT: thirty nodes on the internet of the laboratory. */
+export async function benchDht(report: Report, runs: number): Promise<void> {
+  report.title(`First ping: port-restricted pair, nothing but the DHT, ${runs} runs each`);
+  const together: number[] = [];
+  const later: number[] = [];
+  for (let run = 0; run < runs; run += 1) {
+    together.push(await measureDht(0));
+    later.push(await measureDht(60_000));
+  }
+  report.row({ what: 'started together', values: together, unit: 'ms', target: DHT_TARGET });
+  report.row({ what: 'second daemon 60 s later, from its start', values: later, unit: 'ms', target: DHT_LATER_TARGET });
+}
+
+async function measureDht(apartMs: number): Promise<number> {
+  const { lab } = await open(0);
+  await using closing = lab;
+  const { plugin } = await startDht(closing);
+  const options = { plugins: { folder: plugin } };
+  const [a, b] = [closing.host('a'), closing.host('b')];
+  let startedAt = performance.now();
+  if (apartMs === 0) await Promise.all([a.startDaemon(options), b.startDaemon(options)]);
+  else {
+    await a.startDaemon(options);
+    await sleep(apartMs);
+    startedAt = performance.now();
+    await b.startDaemon(options);
+  }
+  return (await a.firstPing(b, { startedAt, deadlineMs: DEADLINE_MS })) ?? Number.POSITIVE_INFINITY;
 }

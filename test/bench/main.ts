@@ -1,7 +1,7 @@
 /** `npm run bench [-- PART… [--runs N]]`: prints numbers beside their targets; exit status 1 where one is missed. */
 import { parseArgs } from 'node:util';
 import { missingForLab, sweepDeadLabs } from '../e2e/lab/index.js';
-import { benchFirstPing } from './first-ping.js';
+import { benchDht, benchFirstPing } from './first-ping.js';
 import { benchHeal, benchHealLong } from './heal.js';
 import { benchIdle } from './idle.js';
 import { benchPeers } from './peers.js';
@@ -18,7 +18,7 @@ const PARTS: Readonly<Record<string, (report: Report, runs: number) => Promise<v
   socket: benchSocketCost,
 };
 /** Parts that run only when named. */
-const LONG_PARTS: typeof PARTS = { 'heal-long': benchHealLong };
+const LONG_PARTS: typeof PARTS = { 'heal-long': benchHealLong, dht: benchDht };
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({

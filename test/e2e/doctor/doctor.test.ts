@@ -66,8 +66,16 @@ labTest(
     });
 
     await t.test('no root; wg missing; a second daemon', async () => {
-      const second = await a.startDaemon({ extra: { run_dir: join(lab.dir, 'second') } });
-      await until(() => second.log().includes('started'), { what: 'the second daemon' });
+      const third = await a.startDaemon({ extra: { run_dir: join(lab.dir, 'third') } });
+      assert.equal((await third.process.exited).code, 1, 'the state is locked, whatever run_dir says');
+      assert.match(
+        third.log(),
+        new RegExp(`process ${daemon.pid}\\) already serves this device.*state_dir of its own`),
+      );
+      const folders = { run_dir: join(lab.dir, 'second'), state_dir: join(lab.dir, 'second-state') };
+      const second = await a.startDaemon({ extra: folders });
+      await until(() => second.log().includes('a second daemon serves the device'), { what: 'the second daemon' });
+      assert.match(second.log(), new RegExp(`another stunmesh \\(process ${daemon.pid}, `));
       const [poor, bare] = await Promise.all([
         examine(a, config, { wrap: NOBODY, args: ['--no-store-write'] }),
         examine(a, config, { wrap: ['env', 'PATH=/nowhere'] }),

@@ -1,10 +1,8 @@
 /** Finds every daemon that serves a device, also one with a run_dir of its own. */
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { hasCode } from '../api/index.js';
+import { socketsOfDevice } from '../control/bound-sockets.js';
 import { ANSWER_MS, attempt, type DaemonSeen, type DoctorParts } from './context.js';
-
-/** Where userspace WireGuard keeps sockets of the same name. */
-const WIREGUARD_FOLDER = /\/run\/wireguard\//;
 
 export async function findDaemons(
   parts: Pick<DoctorParts, 'system' | 'clock' | 'signal' | 'readSnapshot'>,
@@ -12,9 +10,7 @@ export async function findDaemons(
   device: string,
 ): Promise<readonly DaemonSeen[]> {
   const name = `${device}.sock`;
-  const bound = (await parts.system.unixSockets()).filter(
-    (path) => basename(path) === name && !WIREGUARD_FOLDER.test(path),
-  );
+  const bound = socketsOfDevice(await parts.system.unixSockets(), device);
   const paths = [...new Set([...(runDir === undefined ? [] : [join(runDir, name)]), ...bound])];
   const seen = await Promise.all(
     paths.map(async (path): Promise<DaemonSeen | undefined> => {

@@ -1,9 +1,11 @@
 /** What doctor asks of the operating system: rights, programs, kernel parts, sockets of other daemons. */
 import { constants } from 'node:fs';
-import { access, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { release } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Clock } from '../api/index.js';
+import { boundSockets } from '../control/bound-sockets.js';
+import { lockHolder } from '../runtime/lock.js';
 import { whoMayChange } from '../runtime/own-folder.js';
 
 /** Capability numbers of capabilities(7). */
@@ -27,6 +29,8 @@ export interface System {
   userspaceDevices(): Promise<readonly string[]>;
   /** Paths of the unix sockets that are bound in this network namespace; empty where nothing tells. */
   unixSockets(): Promise<readonly string[]>;
+  /** The living process that holds a lock file; undefined: nobody. */
+  lockHolder(path: string): Promise<number | undefined>;
   /** Who may change this folder, or turn its path elsewhere, beside root and the owner of the folder; undefined: nobody. */
   whoMayChange(path: string): Promise<string | undefined>;
   /** Milliseconds since 1970 by the Date of an HTTP server; undefined: it gave none. Errors: those of fetch. */
@@ -65,13 +69,8 @@ export function createSystem(env: NodeJS.ProcessEnv): System {
       const names = await readdir(UAPI_DIR).catch(() => [] as string[]);
       return names.filter((name) => name.endsWith('.sock')).map((name) => name.slice(0, -'.sock'.length));
     },
-    async unixSockets() {
-      // proc(5), /proc/net/unix: the path is the last column; the flag 00010000 marks one that listens.
-      const lines = (await readText('/proc/self/net/unix')).split('\n');
-      const paths = lines.flatMap((line) => /^\S+ \S+ \S+ 00010000 .* (\/\S.*)$/.exec(line)?.[1] ?? []);
-      const owned = await Promise.all([...new Set(paths)].map(async (path) => ((await isForeign(path)) ? [] : [path])));
-      return Promise.all(owned.flat().map((path) => realpath(path).catch(() => path)));
-    },
+    unixSockets: boundSockets,
+    lockHolder,
     async whoMayChange(path) {
       const owner = await stat(path).catch(() => undefined);
       return whoMayChange(path, owner?.uid);
@@ -95,10 +94,4 @@ function passes(work: Promise<unknown>): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** A socket of another user than root and us: anybody can bind one with a daemon's name, and it is not believed. */
-async function isForeign(path: string): Promise<boolean> {
-  const seen = await stat(path).catch(() => undefined);
-  return seen !== undefined && seen.uid !== 0 && seen.uid !== process.geteuid?.();
 }

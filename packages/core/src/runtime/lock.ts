@@ -44,6 +44,12 @@ export async function takeLock(path: string): Promise<AsyncDisposable> {
   };
 }
 
+/** The living process that holds the lock; undefined: nobody. */
+export async function lockHolder(path: string): Promise<number | undefined> {
+  const holder = await readHolder(path);
+  return holder && (await isAlive(holder)) ? holder.pid : undefined;
+}
+
 async function acquire(path: string, temporary: string): Promise<void> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
     try {

@@ -141,6 +141,7 @@ export function createPatient(t: TestContext): Patient {
       kernelModule: async () => 'loaded',
       userspaceDevices: async () => [],
       unixSockets: async () => [...daemons.keys()],
+      lockHolder: async () => undefined,
       whoMayChange: async () => undefined,
       httpDate: async () => undefined,
     },

@@ -68,6 +68,12 @@ const FINDINGS: readonly Finding[] = [
   },
   {
     check: 'peer',
+    subject: 'wg0/site-b',
+    verdict: 'ok',
+    text: 'packets of full size (1420 bytes) pass to 10.0.0.2 and back',
+  },
+  {
+    check: 'peer',
     subject: 'wg0/site-c',
     verdict: 'fault',
     text: 'needs the other side: there is no record of it in the store "main"',

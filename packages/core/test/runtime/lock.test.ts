@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { hasCode } from '#src/api/index.js';
-import { takeLock } from '#src/runtime/lock.js';
+import { lockHolder, takeLock } from '#src/runtime/lock.js';
 import { settle } from '#src/testing/index.js';
 
 const LOCK_MODULE = import.meta.resolve('#src/runtime/lock.js');
@@ -44,6 +44,7 @@ test('F38 the second taker is refused and told who holds it', async (t) => {
     takeLock(path),
     (error) => hasCode(error, 'ERR_LOCKED') && String(error).includes(String(child.pid)),
   );
+  assert.equal(await lockHolder(path), child.pid);
   assert.deepEqual(await readdir(join(path, '..')), ['wg0.lock'], 'nothing left behind');
 });
 

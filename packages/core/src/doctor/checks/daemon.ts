@@ -1,5 +1,5 @@
 /** Does a daemon serve each device, only one, and what does it complain of? */
-
+import { join } from 'node:path';
 import { formatAge, list } from '../../runtime/terminal-text.js';
 import { VERSION } from '../../version.js';
 import { wordsOf } from '../../wireguard/platform.js';
@@ -27,6 +27,13 @@ async function look(scene: Scene, subject: string): Promise<readonly Finding[]> 
       text: `something in another file system, such as a container, serves ${path}`,
       remedy: 'if that is a stunmesh too, run doctor there, and let one of them alone serve this device.',
     });
+  findings.push(
+    ...(await holderOfState(
+      scene,
+      subject,
+      running.map(({ snapshot }) => snapshot.pid),
+    )),
+  );
   const [first] = running;
   if (!first) {
     if (findings.length > 0) return findings;
@@ -76,4 +83,26 @@ async function look(scene: Scene, subject: string): Promise<readonly Finding[]> 
       code,
     });
   return findings;
+}
+
+/** A daemon whose socket is not seen, in another run_dir or network namespace, holds the state all the same. */
+async function holderOfState(scene: Scene, subject: string, known: readonly number[]): Promise<readonly Finding[]> {
+  if (!scene.config) return [];
+  const path = join(scene.config.stateDir, `${subject}.lock`);
+  const pid = await scene.parts.system.lockHolder(path);
+  if (pid === undefined || known.includes(pid)) return [];
+  const lonely = known.length === 0;
+  return [
+    {
+      check,
+      subject,
+      verdict: lonely ? 'warning' : 'fault',
+      text: `process ${pid} serves this device${lonely ? '' : ' as well'}, with another run_dir or in another network namespace: it holds ${path}`,
+      remedy: lonely
+        ? `name that daemon's configuration by \`-c\`, or run doctor in its network namespace (\`nsenter -n -t ${pid}\`).`
+        : remedyOf('ERR_LOCKED'),
+      code: 'ERR_LOCKED',
+      details: { pid },
+    },
+  ];
 }

@@ -172,8 +172,10 @@ test('files are small, each opens with a sentence, none writes to the console', 
   const named = large.sort((a, b) => b.lines - a.lines).map(({ path, lines }) => `${path.split('/').at(-1)} ${lines}`);
   if (large.length > 0) t.diagnostic(`files with more than ${LINES_LIKED} lines: ${named.join(', ')}`);
   none(
-    src.filter(({ lines }) => lines > LINES_ALLOWED).map(({ path, lines }) => `${path}: ${lines} lines`),
-    `a source has at most ${LINES_ALLOWED} lines`,
+    [...src, ...tests, ...tools]
+      .filter(({ lines }) => lines > LINES_ALLOWED)
+      .map(({ path, lines }) => `${path}: ${lines} lines`),
+    `a source, a test or a tool has at most ${LINES_ALLOWED} lines`,
   );
   none(
     src.filter(({ text }) => !/^(#![^\n]*\n)?\/\*\*/.test(text)).map(({ path }) => path),

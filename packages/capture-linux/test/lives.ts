@@ -193,8 +193,8 @@ const lives: Record<string, (argument: string) => Promise<void>> = {
   },
 
   /** Several workers at once, each with its own sockets; half of them end without closing, half are terminated. */
-  async workers() {
-    const ends = Array.from({ length: 6 }, async (_, i) => {
+  async workers(count) {
+    const ends = Array.from({ length: Number(count || 6) }, async (_, i) => {
       const worker = new Worker(new URL(import.meta.url), { argv: ['worker', i % 2 === 0 ? 'stay' : 'exit'] });
       // A worker that ends at once tells both in one turn.
       const exit = once(worker, 'exit');
@@ -206,6 +206,18 @@ const lives: Record<string, (argument: string) => Promise<void>> = {
     process.stdout.write(`${(await Promise.all(ends)).join(' ')}\n`);
     for (let i = 0; i < 1000 && resources().threads > 12; i += 1) await collect();
     process.stdout.write(`${JSON.stringify(resources())}\n`);
+  },
+  /** What closes all that it opens, in one process: a sanitizer's process is slow to start. */
+  async tidy() {
+    for (const [name, argument] of [
+      ['cycles', '150'],
+      ['inside'],
+      ['flood'],
+      ['requests', '3000'],
+      ['empty'],
+      ['listener'],
+    ] as const)
+      await lives[name]?.(argument ?? '');
   },
   async worker(how) {
     const { parentPort } = await import('node:worker_threads');

@@ -14,7 +14,11 @@ export const markedFile = (name) => /^file: (\S+)$/.exec(name)?.[1];
 
 const LARGEST_GROUP = 16;
 const CLOSING_LIMIT_MS = 10_000;
+/** What takes longer has a process to itself: at least so long, or so large a part of all, since a busy machine stretches every time. */
 const LONGEST_IN_GROUP_MS = 4000;
+const LONGEST_PART = 1 / 60;
+/** A group that takes longer than this part of all is not filled further: the last one would run beside idle processors. */
+const LARGEST_PART = 1 / 20;
 
 /** What changes or measures the whole process: a file with one of these has a process of its own. */
 const PROCESS_WIDE = [
@@ -39,6 +43,11 @@ export function mayShare(text) {
  */
 export function groupFiles(files, lastMs) {
   const known = (/** @type {TestFile} */ { source }) => lastMs[source] ?? 0;
+  const length = (/** @type {TestFile[]} */ group) => group.reduce((sum, file) => sum + known(file), 0);
+  const all = length([...files]);
+  const longest = Math.max(LONGEST_IN_GROUP_MS, all * LONGEST_PART);
+  const full = (/** @type {TestFile[]} */ group) =>
+    group.length >= LARGEST_GROUP || length(group) >= Math.max(LONGEST_IN_GROUP_MS, all * LARGEST_PART);
   /** @type {TestFile[][]} */
   const groups = [];
   /** @type {Map<string, TestFile[]>} per package, since its files load the same sources */
@@ -46,15 +55,13 @@ export function groupFiles(files, lastMs) {
   for (const file of files) {
     const part = file.source.split('/').slice(0, 2).join('/');
     const group = open.get(part) ?? [];
-    if (known(file) > LONGEST_IN_GROUP_MS || !mayShare(readFileSync(join(ROOT, file.source), 'utf8')))
-      groups.push([file]);
+    if (known(file) > longest || !mayShare(readFileSync(join(ROOT, file.source), 'utf8'))) groups.push([file]);
     else {
       if (group.length === 0) groups.push(group);
       group.push(file);
-      open.set(part, group.length < LARGEST_GROUP ? group : []);
+      open.set(part, full(group) ? [] : group);
     }
   }
-  const length = (/** @type {TestFile[]} */ group) => group.reduce((sum, file) => sum + known(file), 0);
   return groups.sort((a, b) => length(b) - length(a));
 }
 

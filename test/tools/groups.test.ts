@@ -8,7 +8,16 @@ import { type TestContext, test } from 'node:test';
 import { ROOT } from '../architecture/source.js';
 
 const GROUPS = join(ROOT, 'test/tools/groups.mjs');
-const { mayShare } = (await import(GROUPS)) as { mayShare(text: string): boolean };
+interface TestFile {
+  readonly source: string;
+  readonly compiled: string;
+}
+
+const { groupFiles, mayShare } = (await import(GROUPS)) as {
+  groupFiles(files: readonly TestFile[], lastMs: Readonly<Record<string, number>>): readonly (readonly TestFile[])[];
+  mayShare(text: string): boolean;
+};
+const { testFiles } = (await import(join(ROOT, 'test/tools/workspace.mjs'))) as { testFiles(): readonly TestFile[] };
 
 const HEAD = "import assert from 'node:assert/strict'; import { test } from 'node:test';\n";
 
@@ -107,4 +116,11 @@ test('tests can be chosen by name, and the others are no skips', async (t) => {
   const files = { 'a.mjs': "test('F19 one', () => {}); test('two', () => {});", 'b.mjs': "test('three', () => {});" };
   const output = await runGroup(t, files, 'testNamePatterns: [/F19/, OWN_TESTS]');
   assert.match(output, /\n1 passed, 0 failed, 0 skipped$/);
+});
+
+test('a busy machine, on which all takes ten times as long, makes no more processes of them', () => {
+  const files = testFiles().slice(0, 150);
+  const groups = (ms: number) => groupFiles(files, Object.fromEntries(files.map(({ source }) => [source, ms]))).length;
+  assert.equal(groups(10_000), groups(1_000));
+  assert.ok(groups(1_000) < 75, `${groups(1_000)} processes`);
 });

@@ -1,6 +1,14 @@
 /** The one composition: stores, names, packets and WireGuard as daemon, doctor, init and plugin test get them, so that all of them ask in the same way (F70). */
 import { join } from 'node:path';
-import type { CaptureModule, Clock, Device, Logger, StoreComponents, WireGuardControl } from '../api/index.js';
+import type {
+  CaptureModule,
+  Clock,
+  Device,
+  Logger,
+  PublicKey,
+  StoreComponents,
+  WireGuardControl,
+} from '../api/index.js';
 import type { LoadedConfig } from '../config/index.js';
 import { secretVariables } from '../config/secrets.js';
 import type { PreloadedModules } from '../host/module-shape.js';
@@ -11,7 +19,7 @@ import { createDialer, type Dialer } from '../underlay/dialer.js';
 import { fullTunnel } from '../underlay/full-tunnel.js';
 import { createUnderlays, type Underlay, type UnderlayDevice } from '../underlay/underlay.js';
 import { openWireGuardControl } from '../wireguard/index.js';
-import { createStoreSecrets, type KeyedDevice } from './store-secrets.js';
+import { createKeyNames, createStoreSecrets, type KeyedDevice } from './store-secrets.js';
 
 /** How long all devices may take to be read; one that cannot be read stands in nobody's way. */
 const READ_MS = 3_000;
@@ -59,9 +67,11 @@ export async function openComposition(options: CompositionOptions): Promise<Comp
   // A daemon has made sure of its folder.
   const remembers =
     stateDir !== undefined && (options.devices !== undefined || (await whoMayChange(stateDir)) === undefined);
+  const keyedDevices = () => [...devices()].map((device) => keyed(device, configured));
   const surroundings: StoreSurroundings = {
     network: networkOf(dialer),
-    secretFor: createStoreSecrets(() => [...devices()].map((device) => keyed(device, configured))),
+    secretFor: createStoreSecrets(keyedDevices),
+    describeKey: createKeyNames(keyedDevices),
     ...(remembers ? { stateFolder: (store) => stateFolder(stateDir, store) } : {}),
   };
   let underlays: ReturnType<typeof createUnderlays> | undefined;
@@ -82,7 +92,7 @@ export async function openComposition(options: CompositionOptions): Promise<Comp
   };
 }
 
-type StoreSurroundings = Pick<PluginHostOptions, 'network' | 'secretFor' | 'stateFolder'>;
+type StoreSurroundings = Pick<PluginHostOptions, 'network' | 'secretFor' | 'describeKey' | 'stateFolder'>;
 
 /** A plugin host without any way past a tunnel, secrets and memory: for what makes no call. */
 export function createHost(
@@ -116,8 +126,10 @@ function networkOf({ connect, openDatagrams, addressesOf, firewallMark }: Dialer
 
 /** With the peers that a configuration names before WireGuard knows them. */
 function keyed({ name, publicKey, secretKey, peers }: Device, loaded: LoadedConfig | undefined): KeyedDevice {
-  const named = [...(loaded?.config.interfaces.get(name)?.peers.values() ?? [])].map((peer) => peer.publicKey);
-  return { publicKey, secretKey, peers: new Set([...peers.keys(), ...named]) };
+  const configured = [...(loaded?.config.interfaces.get(name)?.peers.values() ?? [])];
+  const names = new Map(configured.map((peer) => [peer.publicKey, peer.name]));
+  const all = new Set([...peers.keys(), ...names.keys()]) as ReadonlySet<PublicKey>;
+  return { publicKey, secretKey, peers: all, nameOf: (peer) => names.get(peer) };
 }
 
 async function readDevices(

@@ -9,6 +9,8 @@ export interface KeyedDevice {
   readonly publicKey: PublicKey;
   readonly secretKey: SecretKey;
   readonly peers: Iterable<PublicKey>;
+  /** What the configuration calls a peer. */
+  nameOf?(peer: PublicKey): string | undefined;
 }
 
 interface Pair {
@@ -20,15 +22,32 @@ interface Pair {
 /** The secret of a module and a key, 32 bytes; undefined: no two of ours write or read there. */
 export type StoreSecrets = (module: string, key: string) => Uint8Array | undefined;
 
-/** A key follows from both public keys, so what is known of one never changes; one that is not known may be new. */
 export function createStoreSecrets(devices: () => Iterable<KeyedDevice>): StoreSecrets {
-  let pairs: ReadonlyMap<string, Pair> = new Map();
+  const find = createPairFinder(devices);
   return (module, key) => {
-    if (!pairs.has(key)) pairs = pairsOf(devices());
-    const found = pairs.get(key);
+    const found = find(key);
     if (!found) return undefined;
     const { device, peer, writer } = found;
     return createPairKeys(device.secretKey, device.publicKey, peer).storeSecret(module, writer);
+  };
+}
+
+/** What a key is in words: `of "office"` for a peer's record, `for "office"` for ours; undefined: it is nobody's by name. */
+export function createKeyNames(devices: () => Iterable<KeyedDevice>): (key: string) => string | undefined {
+  const find = createPairFinder(devices);
+  return (key) => {
+    const found = find(key);
+    const name = found?.device.nameOf?.(found.peer);
+    return found && name !== undefined ? `${found.writer === 'peer' ? 'of' : 'for'} "${name}"` : undefined;
+  };
+}
+
+/** A key follows from both public keys, so what is known of one never changes; one that is not known may be new. */
+function createPairFinder(devices: () => Iterable<KeyedDevice>): (key: string) => Pair | undefined {
+  let pairs: ReadonlyMap<string, Pair> = new Map();
+  return (key) => {
+    if (!pairs.has(key)) pairs = pairsOf(devices());
+    return pairs.get(key);
   };
 }
 

@@ -32,6 +32,8 @@ export interface PluginHostOptions {
   readonly network?: Pick<StoreComponents, 'connect' | 'openDatagrams' | 'resolve' | 'firewallMark'>;
   /** What the two hosts of a record's key share, for this module alone (StoreComponents). */
   secretFor?(module: string, key: string): Uint8Array | undefined;
+  /** What a record's key is in words, for messages; undefined: it is shown itself. */
+  describeKey?(key: string): string | undefined;
   /** Where an instance keeps what it remembers (StoreComponents). */
   stateFolder?(store: string): Promise<string>;
   /** What programs of stores do not get (StoreComponents). */
@@ -96,6 +98,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
         clock,
         logger,
         ...(mostPauseMs ? { mostPauseMs } : {}),
+        describeKey: (key) => options.describeKey?.(key),
         onCall: (call) => options.onStoreCall?.(plugin.name, call),
       });
     } catch (error) {

@@ -6,6 +6,8 @@ import { checkKey, checkResult, checkValue } from './input.js';
 
 export interface BatchOptions {
   readonly label: string;
+  /** A key in messages. */
+  named(key: string): string;
   readonly store: Store;
   readonly caller: Caller;
   /** The guarded calls for one key. */
@@ -19,7 +21,7 @@ export interface Batch {
   setMany(records: ReadonlyMap<string, string>, options: CallOptions): Promise<ReadonlyMap<string, StunmeshError>>;
 }
 
-export function createBatch({ label, store, caller, get, set, traits }: BatchOptions): Batch {
+export function createBatch({ label, named, store, caller, get, set, traits }: BatchOptions): Batch {
   const asError = (error: unknown): StunmeshError => (isStunmeshError(error) ? error : mapStoreError(error, label));
 
   /** Sorts keys into those that pass `check` and, in `refused`, the errors of the others. */
@@ -64,7 +66,7 @@ export function createBatch({ label, store, caller, get, set, traits }: BatchOpt
         if (answer instanceof Error) throw answer;
         return [key, check(answer)];
       } catch (error) {
-        const mapped = mapStoreError(error, `${label}: ${doing} ${key}`);
+        const mapped = mapStoreError(error, `${label}: ${doing} ${named(key)}`);
         caller.failed(mapped);
         return [key, mapped];
       }
@@ -99,7 +101,7 @@ export function createBatch({ label, store, caller, get, set, traits }: BatchOpt
       const value = (key: string): string => records.get(key) ?? '';
       const { good, refused } = admit(records.keys(), (key) => {
         checkKey(key, label);
-        checkValue(value(key), traits(), `${label}: set ${key}`);
+        checkValue(value(key), traits(), `${label}: set ${named(key)}`);
       });
       const native = store.setMany?.bind(store);
       const batch = new Map(good.map((key) => [key, value(key)]));

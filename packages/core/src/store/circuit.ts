@@ -120,7 +120,9 @@ export function createCircuit(options: CircuitOptions): Circuit {
     if (!open || probe || (open.unclear && doing.startsWith('set'))) return undefined;
     const retryAfterMs = Math.ceil(dueAt(open) - clock.now());
     if (retryAfterMs <= 0) return undefined;
-    const text = `store "${name}": ${doing} was not tried, as ${failures} calls in a row failed; the next try is due in ${Math.ceil(retryAfterMs / 1000)} s (the last failure: ${open.cause.message})`;
+    // The store is named already.
+    const reason = open.cause.message.replace(`store "${name}": `, '');
+    const text = `store "${name}": ${doing} was not tried, as ${failures} calls in a row failed; the next try is due in ${Math.ceil(retryAfterMs / 1000)} s (the last failure: ${reason})`;
     // The code of the cause: what is wrong is the same, and has the same remedy.
     return new StunmeshError(open.cause.code, text, {
       retry: open.cause.retry,

@@ -41,6 +41,8 @@ export interface GuardOptions {
   readonly logger: Logger;
   /** How long a store that is down may be left alone at a time, as things stand now, in milliseconds. Default: 5 minutes. */
   mostPauseMs?(): number;
+  /** What a key is in words, for messages; undefined: it is shown itself. */
+  describeKey?(key: string): string | undefined;
   /** Called after each call to the store, to measure it. */
   onCall?(call: EndedCall): void;
 }
@@ -49,6 +51,7 @@ export interface GuardOptions {
 export function guardStore(options: GuardOptions): GuardedStore {
   const { name, store, clock, logger } = options;
   const label = `store "${name}"`;
+  const named = (key: string): string => options.describeKey?.(key) ?? key;
   const mostPauseMs = () => options.mostPauseMs?.() ?? LONGEST_PAUSE_MS;
   const circuit = createCircuit({ name, clock, logger, mostPauseMs, random: Math.random });
   const plain = createCaller({
@@ -86,13 +89,13 @@ export function guardStore(options: GuardOptions): GuardedStore {
   };
 
   const get = async (key: string, { signal }: CallOptions): Promise<string | undefined> => {
-    const doing = `get ${checkKey(key, label)}`;
+    const doing = `get ${named(checkKey(key, label))}`;
     caller.counters.gets += 1;
     return caller.call(doing, [key], signal, async (o) => checkResult(await store.get(key, o), traits));
   };
 
   const set = async (key: string, value: string, { signal }: CallOptions): Promise<void> => {
-    const doing = `set ${checkKey(key, label)}`;
+    const doing = `set ${named(checkKey(key, label))}`;
     checkValue(value, traits, `${label}: ${doing}`);
     caller.counters.sets += 1;
     await caller.call(doing, [key], signal, (o) => store.set(key, value, o));
@@ -145,7 +148,7 @@ export function guardStore(options: GuardOptions): GuardedStore {
   };
 
   const remove = async (key: string, { signal }: CallOptions): Promise<void> => {
-    const doing = `delete ${checkKey(key, label)}`;
+    const doing = `delete ${named(checkKey(key, label))}`;
     await caller.call(doing, [key], signal, async (o) => store.delete?.(key, o));
   };
 
@@ -167,7 +170,7 @@ export function guardStore(options: GuardOptions): GuardedStore {
     return closing;
   };
 
-  const batch = createBatch({ label, store, caller, get, set, traits: () => traits });
+  const batch = createBatch({ named, label, store, caller, get, set, traits: () => traits });
   const getTogether = createGather<undefined, string | undefined>({
     one: (key, _, o) => get(key, o),
     many: (inputs, o) => batch.getMany([...inputs.keys()], o),

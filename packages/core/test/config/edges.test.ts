@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { failure, load, processorMs, temporaryFolder } from './fixtures.js';
 
 const MAIN = fileURLToPath(import.meta.resolve('#src/cli/main.js'));
-/** Two seconds, twice as much where coverage is measured or another process is at work. */
+/** Two seconds on a quiet machine; where coverage is measured or others are at work it is several times as much. */
 const MOST_MS = 10_000;
 const MOST_LINES = 102;
 

@@ -4,8 +4,9 @@ import { createHash, createHmac, diffieHellman, generateKeyPairSync } from 'node
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { type PublicKey, parsePublicKey, publicKeyBytes, SecretKey } from '#src/api/index.js';
-import { createStoreSecrets, type KeyedDevice } from '#src/daemon/store-secrets.js';
+import { createKeyNames, createStoreSecrets, type KeyedDevice } from '#src/daemon/store-secrets.js';
 import { storeKey } from '#src/record/store-key.js';
+import { keyPair } from '../controllers/far-side.js';
 
 interface Vector {
   readonly secretA: string;
@@ -103,4 +104,18 @@ test('F22 a weak key has no secret, and keeps none from the others', () => {
   const a = host(v.secretA, v.publicA, weak, v.publicB);
   assert.equal(a.secrets('dht', storeKey(a.publicKey, key(weak))), undefined);
   assert.equal(a.secrets('dht', storeKey(a.publicKey, key(v.publicB)))?.length, 32);
+});
+
+test('a key in words: whose record it is, by the name in the configuration; one that is nobody’s has none', () => {
+  const [own, peer] = [keyPair('own'), keyPair('peer')];
+  const device = {
+    ...own,
+    peers: [peer.publicKey],
+    nameOf: (key: string) => (key === peer.publicKey ? 'office' : undefined),
+  };
+  const describe = createKeyNames(() => [device]);
+  assert.equal(describe(storeKey(peer.publicKey, own.publicKey)), 'of "office"');
+  assert.equal(describe(storeKey(own.publicKey, peer.publicKey)), 'for "office"');
+  assert.equal(describe(storeKey(own.publicKey, own.publicKey)), undefined);
+  assert.equal(describe('ab'.repeat(20)), undefined);
 });

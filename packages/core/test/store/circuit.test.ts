@@ -15,6 +15,7 @@ test('five failures in a row open the circuit: calls fail at once, with the caus
   assert.equal(g.calls.length, 5);
   assert.equal(error.code, 'ERR_STORE_UNAVAILABLE');
   assert.ok((error.retryAfterMs ?? 0) >= 800 && (error.retryAfterMs ?? 0) <= 1200, String(error.retryAfterMs));
+  assert.equal(error.message.match(/store "test"/g)?.length, 1, 'the store is named once');
   assert.match(error.message, /store "test": get a{40} was not tried.*5 calls.*due in \d s.*connection refused/);
   const { state, retryAt } = g.store.health;
   assert.deepEqual([state, retryAt], ['down', g.clock.wallNow() + (error.retryAfterMs ?? 0)]);

@@ -12,7 +12,7 @@ const check = 'store';
 /** Slower than that, a change of address is known late. */
 const SLOW_MS = 3_000;
 /** What the host adds to an error of a call: it says nothing to a reader. */
-const KEY_WORDS = /^(get|set)( of \d+ keys)?( [0-9a-f]{40})?: /;
+const KEY_WORDS = /^(get|set)( of \d+ keys)?( [0-9a-f]{40}| (?:of|for) "[^"]*")?: /;
 /** A record of both families with all its members: nothing has to be left out of it. */
 const WHOLE_RECORD = sealedLength('x'.repeat(200));
 

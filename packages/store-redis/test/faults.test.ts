@@ -176,7 +176,9 @@ test('a slow answer within the deadline is an answer', async (t) => {
 
 test('something that is not Redis, and a port that takes the connection and closes it', async (t) => {
   const port = await freePort();
-  const web = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(port, '127.0.0.1');
+  // It reads too: a socket that nobody reads from is never closed.
+  const web = createServer((socket) => socket.resume().end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  web.listen(port, '127.0.0.1');
   t.after(() => web.close());
   const { store } = await openStore(t, { url: `redis://127.0.0.1:${port}` });
   const error = (await store.get(randomKey(), free).catch((e: unknown) => e)) as StunmeshError;

@@ -18,8 +18,8 @@ async function loseTowards(host: Host, other: Host): Promise<void> {
 describe('the truth', { concurrency: 3 }, () => {
   labTest('F72 one-way loss is said, and is no connection', PAIR, async (lab) => {
     const [a, b] = [lab.host('a'), lab.host('b')];
-    const [daemon] = await startAll([a, b], pinging([a, b], '1s'));
-    assert.ok(daemon);
+    const [daemon, other] = await startAll([a, b], pinging([a, b], '1s'));
+    assert.ok(daemon && other);
     await expectTunnel(a, b);
     await loseTowards(a, b);
     const peer = async () => (await daemon.device()).peers.find(({ name }) => name === 'b');
@@ -29,6 +29,11 @@ describe('the truth', { concurrency: 3 }, () => {
       what: 'one way only to be said',
     });
     assert.notEqual((await peer())?.phase, 'connected');
+    // Nothing arrives at the other end, so nothing of the kind is said there.
+    await sleep(5_000);
+    const atOther = (await other.device()).peers.find(({ name }) => name === 'a');
+    assert.notEqual(atOther?.phase, 'connected');
+    assert.notEqual(atOther?.lastError?.code, 'ERR_TUNNEL_ONE_WAY');
     await must(a.namespace, ['nft', 'delete', 'table', 'inet', 'lost']);
     await expectTunnel(a, b);
   });

@@ -46,12 +46,18 @@ function summary(snapshots: readonly Snapshot[]): string {
     ...new Map(snapshots.flatMap(({ pid, stores }) => stores.map((each) => [`${pid} ${each.name}`, each]))).values(),
   ];
   const down = stores.filter(({ state }) => state === 'down').length;
+  const refusing = new Set(peers.flatMap(({ writeFault }) => writeFault?.store ?? [])).size;
   return [
     count(devices.length, 'device'),
     `${connected} of ${count(peers.length, 'peer')} connected`,
     ...(idle === 0 ? [] : [`${idle} idle`]),
-    down === 0 ? `${count(stores.length, 'store')} well` : `${down} of ${count(stores.length, 'store')} down`,
+    storesInWords(stores.length, down, refusing),
   ].join(', ');
+}
+
+function storesInWords(all: number, down: number, refusing: number): string {
+  if (down > 0) return `${down} of ${count(all, 'store')} down`;
+  return refusing > 0 ? `${refusing} of ${count(all, 'store')} cannot be written` : `${count(all, 'store')} well`;
 }
 
 function deviceLines(

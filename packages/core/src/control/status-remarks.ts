@@ -2,7 +2,8 @@
 import type { DeviceSnapshot, PeerSnapshot, Snapshot } from './snapshot.js';
 
 const ADVICE: Readonly<Partial<Record<PeerSnapshot['phase'], string>>> = {
-  waiting: 'no record of the peer yet: start stunmesh there, with the same store and our public key',
+  waiting:
+    'no record of the peer yet: start stunmesh there, with the same store and our public key; its own has to be the one that is configured here',
   connecting:
     'no answer at this endpoint so far: is stunmesh running there, and does its WireGuard have our public key?',
   suspect: 'the tunnel went silent and is being connected again',

@@ -35,8 +35,8 @@ const ONE_WAY_ECHOES = 3;
 
 /** The peer's packets arrive, and ours do not: a peer that used to answer echoes answers none, while bytes come in. */
 export function oneWayFault(peer: PeerEntry, wallNow: number): Fault | undefined {
-  const { answersEcho, unansweredEchoes, unansweredSince, life } = peer;
-  if (!answersEcho || unansweredEchoes < ONE_WAY_ECHOES || (life.lastRxAt ?? -1) <= unansweredSince) return undefined;
+  const { answersEcho, unansweredEchoes, rxGrewAt } = peer;
+  if (!answersEcho || unansweredEchoes < ONE_WAY_ECHOES || rxGrewAt === undefined) return undefined;
   const message = `${unansweredEchoes} pings unanswered though packets arrive: one way only; what we send is lost on the way, see the NATs and firewalls at both ends`;
   return { code: 'ERR_TUNNEL_ONE_WAY', message, at: wallNow };
 }

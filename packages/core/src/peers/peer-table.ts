@@ -83,6 +83,9 @@ export interface PeerEntry {
   /** Echoes that were sent into the tunnel since the last answer, and when the first of them was; monotonic milliseconds. */
   unansweredEchoes: number;
   unansweredSince: number;
+  /** WireGuard's rx counter at the first reading after that, and when a later reading last showed more: it is hearsay for a while only. */
+  rxAtSilence: number | undefined;
+  rxGrewAt: number | undefined;
   /** Round trip of its last answered ping. */
   rttMs: number | undefined;
   probes: number;
@@ -197,6 +200,8 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     answersEcho: false,
     unansweredEchoes: 0,
     unansweredSince: 0,
+    rxAtSilence: undefined,
+    rxGrewAt: undefined,
     rttMs: undefined,
     probes: 0,
     endpointWrites: 0,
@@ -213,6 +218,33 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
 /** A peer that needs watching closely: it is neither connected nor resting. */
 export function isUnsettled(peer: PeerEntry): boolean {
   return peer.observed !== undefined && peer.phase !== 'connected' && peer.phase !== 'idle';
+}
+
+/** Echoes are counted anew: one was answered, or what they were sent into is another session. */
+export function forgetEchoes(peer: PeerEntry): void {
+  peer.unansweredEchoes = 0;
+  peer.rxAtSilence = undefined;
+  peer.rxGrewAt = undefined;
+}
+
+/** As long as an answer may be on its way. */
+const SETTLING_MS = 1_000;
+/** Bytes that arrived so long ago say nothing of now. */
+const ARRIVING_MS = 15_000;
+
+/** WireGuard's counter was read: does something arrive while echoes stay unanswered? The first reading after the first of them is the
+ * measure, since the last answer may only have been counted by then. */
+export function watchArrivals(peer: PeerEntry, rx: number, now: number): void {
+  if (peer.unansweredEchoes === 0) return;
+  if (peer.rxAtSilence === undefined || rx < peer.rxAtSilence) {
+    // Not yet: what was on its way when the first echo was sent may arrive after this reading.
+    if (now - peer.unansweredSince >= SETTLING_MS) peer.rxAtSilence = rx;
+    return;
+  }
+  if (rx > peer.rxAtSilence) {
+    peer.rxAtSilence = rx;
+    peer.rxGrewAt = now;
+  } else if (peer.rxGrewAt !== undefined && now - peer.rxGrewAt > ARRIVING_MS) peer.rxGrewAt = undefined;
 }
 
 /** An echo was sent to it; an answer takes all of them back. */

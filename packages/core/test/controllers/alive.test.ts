@@ -137,3 +137,25 @@ test('F72 a peer that never answered an echo lives by its bytes, as before', asy
   }
   assert.equal(h.entry().phase, 'connected');
 });
+
+test('F72 a peer that is off is not "one way only", however late its last answer was counted', async () => {
+  const h = await oneWay({ ping: PING });
+  // The last thing that arrived is seen by a reading after the first echo went unanswered; then nothing comes any more.
+  hear(h);
+  for (let i = 0; i < 60; i += 1) {
+    await h.advance(500);
+    assert.equal(oneWayFault(h.entry(), h.clock.wallNow()), undefined);
+  }
+  assert.notEqual(h.entry().phase, 'connected');
+});
+
+test('F72 bytes that arrived a while ago do not keep "one way only" said', async () => {
+  const h = await oneWay({ ping: PING });
+  for (let i = 0; i < 20; i += 1) {
+    hear(h);
+    await h.advance(500);
+  }
+  assert.equal(oneWayFault(h.entry(), h.clock.wallNow())?.code, 'ERR_TUNNEL_ONE_WAY');
+  await h.advance(40_000);
+  assert.equal(oneWayFault(h.entry(), h.clock.wallNow()), undefined);
+});

@@ -3,7 +3,7 @@ import { type Peer, StunmeshError } from '../../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import { createFault } from '../../peers/faults.js';
 import { createLife, forgetSession, hasSession, observe, observeEcho } from '../../peers/health.js';
-import type { PeerEntry } from '../../peers/peer-table.js';
+import { forgetEchoes, type PeerEntry, watchArrivals } from '../../peers/peer-table.js';
 import type { DeviceComponents } from '../device-components.js';
 
 /** How long an endpoint that WireGuard found by itself is left alone, and one that another program wrote. */
@@ -69,6 +69,7 @@ export function createPeerObserver({ device, clock, logger, phases }: PeerObserv
     forget,
     rekeyed(peer) {
       peer.life = forgetSession(peer.life);
+      forgetEchoes(peer);
       if (peer.phase === 'connected' || peer.phase === 'idle') phases.set(peer, 'connecting');
     },
     observe(peer, found) {
@@ -85,13 +86,14 @@ export function createPeerObserver({ device, clock, logger, phases }: PeerObserv
       if (alive && peer.unansweredEchoes >= ECHOES_GIVEN_UP && life.handshakeAt !== peer.life.handshakeAt) {
         // A handshake needs both ways, so the echoes alone are lost: a firewall of the peer's.
         peer.answersEcho = false;
-        peer.unansweredEchoes = 0;
+        forgetEchoes(peer);
       }
       if (first && found.endpoint && hasSession(life, now))
         peer.handsOffUntil = now + (peer.answersEcho ? ECHO_VERDICT_MS : KEEPALIVE_VERDICT_MS);
       noticeForeignEndpoint(peer, found);
       peer.observed = found;
       peer.life = life;
+      watchArrivals(peer, found.rxBytes, now);
       // Made anew under us: nothing can be sent to it, so that no probe would ever fail.
       if (!found.endpoint && (peer.phase === 'connected' || peer.phase === 'idle')) phases.set(peer, 'waiting');
       const changes: PeerChange[] = phases.settle(peer, alive) ? [{ kind: 'phase', peer }] : [];
@@ -102,7 +104,7 @@ export function createPeerObserver({ device, clock, logger, phases }: PeerObserv
     onEchoReply(peer) {
       if (!peer.observed) return [];
       peer.life = observeEcho(peer.life, clock.now());
-      peer.unansweredEchoes = 0;
+      forgetEchoes(peer);
       return phases.settle(peer, true) ? [{ kind: 'phase', peer }] : [];
     },
   };

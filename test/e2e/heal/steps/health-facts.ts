@@ -90,8 +90,14 @@ export async function healthFacts(a: Host, b: Host, slow = 1): Promise<readonly 
   };
 
   await awaitFact('the first handshake', 'alive', 20_000, connected);
-  // What a session's first seconds bring by themselves has come.
+  // What a session's first seconds bring by themselves has come: a ping that was answered too late brings a keepalive ten seconds on.
   await sleep(settleMs);
+  const quiet = async (): Promise<boolean> => {
+    await look();
+    await sleep(1000);
+    return (await look()) === 'neither';
+  };
+  await until(quiet, { what: 'a session that says nothing by itself', deadlineMs: 15_000 * slow });
   await note('a second in which nobody sends', 'neither', () => sleep(1000));
   await note('the peer sends data', 'alive', () => ping(b, a));
   await drop(b, `iifname "${b.device}"`, 'input');

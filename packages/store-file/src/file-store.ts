@@ -1,5 +1,5 @@
 /** A store over a folder: a file per key, replaced atomically, watched with one watcher. */
-import { unlink } from 'node:fs/promises';
+import { stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, type Logger, STORE_KEY, type Store, StunmeshError } from '@stunmesh/core/api';
 import { folderError, isErrno } from './folder-error.js';
@@ -28,6 +28,8 @@ export function createFileStore({ path, clock, logger, mode }: FileStoreOptions)
   const watching = createFolderWatch({ path, clock, logger });
   let closed = false;
   let sweptAt: number | undefined;
+  /** The folder was there once; before that its absence only means that nobody has written yet. */
+  let folderSeen = false;
 
   const fileOf = (key: string, signal: AbortSignal): string => {
     if (closed) throw new StunmeshError('ERR_CLOSED', `${path}: the store is closed`);
@@ -35,6 +37,16 @@ export function createFileStore({ path, clock, logger, mode }: FileStoreOptions)
     if (!STORE_KEY.test(key)) throw new StunmeshError('ERR_STORE_INPUT', 'a key has 40 lower-case hexadecimal digits');
     signal.throwIfAborted();
     return join(path, key);
+  };
+
+  /** A record that is missing with its folder is no answer: the records were lost, or their disk is not there. */
+  const lookForFolder = async (): Promise<void> => {
+    try {
+      await stat(path);
+      folderSeen = true;
+    } catch (error) {
+      if (folderSeen || !isErrno(error, 'ENOENT')) throw folderError(error, path);
+    }
   };
 
   const sweep = async (written: Written): Promise<void> => {
@@ -48,7 +60,10 @@ export function createFileStore({ path, clock, logger, mode }: FileStoreOptions)
     async get(key, { signal }) {
       const file = fileOf(key, signal);
       try {
-        return await readRecordFile(file, MAX_VALUE);
+        const text = await readRecordFile(file, MAX_VALUE);
+        if (text === undefined) await lookForFolder();
+        else folderSeen = true;
+        return text;
       } catch (error) {
         throw folderError(error, file);
       }
@@ -64,7 +79,9 @@ export function createFileStore({ path, clock, logger, mode }: FileStoreOptions)
         );
       }
       try {
-        await sweep(await replaceRecordFile(path, key, value, signal, mode));
+        const written = await replaceRecordFile(path, key, value, signal, mode);
+        folderSeen = true;
+        await sweep(written);
       } catch (error) {
         signal.throwIfAborted();
         throw folderError(error, isErrno(error, 'EISDIR') ? file : path);

@@ -41,7 +41,14 @@ export function createFolderWatch(options: {
   const watched = new Map<string, number>();
   const changed = new Set<string>();
   let gathering = false;
+  /** The folder was there when last looked at. */
+  let there = false;
   let running: { readonly stop: AbortController; readonly over: Promise<void> } | undefined;
+
+  const changeAll = (): void => {
+    for (const { keys } of subscriptions) for (const key of keys) changed.add(key);
+    flush();
+  };
 
   const tellAll = (tell: (subscription: Subscription) => void): void => {
     for (const subscription of [...subscriptions]) tell(subscription);
@@ -73,6 +80,7 @@ export function createFolderWatch(options: {
   async function watchOnce(signal: AbortSignal): Promise<void> {
     const before = await stat(path);
     if (!before.isDirectory()) throw Object.assign(new Error('not a folder'), { code: 'ENOTDIR' });
+    there = true;
     // What fs.watch reports goes on here; `look` wakes the comparison below before its time.
     let look = new AbortController();
     let failure: unknown;
@@ -105,8 +113,7 @@ export function createFolderWatch(options: {
     signal.addEventListener('abort', stop, { once: true });
     try {
       // Whatever happened while nobody watched.
-      for (const { keys } of subscriptions) for (const key of keys) changed.add(key);
-      flush();
+      changeAll();
       while (!signal.aborted) {
         await clock.sleep(COMPARE_MS, look.signal).catch(() => {});
         if (failure !== undefined) throw failure;
@@ -145,6 +152,9 @@ export function createFolderWatch(options: {
         }
         const fault = folderError(error, path);
         const errno = String(fault.details['errno']);
+        // It went away with all that was in it: whoever reads now learns that.
+        if (errno === 'ENOENT' && there) changeAll();
+        there = errno !== 'ENOENT';
         // A folder that is not there yet is no fault: the first write makes it. Each other fault is told once.
         if (errno !== 'ENOENT' && errno !== reported) {
           reported = errno;

@@ -1,7 +1,7 @@
 /** Folders and disks that cannot be used: each fault is named with its remedy, and old values stay. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmod, chown, readdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { StunmeshError } from '@stunmesh/core/api';
@@ -98,4 +98,26 @@ test("a write as another user into a folder of one's own works without root", as
     assert.equal(await store.get(KEY, free), 'abcd');
   });
   if (ran) assert.equal((await stat(join(path, KEY))).uid, NOBODY);
+});
+
+test('F73 a folder that was there and is gone is a fault of reading, and a record that is missing in it is none', async (t) => {
+  const base = await scratch(t);
+  const path = join(base, 'records');
+  const store = await openAt(t, path);
+  assert.equal(await store.get(KEY, free), undefined, 'nobody has written yet');
+  await store.set(KEY, '01', free);
+  await store.delete?.(KEY, free);
+  assert.equal(await store.get(KEY, free), undefined);
+  await rm(path, { recursive: true });
+  await assert.rejects(store.get(KEY, free), failing('ERR_STORE_UNAVAILABLE', path, 'the folder is gone', 'ENOENT'));
+  await store.set(KEY, '02', free);
+  assert.equal(await store.get(KEY, free), '02');
+});
+
+test('F73 an empty folder that somebody else made is known as well', async (t) => {
+  const base = await scratch(t);
+  const store = await openAt(t, base);
+  assert.equal(await store.get(KEY, free), undefined);
+  await rm(base, { recursive: true });
+  await assert.rejects(store.get(KEY, free), failing('ERR_STORE_UNAVAILABLE', 'the folder is gone'));
 });

@@ -20,6 +20,7 @@ import { createProbe } from './ping-monitor/probe.js';
 import { createDiscoverySchedule } from './publish/discovery-schedule.js';
 import { createGather } from './publish/gather.js';
 import { createOwnRecord } from './publish/own-record.js';
+import { createOwnRecordChecks } from './publish/own-record-checks.js';
 import { createPublish } from './publish/publish.js';
 import { createWriting } from './publish/writing.js';
 import { createNatSchedule } from './refresh/nat-schedule.js';
@@ -81,6 +82,8 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     phases.set(peer, 'suspect');
     void publish.look();
     void reading.read(peer);
+    // It may have gone over to another host that has our key.
+    void checks.soon(peer);
     choosing.restartAttempts(peer, MOST_RENEWALS);
     rhythm.wake();
   };
@@ -107,7 +110,11 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
   const handshake = createHandshakeTrigger({ ...components, echoes, onEchoReply });
   const attempts = createAttempts({ ...components, read, punch, handshake });
   const probe = createProbe({ ...components, read, handshake, failed });
-  const reading = createReading({ ...components, onRecord: (peer, record) => establish.onRecord(peer, record) });
+  const reading = createReading({
+    ...components,
+    onRecord: (peer, record) => establish.onRecord(peer, record),
+    onLoss: (peer) => void checks.soon(peer),
+  });
   const choosing = createChoosing({ ...components, attempts, reading });
   const establish = createEstablish({
     ...components,
@@ -141,6 +148,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     mappingChanged: establish.punchAll,
     discovered: async () => (await network).settled(),
   });
+  const checks = createOwnRecordChecks({ ...components, ownRecord, lost: () => void publish.flush() });
   const nat = createNatSchedule({
     ...components,
     onNews() {
@@ -152,6 +160,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     ...components,
     observer,
     publish,
+    checks,
     schedule,
     reading,
     choosing,

@@ -32,7 +32,7 @@ test('F13 F23 twenty peers that stay dead for ten minutes share their discoverie
   assert.ok(each >= 60 && each <= 200, `${each} reads a peer`);
   assert.ok(turns <= 2 * each, `${turns} moments of reading, ${each} reads a peer`);
   const late = h.only('get').filter(({ at }) => at > h.clock.now() - 60_000).length / h.far.length;
-  assert.ok(late <= 8, `${late} reads a peer in the last minute`);
+  assert.ok(late <= 9, `${late} reads a peer in the last minute`);
 });
 
 test('F16 three hundred peers that are well cost one reading of the device a beat, and nothing else', async () => {

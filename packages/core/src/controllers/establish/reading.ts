@@ -1,5 +1,5 @@
 /** Reads peers' records, each store as often as it allows, and tells of those that changed (F13, F23). */
-import { StunmeshError } from '../../api/index.js';
+import { hasCode, StunmeshError } from '../../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
 import { type ParsedRecord, refusedEndpoint } from '../../record/endpoint-record.js';
@@ -29,6 +29,8 @@ export interface ReadingComponents
   extends Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'stores' | 'underlay' | 'faults' | 'emit' | 'signal'> {
   /** A peer's record is another one than before. */
   onRecord(peer: PeerEntry, record: ParsedRecord): void;
+  /** A store failed, or holds a record of the peer no more that it held before: ours there may be lost as well. */
+  onLoss(peer: PeerEntry): void;
 }
 
 export function createReading(components: ReadingComponents): Reading {
@@ -86,8 +88,8 @@ export function createReading(components: ReadingComponents): Reading {
       const sealed = await store.get(storeKey(peer.publicKey, facts.publicKey), { signal });
       peer.reads += 1;
       if (sealed === undefined) {
-        peer.remote.delete(store.name);
         faults.settleStore(peer, 'read', store.name);
+        if (peer.remote.delete(store.name)) components.onLoss(peer);
         return undefined;
       }
       const record = await readRecord({
@@ -107,6 +109,7 @@ export function createReading(components: ReadingComponents): Reading {
       return changed ? record : undefined;
     } catch (error) {
       faults.noteStore(peer, 'read', store.name, error, `cannot use the record in store "${store.name}"`);
+      if (hasCode(error, 'ERR_STORE_UNAVAILABLE')) components.onLoss(peer);
       return undefined;
     }
   };

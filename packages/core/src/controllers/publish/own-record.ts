@@ -1,6 +1,6 @@
 /** Our own record as a store holds it: it spares a write, and tells how far its time and generation had come (F21). The peer it is
  * for could have forged it, for the two keys seal both ways; so it touches what is written for that peer alone (F78). */
-import { type Family, StunmeshError } from '../../api/index.js';
+import { type Family, isStunmeshError, StunmeshError } from '../../api/index.js';
 import type { NatSummary } from '../../nat/behaviour-types.js';
 import { formatNatCode } from '../../nat/code.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
@@ -19,8 +19,9 @@ const MOST_GENERATION = 2 ** 31;
 export interface OwnRecord {
   /** Looks for our record for this peer in a store. Never rejects. */
   find(peer: PeerEntry, store: NamedStore): Promise<void>;
-  /** Looks whether it is still what we wrote: a newer one is another host's that has our key. Never rejects. */
-  check(peer: PeerEntry, store: NamedStore): Promise<void>;
+  /** Looks whether it is still what we wrote: a newer one is another host's that has our key. True: it is there no more, or the store
+   * is not, so that it has to be written anew. Never rejects. */
+  check(peer: PeerEntry, store: NamedStore): Promise<boolean>;
   /** The generation that a record for this peer tells: the device's own, or one that goes on from what the peer saw last. */
   generation(peer: PeerEntry): number;
   /** What a record of ours tells now of our NATs; undefined: nothing is known of those before our present addresses. */
@@ -32,17 +33,20 @@ export type OwnRecordComponents = Pick<DeviceComponents, 'device' | 'clock' | 'l
 export function createOwnRecord({ device, clock, logger, emit, signal }: OwnRecordComponents): OwnRecord {
   const reflexive = (family: Family) => localCandidate(device.candidates, 'reflexive', family)?.endpoint;
 
-  /** Ours for this peer, as the store holds it; undefined: none that is ours or can be read, and nothing is made of that: a damaged one is
-   * simply written anew, a store that is down shows at the write. */
-  const read = async (peer: PeerEntry, store: NamedStore): Promise<ParsedRecord | undefined> => {
+  /** Ours for this peer, as the store holds it; `gone`: it holds none, or its place is not there; undefined: none that is ours or can be
+   * read, and nothing is made of that: a damaged one is simply written anew, a store that is down shows at the write. */
+  const read = async (peer: PeerEntry, store: NamedStore): Promise<ParsedRecord | 'gone' | undefined> => {
     const { facts } = device;
     if (!facts || !peer.channel) return undefined;
     try {
       const sealed = await store.get(storeKey(facts.publicKey, peer.publicKey), { signal });
-      const record = sealed === undefined ? undefined : openRecord(sealed, peer.channel);
-      return record?.f === fingerprint(facts.publicKey) ? record : undefined;
-    } catch {
-      return undefined;
+      if (sealed === undefined) return 'gone';
+      const record = openRecord(sealed, peer.channel);
+      return record.f === fingerprint(facts.publicKey) ? record : undefined;
+    } catch (error) {
+      // One that failed a moment ago and was not even asked tells nothing.
+      if (!isStunmeshError(error) || error.code !== 'ERR_STORE_UNAVAILABLE') return undefined;
+      return error.details['circuit'] === undefined ? 'gone' : undefined;
     }
   };
 
@@ -69,7 +73,7 @@ export function createOwnRecord({ device, clock, logger, emit, signal }: OwnReco
     },
     async find(peer, store) {
       const record = await read(peer, store);
-      if (!record) return;
+      if (!record || record === 'gone') return;
       const { ipv4, ipv6, b } = record;
       const t = record.t === undefined ? undefined : clampOwnTime(record.t, clock.wallNow() / 1000);
       const known = peer.ownTime ?? device.lastT;
@@ -95,16 +99,21 @@ export function createOwnRecord({ device, clock, logger, emit, signal }: OwnReco
     },
     async check(peer, store) {
       const written = peer.published.get(store.name);
-      if (written?.t === undefined || peer.publishing.has(store.name)) return;
+      if (written?.t === undefined || peer.publishing.has(store.name)) return false;
       const record = await read(peer, store);
       // We wrote meanwhile: it is the next look's business.
-      if (!record || peer.published.get(store.name) !== written || peer.publishing.has(store.name)) return;
+      if (!record || peer.published.get(store.name) !== written || peer.publishing.has(store.name)) return false;
+      if (record === 'gone') {
+        peer.published.delete(store.name);
+        return true;
+      }
       const foreign =
         (record.t ?? 0) > written.t ||
         (record.t === written.t &&
           !(sameEndpoint(record.ipv4, written.ipv4) && sameEndpoint(record.ipv6, written.ipv6)));
       if (foreign) noteSharedKey(peer, record);
       else if (record.t === written.t) peer.sharedKeyFault = undefined;
+      return false;
     },
   };
 }

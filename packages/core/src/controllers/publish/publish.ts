@@ -14,8 +14,6 @@ export interface Publish {
   flush(): Promise<void>;
   /** When flush has work next; monotonic milliseconds. */
   nextFlushAt(): number;
-  /** Looks after one of our records: does another host publish under our key? Never rejects. */
-  checkNext(): Promise<void>;
   /** What kept a store away may be over: those that are down are asked at once. */
   wakeStores(): void;
   stop(): Promise<void>;
@@ -89,7 +87,6 @@ export function createPublish(components: PublishComponents): Publish {
     flush,
     nextFlushAt: () =>
       Math.min(...device.peers.flatMap((peer) => peer.config.plugins.map((name) => writing.dueAt(peer, name)))),
-    checkNext: writing.checkNext,
     wakeStores,
     async stop() {
       await Promise.all([discovery, ...flushes.values()].map((job) => job.stop()));

@@ -14,14 +14,10 @@ const FIRST_RETRY_MS = 1_000;
 const MOST_RETRY_MS = 60_000;
 /** An unchanged record is written anew at this beat even where stores keep it for ever (F12): somebody may have removed it. */
 const REWRITE_MS = 3_600_000;
-/** Our own record is looked after at most this often, however often all is refreshed. */
-const CHECK_GAP_MS = 55_000;
 
 export interface Writing {
   /** Writes what is due in one store. */
   flushStore(name: string): Promise<void>;
-  /** Looks after our record for one peer, another one each time (see OwnRecord.check). Never rejects. */
-  checkNext(): Promise<void>;
   /** When this peer's record in this store is due; monotonic milliseconds, infinite while there is nothing to say. */
   dueAt(peer: PeerEntry, store: string): number;
 }
@@ -57,7 +53,8 @@ export function createWriting(components: WritingComponents): Writing {
     }
     if (retry) return retry.at;
     const last = peer.published.get(storeName);
-    if (!last) return 0;
+    // One that a store loses again and again is written as often as the budget allows, too (F77).
+    if (!last) return peer.budget.nextAt('publish', clock.now());
     const { ipv4, ipv6 } = endpoints();
     const same =
       sameEndpoint(last.ipv4, ipv4) &&
@@ -109,23 +106,8 @@ export function createWriting(components: WritingComponents): Writing {
     }
   };
 
-  let checked = 0;
-  let checkedAt = clock.now();
   return {
     dueAt,
-    async checkNext() {
-      if (clock.now() - checkedAt < CHECK_GAP_MS) return;
-      checkedAt = clock.now();
-      const peer = device.peers[checked % Math.max(1, device.peers.length)];
-      checked += 1;
-      if (!peer) return;
-      await Promise.all(
-        peer.config.plugins.map(async (name) => {
-          const store = stores.get(name);
-          if (store) await ownRecord.check(peer, store);
-        }),
-      );
-    },
     async flushStore(name) {
       // Looked up each time: a reload may have put another store under the name.
       const store = stores.get(name);

@@ -8,6 +8,7 @@ import type { DeviceComponents } from '../device-components.js';
 import type { Choosing } from '../establish/choosing.js';
 import type { Reading } from '../establish/reading.js';
 import type { DiscoverySchedule } from '../publish/discovery-schedule.js';
+import type { OwnRecordChecks } from '../publish/own-record-checks.js';
 import type { Publish } from '../publish/publish.js';
 
 /** A tick while some peer is unsettled, and while none is; it slows down for peers that stay away for long. */
@@ -28,6 +29,7 @@ export interface Refresh {
 export interface RefreshComponents extends Pick<DeviceComponents, 'device' | 'clock' | 'settings' | 'emit' | 'signal'> {
   readonly observer: DeviceObserver;
   readonly publish: Publish;
+  readonly checks: OwnRecordChecks;
   readonly schedule: DiscoverySchedule;
   readonly reading: Reading;
   readonly choosing: Choosing;
@@ -38,7 +40,7 @@ export interface RefreshComponents extends Pick<DeviceComponents, 'device' | 'cl
 }
 
 export function createRefresh(components: RefreshComponents): Refresh {
-  const { device, clock, settings, emit, signal, observer, publish, schedule, reading, choosing } = components;
+  const { device, clock, settings, emit, signal, observer, publish, checks, schedule, reading, choosing } = components;
   let refreshedAt = clock.now();
   // The interval as it is configured now: a reload may shorten the one that has begun.
   const nextRefreshAt = (): number => refreshedAt + settings().refreshIntervalMs;
@@ -48,7 +50,7 @@ export function createRefresh(components: RefreshComponents): Refresh {
     refreshedAt = clock.now();
     if (!device.facts || device.down) return;
     emit('refresh', undefined, {});
-    await Promise.all([publish.checkNext(), publish.refresh(), ...device.peers.map((peer) => reading.read(peer))]);
+    await Promise.all([checks.next(), publish.refresh(), ...device.peers.map((peer) => reading.read(peer))]);
     emit('refreshed', undefined, {});
   };
 
@@ -58,6 +60,7 @@ export function createRefresh(components: RefreshComponents): Refresh {
     if (!device.facts || device.down) return;
     if (!device.discovering && now >= schedule.dueAt) void publish.refresh();
     else if (now >= publish.nextFlushAt()) void publish.flush();
+    void checks.due();
     for (const peer of device.peers) {
       if (!isUnsettled(peer)) {
         const why = peer.observed && probeReason(peer.life, peer.observed.keepaliveSeconds, now);

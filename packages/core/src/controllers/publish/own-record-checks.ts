@@ -1,0 +1,99 @@
+/** When our own records are looked after in the stores: does another host publish under our key, was one lost? Few calls, and soon
+ * where something speaks for it. */
+import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
+import type { DeviceComponents } from '../device-components.js';
+import type { OwnRecord } from './own-record.js';
+
+/** One peer's record in one store: this often while it is unsettled, and slower the longer that takes. */
+const GAP_MS = 10_000;
+const MOST_GAP_MS = 60_000;
+const AGE_SHARE = 1 / 3;
+/** So many readings of the peer's own record that a store allows cost one of ours. */
+const POLLS = 6;
+/** While all is well: one peer at each refresh, at most this often. */
+const CALM_GAP_MS = 55_000;
+/** So many peers in a second, whatever becomes of them together (F77). */
+const MOST_AT_ONCE = 8;
+const ONCE_MS = 1_000;
+
+export interface OwnRecordChecks {
+  /** A refresh: one peer, another one each time. Never rejects. */
+  next(): Promise<void>;
+  /** Something speaks against this peer's record: now, or as soon as there is room. Never rejects. */
+  soon(peer: PeerEntry): Promise<void>;
+  /** A poll tick: those that wait, and unsettled peers in turn. Never rejects. */
+  due(): Promise<void>;
+}
+
+export interface OwnRecordChecksComponents extends Pick<DeviceComponents, 'device' | 'clock' | 'stores'> {
+  readonly ownRecord: Pick<OwnRecord, 'check'>;
+  /** A record of ours was lost, and has to be written anew. */
+  lost(): void;
+}
+
+export function createOwnRecordChecks(components: OwnRecordChecksComponents): OwnRecordChecks {
+  const { device, clock, stores, ownRecord } = components;
+  const checkedAt = new WeakMap<PeerEntry, Map<string, number>>();
+  const waiting = new Set<PeerEntry>();
+  let windowAt = clock.now();
+  let inWindow = 0;
+
+  const check = async (peer: PeerEntry, names: readonly string[]): Promise<void> => {
+    const at = checkedAt.get(peer) ?? new Map<string, number>();
+    checkedAt.set(peer, at);
+    for (const name of names) at.set(name, clock.now());
+    const lost = await Promise.all(
+      names.map(async (name) => {
+        const store = stores.get(name);
+        return store ? await ownRecord.check(peer, store) : false;
+      }),
+    );
+    if (lost.includes(true)) components.lost();
+  };
+
+  /** Stores in which this peer's may be looked at again. */
+  const rested = (peer: PeerEntry): readonly string[] => {
+    const now = clock.now();
+    const age = isUnsettled(peer) ? now - peer.unconnectedSince : 0;
+    return peer.config.plugins.filter((name) => {
+      const written = peer.published.get(name);
+      if (!written) return false;
+      const pollsMs = POLLS * (stores.get(name)?.traits.minPollMs ?? 0);
+      const gapMs = Math.max(GAP_MS, Math.min(age * AGE_SHARE, MOST_GAP_MS), pollsMs);
+      return now >= Math.max(written.at, checkedAt.get(peer)?.get(name) ?? Number.NEGATIVE_INFINITY) + gapMs;
+    });
+  };
+
+  const due: OwnRecordChecks['due'] = async () => {
+    const now = clock.now();
+    if (now - windowAt >= ONCE_MS) [windowAt, inWindow] = [now, 0];
+    const unsettled = device.peers.filter(isUnsettled);
+    const work: Promise<void>[] = [];
+    for (const peer of new Set([...waiting, ...unsettled])) {
+      if (inWindow >= MOST_AT_ONCE) break;
+      const names = rested(peer);
+      if (names.length === 0) continue;
+      waiting.delete(peer);
+      inWindow += 1;
+      work.push(check(peer, names));
+    }
+    await Promise.all(work);
+  };
+
+  let checked = 0;
+  let calmAt = clock.now();
+  return {
+    due,
+    async soon(peer) {
+      waiting.add(peer);
+      await due();
+    },
+    async next() {
+      if (clock.now() - calmAt < CALM_GAP_MS) return;
+      calmAt = clock.now();
+      const peer = device.peers[checked % Math.max(1, device.peers.length)];
+      checked += 1;
+      if (peer) await check(peer, peer.config.plugins);
+    },
+  };
+}

@@ -1,0 +1,97 @@
+/** Our own records are looked after: another host with our key is noticed soon, a lost record is written anew, and few calls do it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { StunmeshError } from '#src/api/index.js';
+import { fingerprint } from '#src/record/endpoint-record.js';
+import { createChannel } from '#src/record/seal.js';
+import { storeKey } from '#src/record/store-key.js';
+import { createHarness, farEndpoint, type Harness } from './harness.js';
+
+const T = 1_800_000_000;
+const { signal } = new AbortController();
+
+const ownKey = (h: Harness, index = 0) => storeKey(h.own.publicKey, h.peer(index).keys.publicKey);
+const ownReads = (h: Harness, index = 0) => h.only('get').filter(({ to }) => to.endsWith(ownKey(h, index)));
+
+/** Another host with our key publishes over our record for peer 0. */
+async function overwrite(h: Harness): Promise<void> {
+  const channel = createChannel(h.own.secretKey, h.peer().keys.publicKey);
+  const t = (h.peer().ourRecord()?.t ?? 0) + 1 + Math.ceil(h.clock.now() / 1000);
+  const plain = JSON.stringify({ ipv4: '192.0.2.200:51820', t, n: 3, f: fingerprint(h.own.publicKey) });
+  await h.stores.get('main')?.set(ownKey(h), channel.seal(plain), { signal });
+}
+
+async function connected(options: Parameters<typeof createHarness>[0] = {}): Promise<Harness> {
+  const h = createHarness({ keepaliveSeconds: 25, refreshIntervalMs: 3_600_000, ...options });
+  await h.start();
+  for (let i = 0; i < (options.peers ?? 1); i += 1) await h.connect(i);
+  await h.live(60_000);
+  return h;
+}
+
+async function untilLost(h: Harness): Promise<void> {
+  h.peer().answersAt = undefined;
+  while (h.entry().phase === 'connected') await h.advance(1_000);
+}
+
+test('one key on two hosts is told as soon as the peer has gone over to the other one, not at the next refresh', async () => {
+  const h = await connected();
+  await overwrite(h);
+  await untilLost(h);
+  await h.advance(500);
+  assert.equal(h.snapshot().devices[0]?.peers[0]?.lastError?.code, 'ERR_KEY_SHARED');
+});
+
+test('one key on two hosts is told within eleven seconds where the other one publishes while the peer is looked for', async () => {
+  const h = await connected();
+  await untilLost(h);
+  await h.advance(3_000);
+  await overwrite(h);
+  await h.advance(11_000);
+  assert.equal(h.snapshot().devices[0]?.peers[0]?.lastError?.code, 'ERR_KEY_SHARED');
+});
+
+test('F12 records that a store lost with all others are written anew at once, though all are connected', async () => {
+  const h = await connected({ refreshIntervalMs: 60_000 });
+  h.stores.get('main')?.records.clear();
+  h.forget();
+  await h.live(60_000);
+  assert.equal(h.entry().phase, 'connected');
+  assert.equal(h.peer().ourRecord()?.ipv4?.port, 40_000);
+  assert.equal(h.only('publish').length, 1);
+});
+
+test('F12 F73 a store whose place is gone is written to again, so that the fault is of writing, and over with it', async () => {
+  const h = await connected({ refreshIntervalMs: 60_000 });
+  const main = h.stores.get('main') ?? assert.fail();
+  main.failure = new StunmeshError('ERR_STORE_UNAVAILABLE', 'the folder is gone');
+  await h.live(60_000);
+  assert.equal(h.entry().writeFaults.get('main')?.code, 'ERR_STORE_UNAVAILABLE');
+  main.records.clear();
+  main.failure = undefined;
+  await h.live(60_000);
+  assert.equal(h.entry().writeFaults.size, 0);
+  assert.equal(h.peer().ourRecord()?.ipv4?.port, 40_000);
+});
+
+test('F77 sixteen peers that are lost together are looked after eight in a second, and each ever more seldom', async () => {
+  const h = await connected({ peers: 16 });
+  for (const side of h.far) side.answersAt = undefined;
+  h.forget();
+  await h.advance(300_000);
+  assert.ok(h.device.peers.every(({ phase }) => phase !== 'connected'));
+  const reads = h.far.flatMap((_, index) => ownReads(h, index).map(({ at }) => at));
+  const busiest = Math.max(...reads.map((from) => reads.filter((at) => at >= from && at < from + 1_000).length));
+  assert.ok(busiest <= 16, `${busiest} in a second`);
+  assert.ok(reads.length >= 4 * 16 && reads.length <= 12 * 16, `${reads.length / 16} a peer in five minutes`);
+});
+
+test('F23 where a store allows few reads our own record takes one of six', async () => {
+  const h = createHarness({ stores: { main: { minPollMs: 30_000 } } });
+  await h.peer().publish({ ipv4: farEndpoint(0), t: T });
+  await h.start();
+  await h.advance(5_000);
+  h.forget();
+  await h.advance(600_000);
+  assert.ok(ownReads(h).length >= 2 && ownReads(h).length <= 4, `${ownReads(h).length}`);
+});

@@ -39,6 +39,7 @@ export const ERROR_CODES = {
   ERR_KEY_INVALID: 'never',
   ERR_KEY_WEAK: 'never',
   ERR_KEY_SHARED: 'later',
+  ERR_KEY_CHANGED: 'later',
   ERR_RECORD_MALFORMED: 'later',
   ERR_RECORD_UNOPENED: 'later',
   ERR_RECORD_ENDPOINT: 'later',

@@ -44,6 +44,8 @@ export const REMEDIES: Readonly<Record<string, string>> = {
     'let it print the answer alone on stdout, and all else on stderr; `stunmesh plugin test` shows the difference.',
   ERR_KEY_INVALID: 'copy it again from `wg show` (public keys) or `wg genkey` (private keys).',
   ERR_KEY_SHARED: 'give each host a key pair of its own; of a pair for one address let one have its device up.',
+  ERR_KEY_CHANGED:
+    'on the peer put our new public key in the place of the old one, in WireGuard and in the configuration of stunmesh; or set our former private key again.',
   ERR_KEY_WEAK: 'make a new key pair on that peer; such a key never comes from `wg genkey`.',
   ERR_RECORD_MALFORMED: "wait for the peer's next write; if it stays, look who else writes to this store.",
   ERR_RECORD_UNOPENED: "check that both sides have each other's present public keys.",

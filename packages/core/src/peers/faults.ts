@@ -27,7 +27,7 @@ export function readFault(peer: PeerEntry): Fault | undefined {
 
 /** The one to tell first: what we fail to write comes before anything that is said about the peer (F73). */
 export function peerFault(peer: PeerEntry): Fault | undefined {
-  return peer.fault ?? peer.sharedKeyFault ?? writeFault(peer) ?? readFault(peer);
+  return peer.fault ?? peer.ownKeyFault ?? peer.sharedKeyFault ?? writeFault(peer) ?? readFault(peer);
 }
 
 /** So many echoes in a row are no accident. */

@@ -78,6 +78,8 @@ export interface PeerEntry {
   series: AttemptSeries;
   /** Where it may be reached, best first, and what was seen of each. */
   paths: readonly Path[];
+  /** Our public key by which it was last connected: it knows us by that one. */
+  connectedBy: PublicKey | undefined;
   /** It answered an echo at least once, so silence tells. */
   answersEcho: boolean;
   /** Echoes that were sent into the tunnel since the last answer, and when the first of them was; monotonic milliseconds. */
@@ -94,6 +96,8 @@ export interface PeerEntry {
   reads: number;
   /** What is wrong with the peer itself; what stores are at fault for stands below, by store (F73). */
   fault: Fault | undefined;
+  /** Our key is another one than it knows us by, and it has not been connected since. */
+  ownKeyFault: Fault | undefined;
   /** Another host publishes under our key, as this peer's place in a store shows (F78: it could forge that). */
   sharedKeyFault: Fault | undefined;
   readonly readFaults: Map<string, Fault>;
@@ -197,6 +201,7 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     nextReadAt: now,
     series: startSeries({ now, renewalsLeft: MOST_RENEWALS }),
     paths: [],
+    connectedBy: undefined,
     answersEcho: false,
     unansweredEchoes: 0,
     unansweredSince: 0,
@@ -208,6 +213,7 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     renewals: 0,
     reads: 0,
     fault: undefined,
+    ownKeyFault: undefined,
     sharedKeyFault: undefined,
     readFaults: new Map(),
     writeFaults: new Map(),

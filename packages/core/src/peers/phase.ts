@@ -1,5 +1,5 @@
 /** The one place that writes a peer's phase, by the pure rules of health, and what a connection proves. */
-import type { Clock, Logger } from '../api/index.js';
+import type { Clock, Logger, PublicKey } from '../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../net/index.js';
 import { lost, proved } from '../paths/check-list.js';
 import { oneWayFault } from './faults.js';
@@ -13,7 +13,7 @@ export interface Phases {
 }
 
 export interface PhasesComponents {
-  readonly device: { readonly name: string };
+  readonly device: { readonly name: string; readonly facts: { readonly publicKey: PublicKey } | undefined };
   readonly clock: Clock;
   readonly logger: Logger;
   readonly emit: EventSink;
@@ -61,7 +61,11 @@ export function createPhases({ device, clock, logger, emit }: PhasesComponents):
         since: Math.max(peer.lastWrite?.at ?? 0, peer.unconnectedSince),
         now: clock.now(),
       });
-      if (phase === 'connected' && alive) prove(peer, clock.now());
+      if (phase === 'connected' && alive) {
+        prove(peer, clock.now());
+        peer.connectedBy = device.facts?.publicKey ?? peer.connectedBy;
+        peer.ownKeyFault = undefined;
+      }
       set(peer, phase);
       return phase !== before;
     },

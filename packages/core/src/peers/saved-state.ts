@@ -1,6 +1,6 @@
 /** What outlives the process: our own record's time and count, and what proved itself for each peer. */
 import { join } from 'node:path';
-import type { Logger } from '../api/index.js';
+import { type Logger, parsePublicKey } from '../api/index.js';
 import { formatNatCode, parseNatCode } from '../nat/code.js';
 import { formatEndpoint, parseEndpoint } from '../net/index.js';
 import { localCandidate } from '../paths/candidate.js';
@@ -16,6 +16,8 @@ interface PeerState {
   /** The last `t` of our records for it, where it is ahead of the device's. */
   readonly t?: number;
   readonly proven?: string;
+  /** Our public key by which it was last connected. */
+  readonly key?: string;
   /** It answered an echo once: a daemon that starts on a dead tunnel need not wait for a passive keepalive to tell. */
   readonly echo?: true;
 }
@@ -39,6 +41,7 @@ export function createDeviceState(device: DeviceEntry): DeviceState {
       ...(peer.provenTime === undefined ? {} : { floor: peer.provenTime }),
       ...(ahead === undefined ? {} : { t: ahead }),
       ...(proven ? { proven: formatEndpoint(proven) } : {}),
+      ...(peer.connectedBy === undefined ? {} : { key: peer.connectedBy }),
       ...(peer.answersEcho ? { echo: true } : {}),
     };
     if (Object.keys(state).length > 0) peers[peer.publicKey] = state;
@@ -77,6 +80,7 @@ export function restoreDeviceState(device: DeviceEntry, value: unknown, wallNow:
     if (!isObject(stored)) continue;
     peer.provenTime = time(stored['floor']) ?? peer.provenTime;
     peer.ownTime = time(stored['t']) ?? peer.ownTime;
+    if (typeof stored['key'] === 'string') peer.connectedBy = parsePublicKey(stored['key']);
     if (stored['echo'] === true) peer.answersEcho = true;
     if (typeof stored['proven'] === 'string') peer.restored = parseEndpoint(stored['proven']);
   }

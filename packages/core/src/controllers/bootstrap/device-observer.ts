@@ -7,6 +7,8 @@ import { createChannel } from '../../record/seal.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { PeerChange, PeerObserver } from './peer-observer.js';
 
+/** Peers that a line of the log names. */
+const MOST_NAMED = 8;
 /** How long one reading may take. */
 const READ_MS = 5_000;
 
@@ -33,6 +35,7 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
   /** Shared keys are computed once for a device's key; a peer with a weak key is left alone and named (F22, F13). */
   const openChannels = (device: Device, of: readonly PeerEntry[]): void => {
     for (const peer of of) {
+      peer.sharedKeyFault = undefined;
       peer.published.clear();
       peer.remote.clear();
       peer.seen.clear();
@@ -45,6 +48,21 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
         logger.error({ device: entry.name, peer: peer.name, error }, 'peer left out');
       }
     }
+  };
+
+  /** Who knows us by another key answers nobody who has the present one, and only somebody at the other end can change that. */
+  const noteKey = ({ publicKey }: Device): void => {
+    const error = new StunmeshError(
+      'ERR_KEY_CHANGED',
+      `our key changed: give the peer the new public key ${publicKey}, for its WireGuard and its stunmesh, or set the former private key again`,
+    );
+    const strangers = entry.peers.filter(({ connectedBy = publicKey }) => connectedBy !== publicKey);
+    for (const peer of entry.peers)
+      peer.ownKeyFault = strangers.includes(peer) ? createFault(error, clock.wallNow()) : undefined;
+    if (strangers.length === 0) return;
+    const names = strangers.slice(0, MOST_NAMED).map(({ name }) => name);
+    logger.warn({ device: entry.name, peers: strangers.length, names, error }, 'our key changed');
+    for (const peer of strangers) emit('fault', peer, { code: error.code, message: error.message });
   };
 
   /** By its link; a device that is not listed (another namespace, another kind) counts as up. */
@@ -80,6 +98,7 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
     entry.faults.delete('device');
     if (!before || rekeyed) {
       openChannels(device, entry.peers);
+      noteKey(device);
       logger.info(
         { device: entry.name, listenPort: device.listenPort, publicKey: device.publicKey },
         before ? 'the device has a new key' : 'device found',

@@ -54,11 +54,11 @@ labTest(
     });
 
     await t.test('faults in the configuration, the stores and the records', async () => {
-      const scene = await manyFaults(lab, a, b);
-      for (const expected of scene.expected) expectNamed(scene.found, expected);
-      assert.equal(scene.found.code, 2);
-      assert.ok(!scene.found.stdout.includes(scene.token), 'no token is shown');
-      assert.match(textOf(scene.found, 'peer'), /connected at/, 'the good peer is well among all that');
+      const shown = await manyFaults(lab, a, b);
+      for (const expected of shown.expected) expectNamed(shown.found, expected);
+      assert.equal(shown.found.code, 2);
+      assert.ok(!shown.found.stdout.includes(shown.token), 'no token is shown');
+      assert.match(textOf(shown.found, 'peer'), /connected at/, 'the good peer is well among all that');
     });
 
     await t.test('no root; wg missing; a second daemon', async () => {

@@ -61,7 +61,7 @@ export interface PeerRecords {
   readonly ours: readonly RecordSeen[];
 }
 
-export interface Scene extends AsyncDisposable {
+export interface DoctorContext extends AsyncDisposable {
   readonly parts: DoctorParts;
   /** undefined: there is no valid configuration. */
   readonly config: Config | undefined;

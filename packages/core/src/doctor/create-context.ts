@@ -1,14 +1,14 @@
 /** Fetches what doctor's checks look at: each fact once, when the first check asks for it. */
 import { isStunmeshError } from '../api/index.js';
 import type { GuardedStore } from '../store/guarded-store.js';
-import type { DoctorParts, Scene } from './context.js';
+import type { DoctorContext, DoctorParts } from './context.js';
 import { findDaemons } from './daemons.js';
 import { examineNat } from './examine-nat.js';
 import { readPeerRecords } from './peer-records.js';
 import { interfacesIn } from './scope.js';
 
 /** Nothing is looked at before it is asked for; disposing closes the stores that were opened. */
-export function createScene(parts: DoctorParts): Scene {
+export function createContext(parts: DoctorParts): DoctorContext {
   const { loaded, signal } = parts;
   const config = isStunmeshError(loaded) ? undefined : loaded.config;
   const known = new Map<string, Promise<unknown>>();
@@ -23,7 +23,7 @@ export function createScene(parts: DoctorParts): Scene {
     return promise as Promise<T>;
   };
 
-  const scene: Scene = {
+  const context: DoctorContext = {
     parts,
     config,
     interfaces: interfacesIn(config, parts.scope),
@@ -31,9 +31,9 @@ export function createScene(parts: DoctorParts): Scene {
     capture: () => once('capture', () => parts.capture()),
     underlay: (entry) =>
       once(`underlay ${entry.name}`, async () =>
-        parts.underlay({ name: entry.name, facts: await scene.device(entry.name), config: entry }),
+        parts.underlay({ name: entry.name, facts: await context.device(entry.name), config: entry }),
       ),
-    nat: (entry, family) => once(`nat ${entry.name} ${family}`, () => examineNat(scene, entry, family)),
+    nat: (entry, family) => once(`nat ${entry.name} ${family}`, () => examineNat(context, entry, family)),
     store: (name) =>
       once(`store ${name}`, async () => {
         const plugin = config?.plugins.get(name);
@@ -42,11 +42,11 @@ export function createScene(parts: DoctorParts): Scene {
         opened.push(store);
         return store;
       }),
-    records: (entry, peer) => once(`records ${entry.name} ${peer}`, () => readPeerRecords(scene, entry, peer)),
+    records: (entry, peer) => once(`records ${entry.name} ${peer}`, () => readPeerRecords(context, entry, peer)),
     daemons: (name) => once(`daemons ${name}`, () => findDaemons(parts, config?.runDir, name)),
     async [Symbol.asyncDispose]() {
       await Promise.all(opened.map((store) => store.close()));
     },
   };
-  return scene;
+  return context;
 }

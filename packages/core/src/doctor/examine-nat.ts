@@ -4,12 +4,16 @@ import type { InterfaceConfig } from '../config/index.js';
 import type { NatBehaviour } from '../nat/behaviour-types.js';
 import { discoverDeviceNat } from '../nat/examination.js';
 import { createAgent } from '../stun/agent.js';
-import type { Scene } from './context.js';
+import type { DoctorContext } from './context.js';
 
 /** Errors: those of device, capture and openStunSocket; ERR_WG_FAILED where the device listens on no port. */
-export async function examineNat(scene: Scene, entry: InterfaceConfig, family: Family): Promise<NatBehaviour> {
-  const { clock, random, resolve, signal } = scene.parts;
-  const [device, underlay] = await Promise.all([scene.device(entry.name), scene.underlay(entry)]);
+export async function examineNat(
+  context: DoctorContext,
+  entry: InterfaceConfig,
+  family: Family,
+): Promise<NatBehaviour> {
+  const { clock, random, resolve, signal } = context.parts;
+  const [device, underlay] = await Promise.all([context.device(entry.name), context.underlay(entry)]);
   if (device.listenPort === 0) {
     throw new StunmeshError(
       'ERR_WG_FAILED',
@@ -27,7 +31,7 @@ export async function examineNat(scene: Scene, entry: InterfaceConfig, family: F
     {
       family,
       device,
-      servers: scene.config?.stun.addresses ?? [],
+      servers: context.config?.stun.addresses ?? [],
       signal,
     },
   );

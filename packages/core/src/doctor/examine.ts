@@ -11,12 +11,12 @@ import { routeCheck } from './checks/route.js';
 import { storeCheck } from './checks/store.js';
 import { stunCheck } from './checks/stun.js';
 import { wireguardCheck } from './checks/wireguard.js';
-import type { DoctorParts, Scene } from './context.js';
-import { createScene } from './create-context.js';
+import type { DoctorContext, DoctorParts } from './context.js';
+import { createContext } from './create-context.js';
 import { CHECKS, type Check, type Finding, fromError } from './finding.js';
 import { inWordsOf } from './system-remedies.js';
 
-const ALL: readonly Check<Scene>[] = [
+const ALL: readonly Check<DoctorContext>[] = [
   configurationCheck,
   privilegesCheck,
   wireguardCheck,
@@ -33,17 +33,17 @@ const ALL: readonly Check<Scene>[] = [
 
 /** Groups in the order of CHECKS. A check that breaks is a finding itself. */
 export async function* examine(parts: DoctorParts): AsyncGenerator<readonly Finding[]> {
-  await using scene = createScene(parts);
+  await using context = createContext(parts);
   const running = ALL.toSorted((a, b) => CHECKS.indexOf(a.name) - CHECKS.indexOf(b.name)).map((check) =>
-    run(check, scene),
+    run(check, context),
   );
   const { platform } = parts.system;
   for (const findings of running) yield (await findings).map((finding) => inWordsOf(platform, finding));
 }
 
-async function run(check: Check<Scene>, scene: Scene): Promise<readonly Finding[]> {
+async function run(check: Check<DoctorContext>, context: DoctorContext): Promise<readonly Finding[]> {
   try {
-    return await check.run(scene);
+    return await check.run(context);
   } catch (error) {
     return [{ check: check.name, verdict: 'fault', ...fromError(error) }];
   }

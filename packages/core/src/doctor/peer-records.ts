@@ -6,12 +6,16 @@ import { openRecord, ownPlace } from '../record/reader.js';
 import { type Channel, createChannel } from '../record/seal.js';
 import { isWeakKey } from '../record/shared-secret.js';
 import { storeKey } from '../record/store-key.js';
-import type { PeerRecords, RecordSeen, Scene } from './context.js';
+import type { DoctorContext, PeerRecords, RecordSeen } from './context.js';
 
-export async function readPeerRecords(scene: Scene, entry: InterfaceConfig, peerName: string): Promise<PeerRecords> {
+export async function readPeerRecords(
+  context: DoctorContext,
+  entry: InterfaceConfig,
+  peerName: string,
+): Promise<PeerRecords> {
   const peer = entry.peers.get(peerName);
   if (!peer) return { theirs: [], ours: [] };
-  const device = await scene.device(entry.name);
+  const device = await context.device(entry.name);
   // Computed once and only where there is something to open, as it costs more than all the rest.
   let channel: Channel | undefined;
   const openChannel = (): Channel => {
@@ -22,7 +26,7 @@ export async function readPeerRecords(scene: Scene, entry: InterfaceConfig, peer
     try {
       // A weak key is refused whatever the store holds (F22): this throws.
       if (isWeakKey(peer.publicKey)) openChannel();
-      const value = await (await scene.store(store)).get(key, { signal: scene.parts.signal });
+      const value = await (await context.store(store)).get(key, { signal: context.parts.signal });
       return value === undefined ? { store } : { store, record: openRecord(value, openChannel()) };
     } catch (error) {
       return { store, error: asStunmeshError(error) };
@@ -39,7 +43,7 @@ export async function readPeerRecords(scene: Scene, entry: InterfaceConfig, peer
   async function judge(seen: RecordSeen): Promise<RecordSeen> {
     if (!seen.record || !peer) return seen;
     try {
-      const underlay = await scene.underlay(entry).catch(() => undefined);
+      const underlay = await context.underlay(entry).catch(() => undefined);
       const record = await acceptRecord({
         ...(await ownPlace(device, underlay)),
         record: seen.record,

@@ -1,7 +1,7 @@
 /** What a running daemon went through with a store: failures, and the share of a service's quota that it uses. */
 
 import { formatAge } from '../runtime/terminal-text.js';
-import type { Scene } from './context.js';
+import type { DoctorContext } from './context.js';
 import { type Finding, remedyOf } from './finding.js';
 
 const check = 'store';
@@ -9,9 +9,9 @@ const check = 'store';
 const MOST_SHARE = 50;
 
 /** At most one finding, by the first daemon that uses the store; none without a daemon. */
-export async function experience(scene: Scene, name: string, subject: string): Promise<readonly Finding[]> {
-  const lists = await Promise.all(scene.interfaces.map((entry) => scene.daemons(entry.name)));
-  const now = scene.parts.clock.wallNow();
+export async function experience(context: DoctorContext, name: string, subject: string): Promise<readonly Finding[]> {
+  const lists = await Promise.all(context.interfaces.map((entry) => context.daemons(entry.name)));
+  const now = context.parts.clock.wallNow();
   for (const { snapshot } of lists.flat()) {
     const seen = snapshot?.stores.find((candidate) => candidate.name === name);
     if (!snapshot || !seen) continue;
@@ -33,7 +33,7 @@ export async function experience(scene: Scene, name: string, subject: string): P
     const failed = failures === 0 ? '' : `, ${failures} failed`;
     const said = note === undefined ? '' : `; of the last one it says: ${note}`;
     const text = `the daemon made ${gets + sets} calls in ${formatAge(upMs)}${failed}${said}`;
-    const quota = quotaOf(scene, name);
+    const quota = quotaOf(context, name);
     if (quota === undefined) return [{ check, subject, verdict: 'note', text, details }];
     const share = Math.round((100 * (gets + sets) * quota.perMs) / (Math.max(upMs, quota.perMs) * quota.calls));
     const close = share > MOST_SHARE;
@@ -52,12 +52,16 @@ export async function experience(scene: Scene, name: string, subject: string): P
 }
 
 /** Here the store is well: where a daemon cannot write, it has other rights, folders or names than this command (F73). */
-export async function writingOfDaemons(scene: Scene, name: string, subject: string): Promise<readonly Finding[]> {
-  const lists = await Promise.all(scene.interfaces.map((entry) => scene.daemons(entry.name)));
+export async function writingOfDaemons(
+  context: DoctorContext,
+  name: string,
+  subject: string,
+): Promise<readonly Finding[]> {
+  const lists = await Promise.all(context.interfaces.map((entry) => context.daemons(entry.name)));
   for (const { snapshot } of lists.flat())
     for (const { writeFault } of snapshot?.devices.flatMap(({ peers }) => peers) ?? []) {
       if (writeFault?.store !== name) continue;
-      const though = scene.parts.storeWrite ? ', though I can' : '';
+      const though = context.parts.storeWrite ? ', though I can' : '';
       return [
         {
           check,
@@ -79,7 +83,7 @@ interface Quota {
 }
 
 /** Limits that a service publishes (F36). */
-function quotaOf({ config }: Scene, name: string): Quota | undefined {
+function quotaOf({ config }: DoctorContext, name: string): Quota | undefined {
   if (!/(^|-)cloudflare$/.test(config?.plugins.get(name)?.module ?? '')) return undefined;
   return { calls: 1_200, perMs: 300_000, words: 'the 1,200 in 5 minutes that Cloudflare allows an account' };
 }

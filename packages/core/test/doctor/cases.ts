@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Finding } from '#src/doctor/finding.js';
-import { createPatient, type Patient, trouble } from './harness.js';
+import { createHarness, type Harness, trouble } from './harness.js';
 
 export interface Case {
   readonly what: string;
-  change(patient: Patient): void;
+  change(harness: Harness): void;
   readonly named: readonly [check: string, verdict: Finding['verdict'], text: RegExp];
   readonly remedy?: RegExp;
   readonly code?: string;
@@ -15,9 +15,9 @@ export interface Case {
 export function testCases(cases: readonly Case[]): void {
   for (const { what, change, named, remedy, code } of cases) {
     test(`${what} is named`, async (t) => {
-      const patient = createPatient(t);
-      change(patient);
-      const findings = await patient.examine();
+      const harness = createHarness(t);
+      change(harness);
+      const findings = await harness.examine();
       const [check, verdict, text] = named;
       const matching = findings.filter((f) => f.check === check && f.verdict === verdict && text.test(f.text));
       assert.equal(matching.length, 1, `${check} ${verdict} ${text} among\n${trouble(findings, true).join('\n')}`);

@@ -49,7 +49,7 @@ const INTERFACES: readonly NetInterface[] = [
   addresses: [{ family: 4, address: String(address), prefixLength: Number(prefixLength) }],
 }));
 
-export interface Patient {
+export interface Harness {
   readonly clock: FakeClock;
   readonly capture: FakeCapture;
   readonly wg: FakeWireGuard;
@@ -83,15 +83,15 @@ const endpoint = (text: string): Endpoint => {
 };
 
 /** One device, one peer that is connected and has a fresh record, three STUN servers that agree, one store, no daemon. */
-export function createPatient(t: TestContext): Patient {
+export function createHarness(t: TestContext): Harness {
   const clock = createFakeClock(NOW);
   const capture = createFakeCapture();
   const wg = createFakeWireGuard(clock);
   capture.setInterfaces(INTERFACES);
   const store = createMemoryStore();
   const [own, peer] = [keyPair('own'), keyPair('site-b')];
-  const servers: Patient['servers'] = new Map(SERVERS.map((server) => [server, MAPPED]));
-  const daemons: Patient['daemons'] = new Map();
+  const servers: Harness['servers'] = new Map(SERVERS.map((server) => [server, MAPPED]));
+  const daemons: Harness['daemons'] = new Map();
   capture.onSend = ({ message, to, localPort }) => {
     const request = parseMessage(message);
     if (to.address === '127.0.0.1') {
@@ -102,14 +102,14 @@ export function createPatient(t: TestContext): Patient {
     if (!request || mapped === undefined || findAttribute(request, ATTRIBUTE.CHANGE_REQUEST)) return;
     const attributes = [
       xorAddressAttribute(endpoint(mapped), request.transactionId),
-      ...(patient.other === undefined ? [] : [addressAttribute(ATTRIBUTE.OTHER_ADDRESS, endpoint(patient.other))]),
+      ...(harness.other === undefined ? [] : [addressAttribute(ATTRIBUTE.OTHER_ADDRESS, endpoint(harness.other))]),
     ];
     const { transactionId, method } = request;
     capture.deliver(formatMessage({ class: 'success', method, transactionId, attributes }), to, { localPort });
   };
   capture.onEcho = ({ packet, to, device }) => {
     const request = parseEcho(4, packet);
-    if (device !== 'wg0' || !request || packet.length + 20 > patient.largest) return;
+    if (device !== 'wg0' || !request || packet.length + 20 > harness.largest) return;
     capture.deliverEcho('wg0', 4, encodeEcho(4, { ...request, kind: 'reply' }), to);
   };
   wg.addDevice({
@@ -122,7 +122,7 @@ export function createPatient(t: TestContext): Patient {
   });
   wg.handshake('wg0', peer.publicKey, NOW - 30_000);
 
-  const patient: Patient = {
+  const harness: Harness = {
     clock,
     capture,
     wg,
@@ -174,12 +174,12 @@ interfaces:
       return findings;
     },
   };
-  patient.put({ ipv4: endpoint(PEER_AT), t: NOW / 1000 - 60, f: fingerprint(peer.publicKey) });
-  return patient;
+  harness.put({ ipv4: endpoint(PEER_AT), t: NOW / 1000 - 60, f: fingerprint(peer.publicKey) });
+  return harness;
 
   /** As a machine sees a backend that others see too. */
   function instance(): Store {
-    patient.openStores += 1;
+    harness.openStores += 1;
     return {
       get: (...call) => store.get(...call),
       set: (...call) => store.set(...call),
@@ -187,28 +187,28 @@ interfaces:
       ...(store.examine ? { examine: (call) => store.examine?.(call) ?? Promise.resolve([]) } : {}),
       ...(store.note ? { note: () => store.note?.() } : {}),
       async [Symbol.asyncDispose]() {
-        patient.openStores -= 1;
+        harness.openStores -= 1;
       },
     };
   }
 
   async function assemble(): Promise<DoctorParts> {
-    const loaded = await load(t, patient.config).catch((error: StunmeshError) => error);
+    const loaded = await load(t, harness.config).catch((error: StunmeshError) => error);
     const random = (bytes: number) => Uint8Array.from({ length: bytes }, () => Math.floor(Math.random() * 256));
     return {
       clock,
       loaded,
       control: wg,
-      system: patient.system,
+      system: harness.system,
       resolve: (host) => Promise.reject(new StunmeshError('ERR_RESOLVE', `${host}: no such name`)),
       random,
       capture: async () => capture,
       underlay: async (device) => {
-        const given = (await patient.parts.capture?.()) ?? capture;
+        const given = (await harness.parts.capture?.()) ?? capture;
         return createUnderlays({ clock, logger: createMemoryLogger(), capture: given })(device);
       },
       openStore: async ({ name, timeoutMs }) =>
-        guardStore({ name, store: instance(), traits: patient.traits, timeoutMs, clock, logger: createMemoryLogger() }),
+        guardStore({ name, store: instance(), traits: harness.traits, timeoutMs, clock, logger: createMemoryLogger() }),
       async readSnapshot(path) {
         const found = daemons.get(path) ?? new StunmeshError('ERR_CONTROL_NOT_RUNNING', `no daemon serves ${path}`);
         if ('code' in found) throw found;
@@ -217,14 +217,14 @@ interfaces:
       scope: {},
       storeWrite: true,
       signal: new AbortController().signal,
-      ...patient.parts,
+      ...harness.parts,
     };
   }
 }
 
-/** A snapshot as a daemon of this patient would give it. */
+/** A snapshot as a daemon of this harness would give it. */
 export function snapshotOf(
-  patient: Patient,
+  harness: Harness,
   pid: number,
   more: Partial<Snapshot['devices'][number]['peers'][number]> = {},
 ): Snapshot {
@@ -246,7 +246,7 @@ export function snapshotOf(
         peers: [
           {
             name: 'site-b',
-            publicKey: patient.peer.publicKey,
+            publicKey: harness.peer.publicKey,
             phase: 'connected',
             phaseForMs: 1,
             present: true,
@@ -278,12 +278,12 @@ export function inOrder(findings: readonly Finding[]): boolean {
 }
 
 /** No handshake and no daemon: the tunnel is not there. */
-export function lonely({ wg, peer }: Patient): void {
+export function lonely({ wg, peer }: Harness): void {
   wg.addPeer('wg0', { publicKey: peer.publicKey });
 }
 
 /** Our own record for the peer, naming this endpoint. */
-export function ownRecord({ store, own, peer }: Patient, at: string, t = now): void {
+export function ownRecord({ store, own, peer }: Harness, at: string, t = now): void {
   const sealed = createChannel(own.secretKey, peer.publicKey).seal(JSON.stringify({ ipv4: at, t }));
   store.records.set(storeKey(own.publicKey, peer.publicKey), sealed);
 }

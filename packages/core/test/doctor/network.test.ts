@@ -4,16 +4,16 @@ import { test } from 'node:test';
 import { encodeEcho, parseEcho } from '#src/net/index.js';
 import { captureError } from '#src/testing/index.js';
 import { testCases } from './cases.js';
-import { createPatient, lonely, MAPPED, type Patient, PEER4, SERVERS, trouble } from './harness.js';
+import { createHarness, type Harness, lonely, MAPPED, PEER4, SERVERS, trouble } from './harness.js';
 
 const ETH0 = { interface: 'eth0', source: '192.168.1.2' } as const;
 
 /** Unmarked packets leave by eth0, marked ones as `marked` says. */
 function byMark(
-  patient: Patient,
+  harness: Harness,
   marked: (address: string) => { interface: string; source: string } | undefined,
 ): void {
-  patient.capture.routeTo = async ({ to, firewallMark }) => (firewallMark === 0 ? ETH0 : marked(to));
+  harness.capture.routeTo = async ({ to, firewallMark }) => (firewallMark === 0 ? ETH0 : marked(to));
 }
 
 testCases([
@@ -239,31 +239,31 @@ testCases([
 ]);
 
 test('servers of one family each serve a dual-stack interface: none of them is to blame', async (t) => {
-  const patient = createPatient(t);
-  patient.config = patient.config
+  const harness = createHarness(t);
+  harness.config = harness.config
     .replace('protocol: ipv4\n', 'protocol: dualstack\n')
     .replace(SERVERS[1], '[2001:db8:ffff::1]:3478')
     .replace(SERVERS[2], '[2001:db8:ffff::2]:3478');
-  for (const n of [1, 2]) patient.servers.set(`[2001:db8:ffff::${n}]:3478`, '[2001:db8:1::2]:51820');
-  const findings = await patient.examine();
+  for (const n of [1, 2]) harness.servers.set(`[2001:db8:ffff::${n}]:3478`, '[2001:db8:1::2]:51820');
+  const findings = await harness.examine();
   assert.deepEqual(trouble(findings), []);
   assert.ok(findings.some(({ text }) => /\[2001:db8:ffff::2\]:3478 sees \[2001:db8:1::2\]:51820/.test(text)));
 });
 
 test('F7 what a liar says of the port does not count: the NAT is described by the others', async (t) => {
-  const patient = createPatient(t);
-  patient.servers.set(SERVERS[1], '192.0.2.66:6666');
-  const nat = (await patient.examine()).filter(({ check }) => check === 'nat');
+  const harness = createHarness(t);
+  harness.servers.set(SERVERS[1], '192.0.2.66:6666');
+  const nat = (await harness.examine()).filter(({ check }) => check === 'nat');
   assert.match(nat[0]?.text ?? '', /mapping endpoint-independent.*ports are kept$/);
   assert.ok(!nat.some(({ text }) => /gives port|192\.0\.2\.66/.test(text)), JSON.stringify(nat));
 });
 
 test('F5 a full tunnel as wg-quick makes it: marked packets leave outside, all others by the tunnel; that is well', async (t) => {
-  const patient = createPatient(t);
-  patient.wg.changeDevice('wg0', { firewallMark: 0xca6c });
+  const harness = createHarness(t);
+  harness.wg.changeDevice('wg0', { firewallMark: 0xca6c });
   const inside = { interface: 'wg0', source: '10.0.0.1' };
-  patient.capture.routeTo = async ({ firewallMark }) => (firewallMark === 0 ? inside : ETH0);
-  const findings = await patient.examine();
+  harness.capture.routeTo = async ({ firewallMark }) => (firewallMark === 0 ? inside : ETH0);
+  const findings = await harness.examine();
   assert.deepEqual(trouble(findings), []);
   assert.ok(findings.some(({ check, text }) => check === 'route' && /leave by eth0, as WireGuard's own/.test(text)));
 });

@@ -6,17 +6,17 @@ import type { Finding } from '#src/doctor/finding.js';
 import { findPacketSize } from '#src/doctor/packet-size.js';
 import { encodeEcho, parseEcho } from '#src/net/index.js';
 import { createFakeCapture, createFakeClock } from '#src/testing/index.js';
-import { createPatient, type Patient, snapshotOf } from './harness.js';
+import { createHarness, type Harness, snapshotOf } from './harness.js';
 
 const ABOUT = /full size|bytes pass|pings to/;
 const sizes = (found: readonly Finding[]) => found.filter(({ check, text }) => check === 'peer' && ABOUT.test(text));
 
-async function sizeOf(t: Parameters<typeof createPatient>[0], change: (p: Patient) => void) {
-  const patient = createPatient(t);
-  change(patient);
-  const [found, ...more] = sizes(await patient.examine());
+async function sizeOf(t: Parameters<typeof createHarness>[0], change: (p: Harness) => void) {
+  const harness = createHarness(t);
+  change(harness);
+  const [found, ...more] = sizes(await harness.examine());
   assert.deepEqual(more, []);
-  const sent = patient.capture.echoes.filter(({ device }) => device === 'wg0');
+  const sent = harness.capture.echoes.filter(({ device }) => device === 'wg0');
   return { found, sent };
 }
 
@@ -81,7 +81,7 @@ test('a peer that answers no pings: a note, unless it is one that is to answer, 
 });
 
 /** The peer's own keepalive arrives while doctor waits. */
-function speak(p: Patient): Patient['clock']['sleep'] {
+function speak(p: Harness): Harness['clock']['sleep'] {
   const pause = p.clock.sleep;
   return async (ms, signal) => {
     await pause(ms, signal);
@@ -90,9 +90,9 @@ function speak(p: Patient): Patient['clock']['sleep'] {
 }
 
 test('what cannot be sent into the tunnel is said with its reason', async (t) => {
-  const patient = createPatient(t);
-  patient.capture.fail('echo', new StunmeshError('ERR_CAPTURE_BLOCKED', 'a rule stops it'));
-  const found = (await patient.examine()).filter(({ text }) => /no ping can be sent to 10\.0\.0\.2/.test(text));
+  const harness = createHarness(t);
+  harness.capture.fail('echo', new StunmeshError('ERR_CAPTURE_BLOCKED', 'a rule stops it'));
+  const found = (await harness.examine()).filter(({ text }) => /no ping can be sent to 10\.0\.0\.2/.test(text));
   assert.deepEqual(
     found.map(({ verdict, code }) => [verdict, code]),
     [['warning', 'ERR_CAPTURE_BLOCKED']],

@@ -9,12 +9,12 @@ import { storeKey } from '#src/record/store-key.js';
 import { keyPair } from '../controllers/far-side.js';
 import { testCases } from './cases.js';
 import {
-  createPatient,
+  createHarness,
+  type Harness,
   lonely,
   MAPPED,
   now,
   ownRecord,
-  type Patient,
   PEER_AT,
   PEER4,
   SERVERS,
@@ -25,12 +25,12 @@ import {
 const HOUR = 3600;
 
 /** Any plain text as the peer's record. */
-function seal({ store, own, peer }: Patient, plain: string): void {
+function seal({ store, own, peer }: Harness, plain: string): void {
   const sealed = createChannel(peer.secretKey, own.publicKey).seal(plain);
   store.records.set(storeKey(peer.publicKey, own.publicKey), sealed);
 }
 
-function daemonSays(p: Patient, code: string, message: string): void {
+function daemonSays(p: Harness, code: string, message: string): void {
   p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 1, { lastError: { code, message, at: now * 1000 } }));
 }
 
@@ -211,17 +211,17 @@ testCases([
 ]);
 
 test('the verdict on a tunnel that is not there: should work, cannot, not foretold, up to the daemon', async (t) => {
-  const verdictOf = async (change: (patient: Patient) => void): Promise<Finding> => {
-    const patient = createPatient(t);
-    lonely(patient);
-    change(patient);
-    const finding = (await patient.examine()).at(-1);
+  const verdictOf = async (change: (harness: Harness) => void): Promise<Finding> => {
+    const harness = createHarness(t);
+    lonely(harness);
+    change(harness);
+    const finding = (await harness.examine()).at(-1);
     assert.equal(finding?.check, 'peer');
     return finding as Finding;
   };
-  const told = (p: Patient, b: string) =>
+  const told = (p: Harness, b: string) =>
     p.put({ ...(PEER4 ? { ipv4: PEER4 } : {}), t: now, f: fingerprint(p.peer.publicKey), b });
-  const symmetric = (p: Patient) => {
+  const symmetric = (p: Harness) => {
     SERVERS.forEach((server, i) => {
       p.servers.set(server, `203.0.113.9:${40_000 + i}`);
     });
@@ -265,29 +265,29 @@ test('the verdict on a tunnel that is not there: should work, cannot, not foreto
 });
 
 test('what we publish agrees with what the servers see, or changes with every server: nothing to say', async (t) => {
-  const patient = createPatient(t);
-  lonely(patient);
-  ownRecord(patient, MAPPED);
-  assert.ok(!trouble(await patient.examine(), true).some((line) => /our own record/.test(line)));
+  const harness = createHarness(t);
+  lonely(harness);
+  ownRecord(harness, MAPPED);
+  assert.ok(!trouble(await harness.examine(), true).some((line) => /our own record/.test(line)));
   SERVERS.forEach((server, i) => {
-    patient.servers.set(server, `203.0.113.9:${40_000 + i}`);
+    harness.servers.set(server, `203.0.113.9:${40_000 + i}`);
   });
-  assert.ok(!trouble(await patient.examine(), true).some((line) => /our own record/.test(line)));
+  assert.ok(!trouble(await harness.examine(), true).some((line) => /our own record/.test(line)));
 });
 
 test('a daemon knows better than the handshake whether a peer is connected', async (t) => {
-  const patient = createPatient(t);
-  patient.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(patient, 1, { phase: 'suspect' }));
-  assert.match((await patient.examine()).at(-1)?.text ?? '', /^cannot be foretold/);
+  const harness = createHarness(t);
+  harness.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(harness, 1, { phase: 'suspect' }));
+  assert.match((await harness.examine()).at(-1)?.text ?? '', /^cannot be foretold/);
 });
 
 test("F70 a record is judged by WireGuard's own table: a full tunnel in the default one is not in its way", async (t) => {
-  const patient = createPatient(t);
-  patient.config = patient.config.replace('protocol: ipv4\n', 'protocol: ipv4\n    proxy: { fib: 2 }\n');
+  const harness = createHarness(t);
+  harness.config = harness.config.replace('protocol: ipv4\n', 'protocol: ipv4\n    proxy: { fib: 2 }\n');
   const { address } = PEER4 ?? assert.fail();
-  patient.capture.setRoute(address, { interface: 'wg0', source: '10.0.0.1' });
-  patient.capture.setRoute(address, { interface: 'eth0', source: '192.168.1.2' }, { fib: 2 });
-  const findings = await patient.examine();
+  harness.capture.setRoute(address, { interface: 'wg0', source: '10.0.0.1' });
+  harness.capture.setRoute(address, { interface: 'eth0', source: '192.168.1.2' }, { fib: 2 });
+  const findings = await harness.examine();
   const record = findings.filter(({ check, text }) => check === 'peer' && /its record/.test(text));
   assert.match(record.map(({ text }) => text).join('\n'), /opens, and names 203\.0\.113\.77:51820/);
   assert.doesNotMatch(findings.map(({ text }) => text).join('\n'), /tunnel itself/);

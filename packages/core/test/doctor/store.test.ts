@@ -4,33 +4,33 @@ import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
 import type { Snapshot } from '#src/control/snapshot.js';
 import { testCases } from './cases.js';
-import { createPatient, NOW, type Patient, snapshotOf } from './harness.js';
+import { createHarness, type Harness, NOW, snapshotOf } from './harness.js';
 
 /** A daemon that tells this of the store. */
-function storeSeen(patient: Patient, store: Omit<Snapshot['stores'][number], 'name'>): void {
-  patient.daemons.set('/run/stunmesh/wg0.sock', { ...snapshotOf(patient, 1), stores: [{ name: 'main', ...store }] });
+function storeSeen(harness: Harness, store: Omit<Snapshot['stores'][number], 'name'>): void {
+  harness.daemons.set('/run/stunmesh/wg0.sock', { ...snapshotOf(harness, 1), stores: [{ name: 'main', ...store }] });
 }
 
 const DENIED = new StunmeshError('ERR_STORE_DENIED', 'the token is not accepted');
 const TRY_LATER = new StunmeshError('ERR_STORE_UNAVAILABLE', 'overloaded', { retryAfterMs: 30_000 });
 
 test('F33 a plugin that cannot tell absent from failed is well when it gives back what was written', async (t) => {
-  const patient = createPatient(t);
-  const { get } = patient.store;
-  patient.store.get = async (...call) => {
+  const harness = createHarness(t);
+  const { get } = harness.store;
+  harness.store.get = async (...call) => {
     const value = await get(...call);
     if (value === undefined) throw new StunmeshError('ERR_EXEC_FAILED', 'exit code 1');
     return value;
   };
-  const store = (await patient.examine()).find(({ check }) => check === 'store');
+  const store = (await harness.examine()).find(({ check }) => check === 'store');
   assert.deepEqual([store?.verdict, /and read back$/.test(store?.text ?? '')], ['ok', true]);
 });
 
 test('what a store says of itself, and said to the daemon, is a note', async (t) => {
-  const patient = createPatient(t);
-  patient.store.note = () => '9 nodes answered, 8 with the record, in 0.5 s';
-  storeSeen(patient, { gets: 3, sets: 1, failures: 0, state: 'up', note: '8 nodes took the record' });
-  const texts = (await patient.examine()).flatMap(({ check, verdict, text }) =>
+  const harness = createHarness(t);
+  harness.store.note = () => '9 nodes answered, 8 with the record, in 0.5 s';
+  storeSeen(harness, { gets: 3, sets: 1, failures: 0, state: 'up', note: '8 nodes took the record' });
+  const texts = (await harness.examine()).flatMap(({ check, verdict, text }) =>
     check === 'store' && verdict === 'note' ? [text] : [],
   );
   assert.ok(texts.includes('9 nodes answered, 8 with the record, in 0.5 s'), texts.join('\n'));

@@ -3,7 +3,7 @@ import { type CaptureModule, hasCode } from '../../api/index.js';
 import { ATTRIBUTE, addressAttribute } from '../../stun/attributes.js';
 import { formatMessage, METHOD_BINDING, parseMessage, TRANSACTION_ID_BYTES } from '../../stun/message.js';
 import { wordsOf } from '../../wireguard/platform.js';
-import { attempt, type DoctorParts, type Scene } from '../context.js';
+import { attempt, type DoctorContext, type DoctorParts } from '../context.js';
 import { type Check, type Finding, fromError } from '../finding.js';
 
 const check = 'capture';
@@ -13,14 +13,14 @@ const REPLY_MS = 1_000;
 /** RFC 6335 section 6: ports that nobody is given for good. */
 const FIRST_DYNAMIC_PORT = 49_152;
 
-export const captureCheck: Check<Scene> = {
+export const captureCheck: Check<DoctorContext> = {
   name: check,
-  async run(scene) {
-    const { value: capture, error } = await attempt(scene.capture());
+  async run(context) {
+    const { value: capture, error } = await attempt(context.capture());
     if (!capture) return [{ check, verdict: 'fault', ...fromError(error) }];
     const loaded: Finding = { check, verdict: 'ok', text: `the capture module "${capture.name}" is loaded` };
-    const tried = await attempt(tryLoopback(capture, scene.parts));
-    if (hasCode(tried.error, 'ERR_CAPTURE_UNREACHABLE')) return [loaded, noLoopback(scene.parts.system.platform)];
+    const tried = await attempt(tryLoopback(capture, context.parts));
+    if (hasCode(tried.error, 'ERR_CAPTURE_UNREACHABLE')) return [loaded, noLoopback(context.parts.system.platform)];
     if (tried.error !== undefined) return [loaded, { check, verdict: 'fault', ...fromError(tried.error) }];
     return [
       loaded,

@@ -1,7 +1,7 @@
 /** Is this host's clock right, as far as records and HTTP servers tell? */
 import { saneClock } from '../../record/freshness.js';
 import { formatAge, list } from '../../runtime/terminal-text.js';
-import { attempt, type Scene } from '../context.js';
+import { attempt, type DoctorContext } from '../context.js';
 import type { Check, Finding } from '../finding.js';
 
 const check = 'clock';
@@ -12,15 +12,15 @@ const CLOUDFLARE = 'https://api.cloudflare.com/client/v4';
 const SET =
   'set the clock: `timedatectl set-ntp true`, chrony, or ntpd; WireGuard too refuses handshakes after it went backwards.';
 
-export const clockCheck: Check<Scene> = {
+export const clockCheck: Check<DoctorContext> = {
   name: check,
-  async run(scene) {
-    const now = scene.parts.clock.wallNow();
+  async run(context) {
+    const now = context.parts.clock.wallNow();
     if (!saneClock(now / 1000))
       return [
         { check, verdict: 'fault', text: `the clock says ${new Date(now).toISOString()}: it is not set`, remedy: SET },
       ];
-    const [byHttp, byRecords] = await Promise.all([askServers(scene, now), askRecords(scene, now)]);
+    const [byHttp, byRecords] = await Promise.all([askServers(context, now), askRecords(context, now)]);
     const findings = [...byHttp, ...byRecords];
     if (findings.length > 0) return findings;
     return [
@@ -34,7 +34,7 @@ export const clockCheck: Check<Scene> = {
 };
 
 /** The Date of each Cloudflare API that is configured, or of what stands in for it. */
-async function askServers({ parts, config }: Scene, now: number): Promise<readonly Finding[]> {
+async function askServers({ parts, config }: DoctorContext, now: number): Promise<readonly Finding[]> {
   const urls = new Set(
     [...(config?.plugins.values() ?? [])]
       .filter(({ type, module }) => type === 'builtin' && /(^|-)cloudflare$/.test(module ?? ''))
@@ -62,11 +62,11 @@ async function askServers({ parts, config }: Scene, now: number): Promise<readon
 }
 
 /** A record can be old; one from the future tells that one of two clocks is wrong. */
-async function askRecords(scene: Scene, now: number): Promise<readonly Finding[]> {
+async function askRecords(context: DoctorContext, now: number): Promise<readonly Finding[]> {
   const seen: { readonly name: string; readonly aheadMs: number; readonly own: boolean }[] = [];
-  for (const entry of scene.interfaces) {
+  for (const entry of context.interfaces) {
     for (const peer of entry.peers.keys()) {
-      const { value } = await attempt(scene.records(entry, peer));
+      const { value } = await attempt(context.records(entry, peer));
       const newest = (some: readonly { readonly record?: { readonly t?: number } }[] | undefined) =>
         Math.max(...(some ?? []).map(({ record }) => record?.t ?? Number.NEGATIVE_INFINITY)) * 1000 - now;
       seen.push({ name: `${entry.name}/${peer}`, aheadMs: newest(value?.theirs), own: false });

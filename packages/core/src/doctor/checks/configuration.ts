@@ -2,12 +2,12 @@
 import { isStunmeshError } from '../../api/index.js';
 import type { Config } from '../../config/index.js';
 import { count } from '../../runtime/terminal-text.js';
-import type { Scene } from '../context.js';
+import type { DoctorContext } from '../context.js';
 import { type Check, type Finding, fromError } from '../finding.js';
 
 const check = 'configuration';
 
-export const configurationCheck: Check<Scene> = {
+export const configurationCheck: Check<DoctorContext> = {
   name: check,
   async run({ parts }) {
     const { loaded } = parts;
@@ -35,7 +35,7 @@ export const configurationCheck: Check<Scene> = {
 };
 
 /** The daemon does not start where others may change what it writes (F71, F75). */
-async function weakFolders(system: Scene['parts']['system'], config: Config): Promise<readonly Finding[]> {
+async function weakFolders(system: DoctorContext['parts']['system'], config: Config): Promise<readonly Finding[]> {
   const folders = [
     ['run_dir', config.runDir, 'ERR_RUN_DIR'],
     ['state_dir', config.stateDir, 'ERR_STATE'],

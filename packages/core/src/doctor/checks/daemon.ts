@@ -3,18 +3,18 @@ import { join } from 'node:path';
 import { formatAge, list } from '../../runtime/terminal-text.js';
 import { VERSION } from '../../version.js';
 import { wordsOf } from '../../wireguard/platform.js';
-import type { Scene } from '../context.js';
+import type { DoctorContext } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 
 const check = 'daemon';
 
-export const daemonCheck: Check<Scene> = {
+export const daemonCheck: Check<DoctorContext> = {
   name: check,
-  run: async (scene) => (await Promise.all(scene.interfaces.map(({ name }) => look(scene, name)))).flat(),
+  run: async (context) => (await Promise.all(context.interfaces.map(({ name }) => look(context, name)))).flat(),
 };
 
-async function look(scene: Scene, subject: string): Promise<readonly Finding[]> {
-  const all = await scene.daemons(subject);
+async function look(context: DoctorContext, subject: string): Promise<readonly Finding[]> {
+  const all = await context.daemons(subject);
   const running = all.flatMap(({ snapshot, device, path }) => (snapshot ? [{ snapshot, device, path }] : []));
   const findings: Finding[] = all.flatMap(({ error }) =>
     error === undefined ? [] : [{ check, subject, verdict: 'warning', ...fromError(error) }],
@@ -29,7 +29,7 @@ async function look(scene: Scene, subject: string): Promise<readonly Finding[]> 
     });
   findings.push(
     ...(await holderOfState(
-      scene,
+      context,
       subject,
       running.map(({ snapshot }) => snapshot.pid),
     )),
@@ -37,7 +37,7 @@ async function look(scene: Scene, subject: string): Promise<readonly Finding[]> 
   const [first] = running;
   if (!first) {
     if (findings.length > 0) return findings;
-    const { service } = wordsOf(scene.parts.system.platform);
+    const { service } = wordsOf(context.parts.system.platform);
     return [
       {
         check,
@@ -61,7 +61,7 @@ async function look(scene: Scene, subject: string): Promise<readonly Finding[]> 
     });
   const { snapshot, device } = first;
   const about = `stunmesh ${snapshot.stunmesh} runs as process ${snapshot.pid}, for ${formatAge(
-    scene.parts.clock.wallNow() - snapshot.startedAt,
+    context.parts.clock.wallNow() - snapshot.startedAt,
   )}`;
   findings.push({ check, subject, verdict: 'ok', text: about, details: { pid: snapshot.pid } });
   if (snapshot.stunmesh !== VERSION)
@@ -86,10 +86,14 @@ async function look(scene: Scene, subject: string): Promise<readonly Finding[]> 
 }
 
 /** A daemon whose socket is not seen, in another run_dir or network namespace, holds the state all the same. */
-async function holderOfState(scene: Scene, subject: string, known: readonly number[]): Promise<readonly Finding[]> {
-  if (!scene.config) return [];
-  const path = join(scene.config.stateDir, `${subject}.lock`);
-  const pid = await scene.parts.system.lockHolder(path);
+async function holderOfState(
+  context: DoctorContext,
+  subject: string,
+  known: readonly number[],
+): Promise<readonly Finding[]> {
+  if (!context.config) return [];
+  const path = join(context.config.stateDir, `${subject}.lock`);
+  const pid = await context.parts.system.lockHolder(path);
   if (pid === undefined || known.includes(pid)) return [];
   const lonely = known.length === 0;
   return [

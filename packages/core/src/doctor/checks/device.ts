@@ -3,19 +3,19 @@
 import type { InterfaceConfig } from '../../config/index.js';
 import { count, formatMark } from '../../runtime/terminal-text.js';
 import { wordsOf } from '../../wireguard/platform.js';
-import { attempt, type Scene } from '../context.js';
+import { attempt, type DoctorContext } from '../context.js';
 import { type Check, type Finding, fromError } from '../finding.js';
 
 const check = 'device';
 
-export const deviceCheck: Check<Scene> = {
+export const deviceCheck: Check<DoctorContext> = {
   name: check,
-  run: (scene) => Promise.all(scene.interfaces.map((entry) => look(scene, entry))),
+  run: (context) => Promise.all(context.interfaces.map((entry) => look(context, entry))),
 };
 
-async function look(scene: Scene, entry: InterfaceConfig): Promise<Finding> {
+async function look(context: DoctorContext, entry: InterfaceConfig): Promise<Finding> {
   const { name } = entry;
-  const { value: device, error } = await attempt(scene.device(name));
+  const { value: device, error } = await attempt(context.device(name));
   if (!device) {
     const { text, ...rest } = fromError(error);
     // The subject names it already.
@@ -29,12 +29,12 @@ async function look(scene: Scene, entry: InterfaceConfig): Promise<Finding> {
       subject: name,
       verdict: 'fault',
       text: 'the device listens on no port: it is down, or was never given one',
-      remedy: `bring it up (${wordsOf(scene.parts.system.platform).linkUp(name)}), or give it a ListenPort.`,
+      remedy: `bring it up (${wordsOf(context.parts.system.platform).linkUp(name)}), or give it a ListenPort.`,
       code: 'ERR_WG_FAILED',
       details,
     };
   // Without interfaces to look at it is taken as up, as the daemon does.
-  const interfaces = await scene
+  const interfaces = await context
     .underlay(entry)
     .then((underlay) => underlay.interfaces())
     .catch(() => []);
@@ -55,7 +55,7 @@ async function look(scene: Scene, entry: InterfaceConfig): Promise<Finding> {
       subject: name,
       verdict: 'fault',
       text: 'the device is down: nothing is published for it',
-      remedy: `bring it up (${wordsOf(scene.parts.system.platform).linkUp(name)}).`,
+      remedy: `bring it up (${wordsOf(context.parts.system.platform).linkUp(name)}).`,
       code: 'ERR_WG_DEVICE_DOWN',
       details,
     };

@@ -2,26 +2,26 @@
 import type { InterfaceConfig } from '../../config/index.js';
 import type { NatBehaviour } from '../../nat/behaviour-types.js';
 import { formatEndpoint } from '../../net/index.js';
-import { attempt, familiesOf, type Scene } from '../context.js';
+import { attempt, type DoctorContext, familiesOf } from '../context.js';
 import type { Check, Finding } from '../finding.js';
 import { describeNat } from '../pair.js';
 
 const check = 'nat';
 
-export const natCheck: Check<Scene> = {
+export const natCheck: Check<DoctorContext> = {
   name: check,
-  run: async (scene) => (await Promise.all(scene.interfaces.map((entry) => look(scene, entry)))).flat(),
+  run: async (context) => (await Promise.all(context.interfaces.map((entry) => look(context, entry)))).flat(),
 };
 
-async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Finding[]> {
+async function look(context: DoctorContext, entry: InterfaceConfig): Promise<readonly Finding[]> {
   const findings = await Promise.all(
     familiesOf(entry).map(async (family) => {
-      const { value: nat } = await attempt(scene.nat(entry, family));
+      const { value: nat } = await attempt(context.nat(entry, family));
       if (!nat?.mapped) return [];
-      const { value: device } = await attempt(scene.device(entry.name));
+      const { value: device } = await attempt(context.device(entry.name));
       return [
         ...judge(nat, `${entry.name} IPv${family}`, device?.listenPort ?? 0),
-        ...(await neighbours(scene, entry, nat, device?.listenPort ?? 0)),
+        ...(await neighbours(context, entry, nat, device?.listenPort ?? 0)),
       ];
     }),
   );
@@ -97,7 +97,7 @@ function rfcWords({ mapping, filtering }: NatBehaviour, keepsPorts: boolean | un
 
 /** Peers that share our public address, and what an outer port that is not ours may mean. */
 async function neighbours(
-  scene: Scene,
+  context: DoctorContext,
   entry: InterfaceConfig,
   nat: NatBehaviour,
   listenPort: number,
@@ -115,7 +115,7 @@ async function neighbours(
       remedy: `if another host behind this NAT uses port ${listenPort} for WireGuard, give one of the two another ListenPort.`,
     });
   for (const peer of entry.peers.keys()) {
-    const { value: records } = await attempt(scene.records(entry, peer));
+    const { value: records } = await attempt(context.records(entry, peer));
     const theirs = records?.theirs.map(({ record }) => (family === 4 ? record?.ipv4 : record?.ipv6));
     const near = theirs?.find((endpoint) => endpoint?.address === mapped.address);
     if (near)

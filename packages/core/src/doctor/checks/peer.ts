@@ -3,7 +3,7 @@ import type { Device, Peer } from '../../api/index.js';
 import type { InterfaceConfig, PeerConfig } from '../../config/index.js';
 import { createSemaphore, type Semaphore } from '../../runtime/semaphore.js';
 import { list } from '../../runtime/terminal-text.js';
-import { attempt, familiesOf, type Scene } from '../context.js';
+import { attempt, type DoctorContext, familiesOf } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { judgeFault } from '../verdicts/fault.js';
 import { judgeOwn } from '../verdicts/own.js';
@@ -17,23 +17,23 @@ const MOST_NAMED = 3;
 /** Tunnels that pings are sent into at a time. */
 const MOST_PINGED = 32;
 
-export const peerCheck: Check<Scene> = {
+export const peerCheck: Check<DoctorContext> = {
   name: check,
-  run: async (scene) => {
+  run: async (context) => {
     const gate = createSemaphore(MOST_PINGED);
-    return (await Promise.all(scene.interfaces.map((entry) => look(scene, entry, gate)))).flat();
+    return (await Promise.all(context.interfaces.map((entry) => look(context, entry, gate)))).flat();
   },
 };
 
-async function look(scene: Scene, entry: InterfaceConfig, gate: Semaphore): Promise<readonly Finding[]> {
-  const { value: device } = await attempt(scene.device(entry.name));
+async function look(context: DoctorContext, entry: InterfaceConfig, gate: Semaphore): Promise<readonly Finding[]> {
+  const { value: device } = await attempt(context.device(entry.name));
   if (!device) return [];
   const lists = await Promise.all(
     [...entry.peers.values()].map(async (config): Promise<readonly Finding[]> => {
       const wg = device.peers.get(config.publicKey);
       return wg
-        ? examine(scene, entry, config, device, wg, gate)
-        : [missing(scene.config?.interfaces.get(entry.name) ?? entry, config, device)];
+        ? examine(context, entry, config, device, wg, gate)
+        : [missing(context.config?.interfaces.get(entry.name) ?? entry, config, device)];
     }),
   );
   return lists.flat();
@@ -62,7 +62,7 @@ function missing(entry: InterfaceConfig, config: PeerConfig, device: Device): Fi
 }
 
 async function examine(
-  scene: Scene,
+  context: DoctorContext,
   entry: InterfaceConfig,
   config: PeerConfig,
   device: Device,
@@ -71,16 +71,16 @@ async function examine(
 ): Promise<readonly Finding[]> {
   const subject = `${entry.name}/${config.name}`;
   const [{ value: records, error }, daemons] = await Promise.all([
-    attempt(scene.records(entry, config.name)),
-    scene.daemons(entry.name),
+    attempt(context.records(entry, config.name)),
+    context.daemons(entry.name),
   ]);
   if (!records) return [{ check, subject, verdict: 'fault', ...fromError(error) }];
-  const now = scene.parts.clock.wallNow();
+  const now = context.parts.clock.wallNow();
   const seen = daemons
     .flatMap((daemon) => daemon.device?.peers ?? [])
     .find(({ publicKey }) => publicKey === config.publicKey);
   const life = lifeOf(wg, seen, now);
-  const nats = await Promise.all(familiesOf(entry).map((family) => attempt(scene.nat(entry, family))));
+  const nats = await Promise.all(familiesOf(entry).map((family) => attempt(context.nat(entry, family))));
   const natted = nats.some(
     ({ value }) => value?.mapped && (value.mapping !== 'none' || value.filtering !== 'endpoint-independent'),
   );
@@ -90,11 +90,11 @@ async function examine(
     listenPort: device.listenPort,
     nats: nats.flatMap(({ value }) => value ?? []),
   });
-  const tunnel = await judgeTunnel(scene, { entry, config, device, wg, records, life });
+  const tunnel = await judgeTunnel(context, { entry, config, device, wg, records, life });
   const judged = judgeRecords(records, { ownKey: device.publicKey, now, connected: life.connected });
   const said = judgeFault(seen, judged);
   const size = life.connected
-    ? await gate.run(() => judgePacketSize(scene, { entry, config, device, wg, seen }))
+    ? await gate.run(() => judgePacketSize(context, { entry, config, device, wg, seen }))
     : undefined;
   return [
     ...judged,

@@ -1,14 +1,14 @@
 /** May this process open raw sockets and control WireGuard? */
 
 import { list } from '../../runtime/terminal-text.js';
-import type { Scene } from '../context.js';
+import type { DoctorContext } from '../context.js';
 import { type Check, remedyOf } from '../finding.js';
 import type { Capability } from '../system.js';
 
 const check = 'privileges';
 const NEEDED: readonly Capability[] = ['CAP_NET_RAW', 'CAP_NET_ADMIN'];
 
-export const privilegesCheck: Check<Scene> = {
+export const privilegesCheck: Check<DoctorContext> = {
   name: check,
   async run({ parts }) {
     const { userId } = parts.system;

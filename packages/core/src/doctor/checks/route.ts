@@ -6,7 +6,7 @@ import { formatMark, list } from '../../runtime/terminal-text.js';
 import { parseServer } from '../../stun/servers.js';
 import type { Underlay } from '../../underlay/underlay.js';
 import { type RoutingWords, wordsOf } from '../../wireguard/platform.js';
-import { attempt, familiesOf, type Scene } from '../context.js';
+import { attempt, type DoctorContext, familiesOf } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { SESSION_MS } from '../verdicts/tunnel.js';
 
@@ -21,21 +21,21 @@ interface Way {
   readonly plain: Route | undefined;
 }
 
-export const routeCheck: Check<Scene> = {
+export const routeCheck: Check<DoctorContext> = {
   name: check,
-  run: async (scene) => (await Promise.all(scene.interfaces.map((entry) => look(scene, entry)))).flat(),
+  run: async (context) => (await Promise.all(context.interfaces.map((entry) => look(context, entry)))).flat(),
 };
 
-async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Finding[]> {
+async function look(context: DoctorContext, entry: InterfaceConfig): Promise<readonly Finding[]> {
   const [{ value: device }, { value: underlay }] = await Promise.all([
-    attempt(scene.device(entry.name)),
-    attempt(scene.underlay(entry)),
+    attempt(context.device(entry.name)),
+    attempt(context.underlay(entry)),
   ]);
   if (!device || !underlay?.tellsRoutes) return [];
-  const { value: ways, error } = await attempt(findWays(scene, entry, device, underlay));
+  const { value: ways, error } = await attempt(findWays(context, entry, device, underlay));
   if (!ways) return [{ check, subject: entry.name, verdict: 'warning', ...fromError(error) }];
   const { firewallMark, name } = device;
-  const words = wordsOf(scene.parts.system.platform).routing({
+  const words = wordsOf(context.parts.system.platform).routing({
     device: name,
     mark: formatMark(firewallMark),
     ...(entry.fib === undefined ? {} : { fib: entry.fib }),
@@ -45,22 +45,22 @@ async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Find
 
 /** The STUN servers as far as their addresses are known, and where the peers are said to be. */
 async function findWays(
-  scene: Scene,
+  context: DoctorContext,
   entry: InterfaceConfig,
   device: Device,
   underlay: Underlay,
 ): Promise<readonly Way[]> {
   const families = familiesOf(entry);
   const targets = new Map<string, { readonly to: string; readonly isPeer: boolean }>();
-  for (const text of scene.config?.stun.addresses ?? []) {
+  for (const text of context.config?.stun.addresses ?? []) {
     const host = parseServer(text)?.host ?? '';
-    const addresses = parseAddress(host) ? [host] : await resolveAll(scene, host, families);
+    const addresses = parseAddress(host) ? [host] : await resolveAll(context, host, families);
     for (const address of addresses) targets.set(address, { to: `STUN server ${text}`, isPeer: false });
   }
   for (const [name, peer] of entry.peers) {
     const { endpoint, latestHandshakeAt = 0 } = device.peers.get(peer.publicKey) ?? {};
     // A tunnel that stands proves its way, whichever it is.
-    if (endpoint && scene.parts.clock.wallNow() - latestHandshakeAt > SESSION_MS)
+    if (endpoint && context.parts.clock.wallNow() - latestHandshakeAt > SESSION_MS)
       targets.set(endpoint.address, { to: `peer ${name} (${endpoint.address})`, isPeer: true });
   }
   const wanted = [...targets].filter(([address]) => families.includes(address.includes(':') ? 6 : 4));
@@ -74,8 +74,12 @@ async function findWays(
   );
 }
 
-async function resolveAll(scene: Scene, host: string, families: readonly (4 | 6)[]): Promise<readonly string[]> {
-  const { resolve, clock, signal } = scene.parts;
+async function resolveAll(
+  context: DoctorContext,
+  host: string,
+  families: readonly (4 | 6)[],
+): Promise<readonly string[]> {
+  const { resolve, clock, signal } = context.parts;
   using limit = clock.deadline(3_000, signal);
   const found = await Promise.all(families.map((family) => attempt(resolve(host, family, limit.signal))));
   return found.flatMap(({ value }) => value ?? []);

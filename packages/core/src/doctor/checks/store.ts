@@ -4,7 +4,7 @@ import { sealedLength } from '../../record/endpoint-record.js';
 import { storeKey } from '../../record/store-key.js';
 import { formatAge, formatMs } from '../../runtime/terminal-text.js';
 import type { GuardedStore } from '../../store/guarded-store.js';
-import { attempt, type Scene } from '../context.js';
+import { attempt, type DoctorContext } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { experience, writingOfDaemons } from '../store-experience.js';
 
@@ -16,38 +16,38 @@ const KEY_WORDS = /^(get|set)( of \d+ keys)?( [0-9a-f]{40}| (?:of|for) "[^"]*")?
 /** A record of both families with all its members: nothing has to be left out of it. */
 const WHOLE_RECORD = sealedLength('x'.repeat(200));
 
-export const storeCheck: Check<Scene> = {
+export const storeCheck: Check<DoctorContext> = {
   name: check,
-  async run(scene) {
+  async run(context) {
     const used = new Set(
-      scene.interfaces.flatMap((entry) => [...entry.peers.values()].flatMap(({ plugins }) => plugins)),
+      context.interfaces.flatMap((entry) => [...entry.peers.values()].flatMap(({ plugins }) => plugins)),
     );
-    return (await Promise.all([...used].map((name) => look(scene, name)))).flat();
+    return (await Promise.all([...used].map((name) => look(context, name)))).flat();
   },
 };
 
-async function look(scene: Scene, name: string): Promise<readonly Finding[]> {
+async function look(context: DoctorContext, name: string): Promise<readonly Finding[]> {
   const subject = `store "${name}"`;
-  const { value: store, error } = await attempt(scene.store(name));
+  const { value: store, error } = await attempt(context.store(name));
   if (!store) return [{ check, subject, verdict: 'fault', ...fromError(error) }];
-  const entry = scene.interfaces.find((candidate) =>
+  const entry = context.interfaces.find((candidate) =>
     [...candidate.peers.values()].some(({ plugins }) => plugins.includes(name)),
   );
-  const { value: device } = await attempt(scene.device(entry?.name ?? ''));
-  const findings = await tryStore(scene, store, device, subject);
-  const lived = [...(await remarks(scene, store, subject)), ...(await experience(scene, name, subject))];
+  const { value: device } = await attempt(context.device(entry?.name ?? ''));
+  const findings = await tryStore(context, store, device, subject);
+  const lived = [...(await remarks(context, store, subject)), ...(await experience(context, name, subject))];
   if (findings.some(({ verdict }) => verdict === 'fault')) return [...findings, ...lived];
-  return [...findings, ...(await writingOfDaemons(scene, name, subject)), ...limits(store, subject), ...lived];
+  return [...findings, ...(await writingOfDaemons(context, name, subject)), ...limits(store, subject), ...lived];
 }
 
 /** Without a device there is no key of our own: an absent record under a random key tells that reading works. */
 async function tryStore(
-  scene: Scene,
+  context: DoctorContext,
   store: GuardedStore,
   device: Device | undefined,
   subject: string,
 ): Promise<readonly Finding[]> {
-  const { clock, random, signal, storeWrite } = scene.parts;
+  const { clock, random, signal, storeWrite } = context.parts;
   const key = device ? storeKey(device.publicKey, device.publicKey) : Buffer.from(random(20)).toString('hex');
   const timed = async <T>(work: () => Promise<T>) => {
     const startedAt = clock.now();
@@ -115,8 +115,8 @@ function fault(error: unknown, subject: string, what: string): Finding {
 }
 
 /** What the store knows and no call shows. */
-async function remarks(scene: Scene, store: GuardedStore, subject: string): Promise<readonly Finding[]> {
-  const { value = [] } = await attempt(store.examine?.({ signal: scene.parts.signal }) ?? Promise.resolve([]));
+async function remarks(context: DoctorContext, store: GuardedStore, subject: string): Promise<readonly Finding[]> {
+  const { value = [] } = await attempt(store.examine?.({ signal: context.parts.signal }) ?? Promise.resolve([]));
   return value.map(({ text, remedy }) => ({ check, subject, verdict: 'warning', text, remedy }));
 }
 

@@ -6,7 +6,7 @@ import { formatEndpoint } from '../../net/index.js';
 import { count, formatMs } from '../../runtime/terminal-text.js';
 import { isStandIn, parseServer } from '../../stun/servers.js';
 import { summariseFailures } from '../../stun/verdict.js';
-import { attempt, familiesOf, type Scene } from '../context.js';
+import { attempt, type DoctorContext, familiesOf } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 
 const check = 'stun';
@@ -15,16 +15,16 @@ const SLOW_MS = 1_000;
 /** Failures of a host that has no address of that family at all. */
 const NO_FAMILY = ['ERR_RESOLVE', 'ERR_STUN_ADDRESS', 'ERR_CAPTURE_UNREACHABLE'] as const;
 
-export const stunCheck: Check<Scene> = {
+export const stunCheck: Check<DoctorContext> = {
   name: check,
-  run: async (scene) => (await Promise.all(scene.interfaces.map((entry) => look(scene, entry)))).flat(),
+  run: async (context) => (await Promise.all(context.interfaces.map((entry) => look(context, entry)))).flat(),
 };
 
-async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Finding[]> {
+async function look(context: DoctorContext, entry: InterfaceConfig): Promise<readonly Finding[]> {
   // The device's own check says what is wrong with it.
-  if ((await attempt(scene.device(entry.name))).error !== undefined) return [];
+  if ((await attempt(context.device(entry.name))).error !== undefined) return [];
   const families = familiesOf(entry);
-  const all = await Promise.all(families.map((family) => attempt(scene.nat(entry, family))));
+  const all = await Promise.all(families.map((family) => attempt(context.nat(entry, family))));
   const works = all.map(({ value }) => value?.mapped !== undefined);
   const useful = new Set(all.flatMap(({ value }) => value?.observations.map(({ server }) => server) ?? []));
   return families.flatMap((family, i) => {
@@ -33,7 +33,7 @@ async function look(scene: Scene, entry: InterfaceConfig): Promise<readonly Find
     if (value)
       return [
         ...judge(value, subject, { otherWorks: works.some(Boolean), useful }),
-        ...unasked(value, subject, scene.config?.stun.addresses ?? []),
+        ...unasked(value, subject, context.config?.stun.addresses ?? []),
       ];
     // Missing rights and a missing addon have findings of their own.
     if (hasCode(error, 'ERR_CAPTURE_PERMISSION') || hasCode(error, 'ERR_CAPTURE_ADDON')) return [];

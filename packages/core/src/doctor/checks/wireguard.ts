@@ -1,22 +1,22 @@
 /** Is there a way to talk to WireGuard: wg(8) and a kernel module, or a userspace socket? */
 import { hasCode } from '../../api/index.js';
 import { list } from '../../runtime/terminal-text.js';
-import { attempt, type Scene } from '../context.js';
+import { attempt, type DoctorContext } from '../context.js';
 import { type Check, type Finding, remedyOf } from '../finding.js';
 
 const check = 'wireguard';
 
-export const wireguardCheck: Check<Scene> = {
+export const wireguardCheck: Check<DoctorContext> = {
   name: check,
-  async run(scene) {
-    const { system, control, signal } = scene.parts;
+  async run(context) {
+    const { system, control, signal } = context.parts;
     const [wg, kernel, sockets, here] = await Promise.all([
       system.program('wg'),
       system.kernelModule(),
       system.userspaceDevices(),
       attempt(control.devices({ signal })),
     ]);
-    const wanted = scene.interfaces.map(({ name }) => name);
+    const wanted = context.interfaces.map(({ name }) => name);
     const userspace = wanted.filter((name) => sockets.includes(name));
     return [tool(wg, here.error, wanted.length > 0 && userspace.length === wanted.length), ...implementation()];
 

@@ -6,7 +6,7 @@ import { innerAddresses } from '../../controllers/establish/inner-address.js';
 import { parseAddress } from '../../net/index.js';
 import { formatAge } from '../../runtime/terminal-text.js';
 import { wordsOf } from '../../wireguard/platform.js';
-import type { Scene } from '../context.js';
+import type { DoctorContext } from '../context.js';
 import { fromError } from '../finding.js';
 import { findPacketSize, type SizeFound } from '../packet-size.js';
 import type { Judgement } from './records.js';
@@ -27,17 +27,17 @@ export interface SizeFacts {
 }
 
 /** Of a peer that is connected; undefined: there is no address inside the tunnel to ping. */
-export async function judgePacketSize(scene: Scene, facts: SizeFacts): Promise<Judgement | undefined> {
-  const { clock, random, signal } = scene.parts;
-  const underlay = await scene.underlay(facts.entry);
+export async function judgePacketSize(context: DoctorContext, facts: SizeFacts): Promise<Judgement | undefined> {
+  const { clock, random, signal } = context.parts;
+  const underlay = await context.underlay(facts.entry);
   const own = (await underlay.interfaces()).find(({ name }) => name === facts.device.realName);
   // That it is somewhere else has been said.
   if (!own) return undefined;
-  const to = await targetOf(scene, facts, own.addresses);
+  const to = await targetOf(context, facts, own.addresses);
   if (to === undefined) return undefined;
   try {
     const found = await findPacketSize({ underlay, clock, random, signal }, to, own.mtu);
-    return found.answers ? judgeSize(scene, facts, to, found) : await judgeSilence(scene, facts, to, found.sent);
+    return found.answers ? judgeSize(context, facts, to, found) : await judgeSilence(context, facts, to, found.sent);
   } catch (error) {
     signal.throwIfAborted();
     const { text, ...rest } = fromError(error);
@@ -46,13 +46,13 @@ export async function judgePacketSize(scene: Scene, facts: SizeFacts): Promise<J
 }
 
 async function targetOf(
-  scene: Scene,
+  context: DoctorContext,
   { config, device, wg }: SizeFacts,
   own: readonly { readonly address: string; readonly prefixLength: number }[],
 ): Promise<string | undefined> {
   const { target } = config.ping;
   const named =
-    target === undefined || parseAddress(target) ? target : (await resolveTarget(scene, target).catch(() => []))[0];
+    target === undefined || parseAddress(target) ? target : (await resolveTarget(context, target).catch(() => []))[0];
   return innerAddresses({
     peer: wg,
     peers: device.peers,
@@ -61,12 +61,12 @@ async function targetOf(
   })[0];
 }
 
-async function resolveTarget({ parts }: Scene, name: string): Promise<readonly string[]> {
+async function resolveTarget({ parts }: DoctorContext, name: string): Promise<readonly string[]> {
   const four = await parts.resolve(name, 4, parts.signal).catch(() => []);
   return four.length > 0 ? four : parts.resolve(name, 6, parts.signal);
 }
 
-function judgeSize({ parts }: Scene, { device }: SizeFacts, to: string, found: SizeFound): Judgement {
+function judgeSize({ parts }: DoctorContext, { device }: SizeFacts, to: string, found: SizeFound): Judgement {
   const { fullBytes, passedBytes } = found;
   const details = { fullBytes, passedBytes };
   if (passedBytes === fullBytes)
@@ -86,7 +86,7 @@ function judgeSize({ parts }: Scene, { device }: SizeFacts, to: string, found: S
 
 /** Many hosts answer no pings; a peer that is known to, and one of which nothing comes back at all, is another thing. */
 async function judgeSilence(
-  scene: Scene,
+  context: DoctorContext,
   { entry, config, wg, seen }: SizeFacts,
   to: string,
   sent: number,
@@ -97,13 +97,17 @@ async function judgeSilence(
   if (config.ping.enabled || seen?.rttMs !== undefined)
     return { verdict: 'fault', text: `${text}, although it is one that is to answer`, remedy };
   // A daemon looks after that itself.
-  if (!seen && !(await hears(scene, entry, wg)))
+  if (!seen && !(await hears(context, entry, wg)))
     return { verdict: 'fault', text: `${text}, and nothing at all came back within ${formatAge(PASSIVE_MS)}`, remedy };
   return { verdict: 'note', text: `${text}: whether packets of full size pass was not tried` };
 }
 
 /** Whether anything comes from the peer within the time that WireGuard itself takes to answer. */
-async function hears({ parts }: Scene, { name }: InterfaceConfig, { publicKey, rxBytes }: Peer): Promise<boolean> {
+async function hears(
+  { parts }: DoctorContext,
+  { name }: InterfaceConfig,
+  { publicKey, rxBytes }: Peer,
+): Promise<boolean> {
   const { clock, control, signal } = parts;
   const until = clock.now() + PASSIVE_MS;
   while (clock.now() < until) {

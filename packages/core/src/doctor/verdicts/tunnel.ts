@@ -8,7 +8,7 @@ import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import type { ParsedRecord } from '../../record/endpoint-record.js';
 import { formatAge } from '../../runtime/terminal-text.js';
 import type { PeerRecords } from '../context.js';
-import { attempt, familiesOf, type Scene } from '../context.js';
+import { attempt, type DoctorContext, familiesOf } from '../context.js';
 import { type PairSide, UNKNOWN_NAT } from '../pair.js';
 import { pairVerdict } from './pair.js';
 import type { Judgement } from './records.js';
@@ -45,7 +45,7 @@ export function lifeOf(wg: Peer, seen: PeerSnapshot | undefined, now: number): L
 }
 
 /** undefined: there is no record to go by, which is a finding already. */
-export async function judgeTunnel(scene: Scene, facts: TunnelFacts): Promise<Judgement | undefined> {
+export async function judgeTunnel(context: DoctorContext, facts: TunnelFacts): Promise<Judgement | undefined> {
   const { wg, life, entry, config, device, records } = facts;
   const at = wg.endpoint ? ` at ${formatEndpoint(wg.endpoint)}` : '';
   const handshake =
@@ -61,7 +61,7 @@ export async function judgeTunnel(scene: Scene, facts: TunnelFacts): Promise<Jud
   const record = newestOf(records);
   // Why nobody knows where it is has been said.
   if (!record) return undefined;
-  const ours = await ownSide(scene, entry, config);
+  const ours = await ownSide(context, entry, config);
   if (!ours.side.ipv4 && !ours.side.ipv6)
     return {
       verdict: 'note',
@@ -115,14 +115,14 @@ function wanted(config: PeerConfig): { readonly four: boolean; readonly six: boo
 }
 
 async function ownSide(
-  scene: Scene,
+  context: DoctorContext,
   entry: InterfaceConfig,
   config: PeerConfig,
 ): Promise<{ readonly side: PairSide; readonly mapped: readonly Endpoint[] }> {
   const { four, six } = wanted(config);
   const found: NatBehaviour[] = [];
   for (const family of familiesOf(entry).filter((family) => (family === 4 ? four : six))) {
-    const { value } = await attempt(scene.nat(entry, family));
+    const { value } = await attempt(context.nat(entry, family));
     if (value?.mapped) found.push(value);
   }
   const of = (family: 4 | 6) => found.find((nat) => nat.family === family);

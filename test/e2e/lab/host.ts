@@ -5,9 +5,9 @@ import { Daemon } from './daemon.js';
 import { type DaemonConfigOptions, daemonConfig } from './daemon-config.js';
 import { createKeyPair, hexKey, type KeyPair } from './keys.js';
 import { type FirstPingOptions, firstPing, type PingBurst, pingBurst } from './ping.js';
-import { type SidePlan, wanAddress } from './plan.js';
+import { outermost, type SidePlan, wanAddress } from './plan.js';
 import { type LabProcess, must, type RunOptions, type RunResult, run, type SpawnOptions } from './processes.js';
-import { moveScript, outermost } from './scripts.js';
+import { moveScript } from './scripts.js';
 import type { WireGuardSpec } from './spec.js';
 import { type DeviceState, deviceState, setEndpoint, uapi, uapiPath, uapiReady } from './uapi.js';
 import { until } from './wait.js';
@@ -169,9 +169,9 @@ export class Host {
     const outer = outermost(this.plan);
     if (outer.kind === 'none') throw new Error(`${this.name} has a public address of its own and cannot move`);
     this.#moves += 1;
-    const next = wanAddress(this.plan.index, this.#moves);
+    const next = wanAddress(outer.index, this.#moves);
     await must(outer.namespace, ['sh', '-s'], { input: moveScript(outer, this.publicAddress, next) });
-    this.publicAddress = next;
+    for (const host of this.#lab.hosts.values()) if (outermost(host.plan) === outer) host.publicAddress = next;
     return next;
   }
 

@@ -11,7 +11,6 @@ export { Lab, openLab, type PacketCount, REPOSITORY } from './open-lab.js';
 export { type FirstPingOptions, type PingBurst, pingBurst } from './ping.js';
 export { LabProcess, must, type RunResult, run } from './processes.js';
 export { sweepDeadLabs } from './registry.js';
-export { BLACKHOLE_ADDRESS, PUBLIC_ADDRESSES, PUBLIC_ADDRESSES6 } from './scripts.js';
 export * from './spec.js';
 export { type StoreServer, startCloudflare, startDht, startRedis } from './store-servers.js';
 export type { DeviceState, PeerState } from './uapi.js';

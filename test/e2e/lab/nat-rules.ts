@@ -14,19 +14,27 @@ function ipv4Tables(router: RouterPlan, wan: string): string[] {
   const forwarding: string[] = [];
   const sets: string[] = [];
   if (router.kind === 'full' || router.kind === 'restricted') {
-    for (const port of router.ports) {
-      const from = `oifname "wan" ip saddr ${router.insideAddress} udp sport ${port}`;
-      const to = `ip daddr ${wan} udp dport ${mappedPort(port)} dnat to ${router.insideAddress}:${port}`;
-      const snat = `snat to ${wan}:${mappedPort(port)}`;
-      if (router.kind === 'full') {
-        translation.push(`${from} ${snat}`);
-        forwarding.push(`iifname "wan" ${to}`);
-      } else {
-        sets.push(`set seen_${port} { type ipv4_addr; flags dynamic, timeout; timeout 5m; }`);
-        translation.push(`${from} add @seen_${port} { ip daddr } ${snat}`);
-        forwarding.push(`iifname "wan" ip saddr @seen_${port} ${to}`);
+    router.insides.forEach((inside, nth) => {
+      for (const port of router.ports) {
+        const from = `ip saddr ${inside} udp sport ${port}`;
+        const to = `ip daddr ${wan} udp dport ${mappedPort(port, nth)} dnat to ${inside}:${port}`;
+        const snat = `snat to ${wan}:${mappedPort(port, nth)}`;
+        if (router.kind === 'full') {
+          translation.push(`oifname "wan" ${from} ${snat}`);
+          forwarding.push(`iifname "wan" ${to}`);
+        } else {
+          const seen = `seen_${port}_${nth}`;
+          sets.push(`set ${seen} { type ipv4_addr; flags dynamic, timeout; timeout 5m; }`);
+          translation.push(`oifname "wan" ${from} add @${seen} { ip daddr } ${snat}`);
+          forwarding.push(`iifname "wan" ip saddr @${seen} ${to}`);
+        }
+        // RFC 4787, REQ-9: what comes back in shows the public address and port of its sender.
+        if (router.hairpin) {
+          forwarding.push(`iifname "lan" ${to}`);
+          translation.push(`oifname "lan" ct status dnat ${from} ${snat}`);
+        }
       }
-    }
+    });
   }
   translation.push(`oifname "wan" masquerade${router.kind === 'symmetric' ? ' random,fully-random' : ''}`);
   return [
@@ -45,13 +53,17 @@ function ipv4Tables(router: RouterPlan, wan: string): string[] {
     'ct status dnat accept',
     'iifname "wan" drop',
     '}',
-    // An early packet of the peer must not leave a conntrack entry: it would take the port that the mapping needs.
-    'chain local { type filter hook input priority filter; policy accept;',
-    'iifname "wan" meta l4proto udp drop',
-    '}',
+    ...(router.kind === 'accept' ? [] : REFUSAL),
     '}',
   ];
 }
+
+/** An early packet of the peer must not leave a conntrack entry: it would take the port that the mapping needs. */
+const REFUSAL: readonly string[] = [
+  'chain local { type filter hook input priority filter; policy accept;',
+  'iifname "wan" meta l4proto udp drop',
+  '}',
+];
 
 function ipv6Table(): string[] {
   return [

@@ -7,11 +7,12 @@ import { findCoturn } from './aside.js';
 import type { Daemon } from './daemon.js';
 import { Host, type LabContext } from './host.js';
 import { createKeyPair } from './keys.js';
-import { planSide, type SidePlan } from './plan.js';
+import { planSides, routersOf, type SidePlan } from './plan.js';
 import { LabProcess, must, run, type SpawnOptions } from './processes.js';
+import { type ProviderPlan, planProviders, providerScript, startDelay } from './provider.js';
 import { nextLabName, register, removeNamespacesSync, unregister } from './registry.js';
-import { hostScript, linkBatch, PUBLIC_ADDRESSES, PUBLIC_ADDRESSES6, publicScript, routerScript } from './scripts.js';
-import type { LabSpec } from './spec.js';
+import { decoyScript, hostScript, linkBatch, namespacesOf, publicScript, routerScript } from './scripts.js';
+import { type LabSpec, PUBLIC_ADDRESSES, PUBLIC_ADDRESSES6 } from './spec.js';
 import { uapiPath } from './uapi.js';
 import { until } from './wait.js';
 
@@ -28,6 +29,8 @@ export class Lab implements LabContext, AsyncDisposable {
   readonly daemonCommand: readonly string[];
   readonly hosts = new Map<string, Host>();
   readonly plans: readonly SidePlan[];
+  /** The routed hops next to the NATs; empty where all are on one segment. */
+  readonly providers: readonly ProviderPlan[];
   readonly #processes = new Set<LabProcess>();
   #closed: Promise<void> | undefined;
 
@@ -37,7 +40,8 @@ export class Lab implements LabContext, AsyncDisposable {
     this.storeDir = join(dir, 'store');
     this.publicNamespace = `${name}-pub`;
     this.daemonCommand = spec.daemonCommand ?? [process.execPath, join(REPOSITORY, 'packages/core/dist/cli/main.js')];
-    this.plans = Object.entries(spec.sides).map(([side, sideSpec], index) => planSide(name, side, index, sideSpec));
+    this.plans = planSides(name, spec.sides);
+    this.providers = planProviders(name, this.plans, spec);
   }
 
   host(name: string): Host {
@@ -47,10 +51,7 @@ export class Lab implements LabContext, AsyncDisposable {
   }
 
   get namespaces(): readonly string[] {
-    return [
-      this.publicNamespace,
-      ...this.plans.flatMap((side) => [side.namespace, ...side.routers.map((router) => router.namespace)]),
-    ];
+    return namespacesOf(this.publicNamespace, this.plans, this.providers);
   }
 
   /** A process that ends with the laboratory at the latest. */
@@ -169,19 +170,22 @@ async function furnish(lab: Lab, spec: LabSpec): Promise<void> {
     lab.hosts.set(plan.name, new Host(lab, plan, createKeyPair()));
     await mkdir(join(lab.dir, plan.name), { recursive: true });
   }
-  await must(undefined, ['ip', '-batch', '-'], { input: linkBatch(lab.publicNamespace, lab.plans) });
+  await must(undefined, ['ip', '-batch', '-'], { input: linkBatch(lab.publicNamespace, lab.plans, lab.providers) });
   const script = (namespace: string, input: string) => must(namespace, ['sh', '-s'], { input });
   await Promise.all([
     script(lab.publicNamespace, publicScript(lab.plans)).then(async () => {
       if ((spec.coturn?.length ?? 0) > 0) await lab.startCoturn(spec.coturn ?? []);
     }),
-    ...lab.plans.flatMap((side) => side.routers.map((router) => script(router.namespace, routerScript(router)))),
+    ...routersOf(lab.plans).map((router) => script(router.namespace, routerScript(router))),
+    ...lab.providers.map((provider) => script(provider.namespace, providerScript(provider))),
     ...lab.plans.map(async (side) => {
+      if (side.decoy) await script(side.decoy.namespace, decoyScript(side.decoy.address));
       await script(side.namespace, hostScript(side));
       if (side.spec.wireguard !== false && side.spec.wireguard?.atStart !== false)
         await lab.host(side.name).createDevice();
     }),
   ]);
+  await startDelay(lab, lab.providers);
 }
 
 /** UDP ports that are bound in a process's network namespace, one entry a socket. */

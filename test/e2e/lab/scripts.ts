@@ -1,50 +1,62 @@
 /** Shell scripts that furnish each namespace of a laboratory: links are there already, one `sh` each does the rest. */
+import { script, sysctls } from './namespace-script.js';
 import { natRules } from './nat-rules.js';
-import type { RouterPlan, SidePlan } from './plan.js';
-
-/** Public addresses that the laboratory's servers may use, next to the first, which is also the gateway. */
-export const PUBLIC_ADDRESSES: readonly string[] = ['203.0.113.1', '203.0.113.2', '203.0.113.3', '203.0.113.4'];
-export const PUBLIC_ADDRESSES6: readonly string[] = PUBLIC_ADDRESSES.map((_, i) => `2001:db8:ffff::${i + 1}`);
-/** A public address where nobody answers, not even by ICMP. */
-export const BLACKHOLE_ADDRESS = '203.0.113.5';
+import { outermostOf, type RouterPlan, routersOf, type SidePlan } from './plan.js';
+import { type ProviderPlan, routesInto } from './provider.js';
+import { BLACKHOLE_ADDRESS, PUBLIC_ADDRESSES, PUBLIC_ADDRESSES6 } from './spec.js';
 
 /** Lines for one `ip -batch` outside: all namespaces and the links between them. */
-export function linkBatch(publicNamespace: string, sides: readonly SidePlan[]): string {
-  const namespaces = [publicNamespace];
+export function linkBatch(
+  publicNamespace: string,
+  sides: readonly SidePlan[],
+  providers: readonly ProviderPlan[],
+): string {
   const links: string[] = [];
   const link = (name: string, namespace: string, peer: string, peerNamespace: string): void => {
     links.push(`link add ${name} netns ${namespace} type veth peer name ${peer} netns ${peerNamespace}`);
   };
-  for (const side of sides) {
-    namespaces.push(side.namespace, ...side.routers.map((router) => router.namespace));
-    side.routers.forEach((router, depth) => {
-      const inner = side.routers[depth - 1];
-      if (inner === undefined) link('eth0', side.namespace, 'lan', router.namespace);
-      else link('wan', inner.namespace, 'lan', router.namespace);
+  for (const router of routersOf(sides)) {
+    const several = router.lanPorts.length > 1;
+    router.lanPorts.forEach(({ namespace, device }, i) => {
+      link(device, namespace, several ? `lan${i}` : 'lan', router.namespace);
     });
-    const outer = outermost(side);
-    link('wan', outer.namespace, `to-${side.name}`, publicNamespace);
   }
+  for (const router of outermostOf(sides)) {
+    const provider = providers.find((one) => one.router === router);
+    if (provider === undefined) link('wan', router.namespace, publicPort(router), publicNamespace);
+    else {
+      link('wan', router.namespace, 'near', provider.namespace);
+      link('far', provider.namespace, publicPort(router), publicNamespace);
+    }
+  }
+  const namespaces = namespacesOf(publicNamespace, sides, providers);
   return `${[...namespaces.map((name) => `netns add ${name}`), ...links].join('\n')}\n`;
 }
 
-export function outermost(side: SidePlan): RouterPlan {
-  const router = side.routers.at(-1);
-  if (router === undefined) throw new Error(`side ${side.name} has no router`);
-  return router;
+/** Of a whole laboratory. */
+export function namespacesOf(
+  publicNamespace: string,
+  sides: readonly SidePlan[],
+  providers: readonly ProviderPlan[],
+): readonly string[] {
+  return [
+    publicNamespace,
+    ...sides.flatMap(({ namespace, decoy }) => [namespace, ...(decoy ? [decoy.namespace] : [])]),
+    ...[...routersOf(sides), ...providers].map(({ namespace }) => namespace),
+  ];
+}
+
+/** The device on the public bridge that leads to a router. */
+function publicPort(router: RouterPlan): string {
+  return `to-${router.index}`;
 }
 
 export function publicScript(sides: readonly SidePlan[]): string {
   const batch = ['link set dev lo up', 'link add br0 type bridge', 'link set dev br0 up'];
-  for (const side of sides) batch.push(`link set dev to-${side.name} master br0 up`);
+  for (const router of outermostOf(sides)) batch.push(`link set dev ${publicPort(router)} master br0 up`);
   for (const address of [...PUBLIC_ADDRESSES, BLACKHOLE_ADDRESS]) batch.push(`addr add ${address}/24 dev br0`);
   for (const address of PUBLIC_ADDRESSES6) batch.push(`addr add ${address}/64 dev br0 nodad`);
-  for (const side of sides) {
-    const outer = outermost(side);
-    if (outer.kind === 'none')
-      batch.push(`route add ${outer.lanAddress.replace(/\d+$/, networkByte)}/28 via ${outer.wanAddress}`);
-    if (outer.ipv6 !== undefined) batch.push(`route add 2001:db8:${side.index + 1}::/48 via ${outer.ipv6.wanAddress}`);
-  }
+  for (const side of sides) batch.push(...routesInto(side));
   const rules = `table inet guard {
 chain local { type filter hook input priority filter; policy accept;
 ip daddr ${BLACKHOLE_ADDRESS} drop
@@ -54,12 +66,15 @@ ip daddr ${BLACKHOLE_ADDRESS} drop
   return script(sysctls(true), batch, rules);
 }
 
-function networkByte(last: string): string {
-  return String(Number(last) - (Number(last) % 16));
-}
-
 export function routerScript(router: RouterPlan): string {
-  const batch = ['link set dev lo up', 'link set dev wan up', 'link set dev lan up'];
+  const batch = ['link set dev lo up', 'link set dev wan up'];
+  if (router.lanPorts.length > 1) {
+    batch.push('link add lan type bridge');
+    router.lanPorts.forEach((_, i) => {
+      batch.push(`link set dev lan${i} master lan up`);
+    });
+  }
+  batch.push('link set dev lan up');
   if (router.ipv4) {
     batch.push(`addr add ${router.wanAddress}/24 dev wan`, `addr add ${router.lanAddress}/${router.lanPrefix} dev lan`);
     batch.push(`route add default via ${router.wanGateway}`);
@@ -70,8 +85,7 @@ export function routerScript(router: RouterPlan): string {
       `addr add ${router.ipv6.lanAddress}/64 dev lan nodad`,
     );
     batch.push(`route add default via ${router.ipv6.wanGateway}`);
-    const { inside } = router.ipv6;
-    if (inside !== undefined) batch.push(`route add ${inside.prefix} via ${inside.via}`);
+    for (const { prefix, via } of router.ipv6.inside) batch.push(`route add ${prefix} via ${via}`);
   }
   return script(sysctls(true), batch, natRules(router));
 }
@@ -88,6 +102,11 @@ export function hostScript(side: SidePlan): string {
   return script(sysctls(false), batch, '');
 }
 
+/** A machine in the same network as a host, which the laboratory's programs know nothing of. */
+export function decoyScript(address: string): string {
+  return script(sysctls(false), ['link set dev lo up', 'link set dev eth0 up', `addr add ${address}/24 dev eth0`], '');
+}
+
 /** A router's new address on the public side: the old one goes first, and with it all that conntrack knew. */
 export function moveScript(router: RouterPlan, from: string, to: string): string {
   const batch = [
@@ -96,25 +115,4 @@ export function moveScript(router: RouterPlan, from: string, to: string): string
     `route replace default via ${router.wanGateway}`,
   ];
   return `${script([], batch, natRules(router, to))}conntrack -F 2>/dev/null\n`;
-}
-
-function sysctls(router: boolean): string[] {
-  // Interfaces exist already and each has its own copy; duplicate address detection would cost two seconds.
-  const settings = ['net/ipv6/conf/*/accept_dad=0', 'net/ipv6/conf/*/dad_transmits=0'];
-  if (router) {
-    settings.push('net/ipv4/ip_forward=1', 'net/ipv6/conf/all/forwarding=1');
-    settings.push('net/ipv4/conf/all/send_redirects=0', 'net/ipv4/conf/default/send_redirects=0');
-  }
-  return settings;
-}
-
-function script(settings: readonly string[], batch: readonly string[], rules: string): string {
-  const lines = ['set -e'];
-  for (const setting of settings) {
-    const [path, value] = setting.split('=');
-    lines.push(`for file in /proc/sys/${path}; do echo ${value} > "$file"; done`);
-  }
-  lines.push("ip -batch - <<'END'", ...batch, 'END');
-  if (rules !== '') lines.push("nft -f - <<'END'", rules, 'END');
-  return `${lines.join('\n')}\n`;
 }

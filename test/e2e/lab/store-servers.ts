@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { findRedis } from './aside.js';
 import { type Lab, REPOSITORY } from './open-lab.js';
 import { type LabProcess, must } from './processes.js';
-import { PUBLIC_ADDRESSES } from './scripts.js';
+import { PUBLIC_ADDRESSES } from './spec.js';
 import { until } from './wait.js';
 
 const ADDRESS = PUBLIC_ADDRESSES[0] ?? '';

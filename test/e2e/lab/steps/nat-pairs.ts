@@ -1,14 +1,14 @@
 /** Which kinds of NAT plain hole punching connects: what the grid shows to happen, and what doctor has to foretell. */
-import { NAT_KINDS, type NatKind } from '../index.js';
+import { NAT_KINDS, type OrderlyNatKind } from '../index.js';
 
 export interface NatPair {
-  readonly a: NatKind;
-  readonly b: NatKind;
+  readonly a: OrderlyNatKind;
+  readonly b: OrderlyNatKind;
   readonly connects: boolean;
 }
 
 /** With whom each kind connects, itself included. */
-const CONNECTS: Readonly<Record<NatKind, readonly NatKind[]>> = {
+const CONNECTS: Readonly<Record<OrderlyNatKind, readonly OrderlyNatKind[]>> = {
   none: ['none', 'full', 'restricted', 'port-restricted', 'symmetric'],
   full: ['none', 'full', 'restricted', 'port-restricted', 'symmetric'],
   restricted: ['none', 'full', 'restricted', 'port-restricted', 'symmetric'],

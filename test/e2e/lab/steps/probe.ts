@@ -38,9 +38,9 @@ export class Probe {
   }
 
   /** Sends text (or bytes) from a bound address; resolves once the system took it or refused it ('ok' or the error's code). */
-  async send(from: Address, to: Address, message: string | Buffer): Promise<string> {
+  async send(from: Address, to: Address, message: string | Buffer, ttl?: number): Promise<string> {
     const before = this.sent.length;
-    this.#process.write(`${JSON.stringify({ send: { from, to, hex: Buffer.from(message).toString('hex') } })}\n`);
+    this.#process.write(`${JSON.stringify({ send: { from, to, hex: Buffer.from(message).toString('hex'), ttl } })}\n`);
     await until(() => this.sent.length > before, { what: 'the probe to send', pollMs: 2 });
     return this.sent.at(-1) ?? '';
   }

@@ -30,10 +30,11 @@ test('a laboratory is gone after its end', { skip: skipReason() }, async () => {
   let lab: Lab | undefined;
   let child: LabProcess | undefined;
   {
-    await using scoped = await openLab(PAIR);
+    await using scoped = await openLab({ sides: { a: { decoy: 9 }, b: {} }, routed: true, rttMs: 4 });
     lab = scoped;
     child = lab.host('a').spawn(['sh', '-c', 'sleep 600 & sleep 600']);
-    assert.equal(remains(lab.name).length, 5);
+    // The public network, and for each side its host, router and provider; and the decoy.
+    assert.equal(remains(lab.name).length, 8);
   }
   assert.deepEqual(remains(lab.name), []);
   assert.equal(child.running, false);
@@ -48,6 +49,12 @@ test('a laboratory that cannot be opened leaves nothing', { skip: skipReason() }
   const before = look();
   await assert.rejects(openLab({ sides: { a: {}, b: { nats: ['none', 'full'] } } }), /cannot be one of two/);
   await assert.rejects(openLab({ sides: { a: {}, 'no such name/': {} } }));
+  await assert.rejects(openLab({ sides: { a: { beside: 'b' }, b: {} } }), /no side b before it/);
+  await assert.rejects(openLab({ sides: { a: { nats: ['none'] }, b: { beside: 'a' } } }), /behind a NAT/);
+  await assert.rejects(openLab({ sides: { a: {}, b: { carrier: 'a' } } }), /the carrier's of a side with two/);
+  await assert.rejects(openLab({ sides: { a: {} }, rttMs: 40 }), /needs `routed: true`/);
+  // This one fails while it is furnished.
+  await assert.rejects(openLab({ sides: { a: { decoy: 300 } }, routed: true }), /exit code/);
   const after = look();
   assert.deepEqual(after, before);
 });

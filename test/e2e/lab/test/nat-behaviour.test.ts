@@ -30,6 +30,7 @@ const CASES: readonly {
   { nats: ['full'], mapping: EI, filtering: EI, port: 30001 },
   { nats: ['restricted'], mapping: EI, filtering: AD, port: 30001 },
   { nats: ['port-restricted'], mapping: EI, filtering: APD, port: 40001 },
+  { nats: ['accept'], mapping: EI, filtering: APD, port: 40001 },
   { nats: ['symmetric'], mapping: APD, filtering: APD },
   { nats: ['full', 'full'], mapping: EI, filtering: EI, port: 20001 },
   { nats: ['restricted', 'full'], mapping: EI, filtering: AD, port: 20001 },
@@ -89,6 +90,22 @@ for (const kind of ['full', 'restricted', 'port-restricted'] as const) {
     assert.equal(inside.has('early'), kind === 'full');
   });
 }
+
+labTest('an early packet from outside takes the port of an accept NAT away', one(['accept']), async (lab) => {
+  const { inside, outside } = probes(lab);
+  const host = lab.host('a');
+  const local = { address: host.plan.hostAddress, port: 40001 };
+  const [early, other] = SERVERS.map((address) => ({ address, port: 5001 }));
+  assert.ok(early && other);
+  await outside.bind(early, other);
+  await inside.bind(local);
+  await inside.send(local, other, 'to another');
+  assert.equal((await outside.receive('to another')).from.port, 40001);
+  await outside.send(early, { address: host.publicAddress, port: 40001 }, 'early');
+  await inside.send(local, early, 'to the early one');
+  assert.notEqual((await outside.receive('to the early one')).from.port, 40001);
+  assert.equal(inside.has('early'), false);
+});
 
 for (const kind of ['full', 'port-restricted', 'symmetric'] as const) {
   labTest(`a moved ${kind} NAT translates to its new address alone`, one([kind]), async (lab) => {

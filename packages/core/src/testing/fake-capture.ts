@@ -8,6 +8,7 @@ import {
   type Family,
   type NetInterface,
   type NetworkEvent,
+  type PacketFilter,
   type Route,
   StunmeshError,
   type StunRequests,
@@ -15,7 +16,9 @@ import {
   type StunSocketOptions,
 } from '../api/index.js';
 import { createStunMatch, createStunTest } from '../net/stun-match.js';
-import { createFakeRoutes, type RoutedPackets } from './fake-routes.js';
+import { createFakePacketFilter, type FakePacketFilter } from './fake-filter.js';
+import { createFakeRoutes, DEFAULT_INTERFACES, type RoutedPackets } from './fake-routes.js';
+import { createFakeTraffic, type FakeTraffic } from './fake-traffic.js';
 
 export type { RoutedPackets } from './fake-routes.js';
 
@@ -36,7 +39,22 @@ export interface SentEcho {
   readonly ttl?: number;
 }
 
-export interface FakeCapture extends CaptureModule {
+/** Calls that can be made to fail. `filter`: all of the packet filter. */
+export type FakeCall =
+  | 'openStunSocket'
+  | 'openEchoSocket'
+  | 'send'
+  | 'echo'
+  | 'filter'
+  | 'openDatagrams'
+  | 'datagram'
+  | 'connectTcp';
+
+type Packets = Required<PacketFilter & Pick<CaptureModule, 'openDatagrams' | 'connectTcp'>>;
+
+export interface FakeCapture extends Omit<CaptureModule, keyof Packets>, Packets {
+  readonly rules: FakePacketFilter;
+  readonly traffic: FakeTraffic;
   /** Everything that went out, oldest first; failed sends are not in it. */
   readonly sent: SentMessage[];
   readonly echoes: SentEcho[];
@@ -48,7 +66,7 @@ export interface FakeCapture extends CaptureModule {
   onSend: (sent: SentMessage) => void;
   onEcho: (sent: SentEcho) => void;
   /** Calls of this kind fail with the error until it is set to undefined. */
-  fail(what: 'openStunSocket' | 'openEchoSocket' | 'send' | 'echo', error: StunmeshError | undefined): void;
+  fail(what: FakeCall, error: StunmeshError | undefined): void;
   /** A datagram arrives; every open socket that a capture module's filter would hand it to gets it. Says how many did. */
   deliver(
     message: Uint8Array,
@@ -69,40 +87,17 @@ export interface FakeCapture extends CaptureModule {
   change(event: NetworkEvent): void;
 }
 
-const DEFAULT_INTERFACES: readonly NetInterface[] = [
-  {
-    name: 'lo',
-    index: 1,
-    up: true,
-    loopback: true,
-    addresses: [
-      { family: 4, address: '127.0.0.1', prefixLength: 8 },
-      { family: 6, address: '::1', prefixLength: 128 },
-    ],
-  },
-  {
-    name: 'eth0',
-    index: 2,
-    up: true,
-    loopback: false,
-    addresses: [
-      { family: 4, address: '192.168.1.2', prefixLength: 24 },
-      { family: 6, address: '2001:db8:1::2', prefixLength: 64 },
-    ],
-  },
-];
-
 export function createFakeCapture(): FakeCapture {
   const stunSockets = new Set<StunSocketOptions>();
   const passed = new Map<StunSocketOptions, StunRequests | undefined>();
   const echoSockets = new Set<EchoSocketOptions>();
   const watchers = new Set<{ onChange(event: NetworkEvent): void }>();
-  const failures = new Map<string, StunmeshError>();
+  const failures = new Map<FakeCall, StunmeshError>();
   const routes = createFakeRoutes();
   const gone = new Set<string>();
   let interfaces = DEFAULT_INTERFACES;
 
-  const check = (what: string) => {
+  const check = (what: FakeCall) => {
     const failure = failures.get(what);
     if (failure) throw failure;
   };
@@ -112,23 +107,24 @@ export function createFakeCapture(): FakeCapture {
   };
   const lost = (what: string) => new StunmeshError('ERR_CAPTURE_LOST', `${what} is gone`);
 
+  const rules = createFakePacketFilter(check);
+  const traffic = createFakeTraffic({ check, checkRoute });
+  const { muffle, divert, diversions, hushPorts, removeRules } = rules;
+
   const fake: FakeCapture = {
+    muffle,
+    divert,
+    diversions,
+    hushPorts,
+    removeRules,
+    openDatagrams: traffic.openDatagrams,
+    connectTcp: traffic.connectTcp,
+    rules,
+    traffic,
     kind: 'capture',
     apiVersion: 1,
     name: 'fake',
-    platforms: [
-      'aix',
-      'android',
-      'darwin',
-      'freebsd',
-      'haiku',
-      'linux',
-      'openbsd',
-      'sunos',
-      'win32',
-      'cygwin',
-      'netbsd',
-    ],
+    platforms: ['linux', 'darwin', 'freebsd'],
     sent: [],
     echoes: [],
     stunSockets,

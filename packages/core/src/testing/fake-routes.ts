@@ -1,5 +1,28 @@
-/** The routes of a fake network: by address, and by the mark, table and interface of the packets. */
-import type { Route } from '../api/index.js';
+/** The interfaces of a fake host, and its routes: by address, and by the mark, table and interface of the packets. */
+import type { NetInterface, Route } from '../api/index.js';
+
+export const DEFAULT_INTERFACES: readonly NetInterface[] = [
+  {
+    name: 'lo',
+    index: 1,
+    up: true,
+    loopback: true,
+    addresses: [
+      { family: 4, address: '127.0.0.1', prefixLength: 8 },
+      { family: 6, address: '::1', prefixLength: 128 },
+    ],
+  },
+  {
+    name: 'eth0',
+    index: 2,
+    up: true,
+    loopback: false,
+    addresses: [
+      { family: 4, address: '192.168.1.2', prefixLength: 24 },
+      { family: 6, address: '2001:db8:1::2', prefixLength: 64 },
+    ],
+  },
+];
 
 /** Which packets a route is for; what is not named may be anything. */
 export interface RoutedPackets {

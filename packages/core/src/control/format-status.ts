@@ -1,6 +1,6 @@
 /** Snapshots as a table for people, as wide as their terminal where addresses allow. */
 import { count, cutMiddle, formatAge, formatMs, wrap } from '../runtime/terminal-text.js';
-import type { DeviceSnapshot, PeerSnapshot, Snapshot, StoreSnapshot } from './snapshot.js';
+import type { Addresses, DeviceSnapshot, PeerSnapshot, Snapshot, StoreSnapshot } from './snapshot.js';
 import { byUrgency, remarks } from './status-remarks.js';
 
 export interface StatusFormat {
@@ -70,7 +70,7 @@ function deviceLines(
   const remark = (text: string, indent: number): string[] =>
     wrap(text, columns - indent, 2).map((line) => ' '.repeat(indent) + line);
   const lines = [
-    `${device.name}: ${about(device)}`,
+    `${device.name}: ${about(device, wallNow)}`,
     `  stunmesh ${snapshot.stunmesh}, process ${snapshot.pid}, up for ${formatAge(wallNow - snapshot.startedAt)}`,
   ];
   if (!snapshot.clockSane)
@@ -97,10 +97,15 @@ function deviceLines(
   return lines;
 }
 
-function about(device: DeviceSnapshot): string {
+function about(device: DeviceSnapshot, wallNow: number): string {
   if (device.state !== 'up') return device.state;
-  const seen = [device.reflexive.ipv4, device.reflexive.ipv6].filter((text) => text !== undefined).join(' and ');
-  return `port ${device.listenPort}, ${seen === '' ? 'no public address found yet' : `seen from outside as ${seen}`}`;
+  const both = ({ ipv4, ipv6 }: Addresses) => [ipv4, ipv6].filter((text) => text !== undefined).join(' and ');
+  const seen = both(device.reflexive);
+  const { lastReflexive: last } = device;
+  const unseen = last
+    ? `no public address at present; last seen from outside as ${both(last)}, ${formatAge(wallNow - last.at)} ago`
+    : 'no public address found yet';
+  return `port ${device.listenPort}, ${seen === '' ? unseen : `seen from outside as ${seen}`}`;
 }
 
 /** Peers that follow each other and of whom the same is to be said: it is said once. */

@@ -65,6 +65,8 @@ export interface DeviceSnapshot {
   readonly listenPort?: number;
   readonly firewallMark?: number;
   readonly reflexive: Addresses;
+  /** Where none is known at present: the last one of each family, and when that was seen. */
+  readonly lastReflexive?: Addresses & { readonly at: number };
   /** How the NATs in front behave, by family, once that was found out. */
   readonly nat?: { readonly ipv4?: NatSummary; readonly ipv6?: NatSummary };
   readonly discoveries: number;
@@ -153,16 +155,25 @@ function deviceSnapshot(device: DeviceEntry, now: number, wallNow: number): Devi
     state: !facts ? 'missing' : device.down ? 'down' : 'up',
     ...(facts ? { publicKey: facts.publicKey, listenPort: facts.listenPort, firewallMark: facts.firewallMark } : {}),
     reflexive: addresses({ ...(four ? { ipv4: four } : {}), ...(six ? { ipv6: six } : {}) }),
+    ...lastReflexive(device),
     ...(device.nat.size === 0
       ? {}
       : { nat: Object.fromEntries([...device.nat].map(([family, { summary }]) => [`ipv${family}`, summary])) }),
     discoveries: device.discoveries,
-    errors: [...device.faults, ...device.disagreements].map(([of, fault]) => ({
+    errors: [...device.faults, ...device.disagreements, ...device.standIns].map(([of, fault]) => ({
       of: of === 'device' ? of : `ipv${of}`,
       ...fault,
     })),
     peers: device.peers.map((peer) => peerSnapshot(device, peer, now, wallNow)),
   };
+}
+
+function lastReflexive({ lastReflexive: last, candidates }: DeviceEntry): Pick<DeviceSnapshot, 'lastReflexive'> {
+  if (last.size === 0 || candidates.some(({ type }) => type === 'reflexive')) return {};
+  const [four, six] = [last.get(4), last.get(6)];
+  const at = Math.max(four?.at ?? 0, six?.at ?? 0);
+  const endpoints = { ...(four ? { ipv4: four.endpoint } : {}), ...(six ? { ipv6: six.endpoint } : {}) };
+  return { lastReflexive: { ...addresses(endpoints), at } };
 }
 
 function peerSnapshot(device: DeviceEntry, peer: PeerEntry, now: number, wallNow: number): PeerSnapshot {

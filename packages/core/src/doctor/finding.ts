@@ -1,5 +1,6 @@
 /** What doctor has to say: findings, from well to fault, and the exit status that sums them up. */
 import { isStunmeshError } from '../api/index.js';
+import { ERRNO_REMEDIES } from './errno-remedies.js';
 import { REMEDIES } from './remedies.js';
 
 /** From harmless to grave. `note`: worth knowing, nothing to do. */
@@ -61,7 +62,8 @@ export function exitStatus(findings: readonly Finding[]): 0 | 1 | 2 {
 export function fromError(error: unknown): Pick<Finding, 'text' | 'remedy' | 'code'> {
   const code = isStunmeshError(error) ? error.code : 'ERR_INTERNAL';
   // A third party's code is explained by its own documentation alone; where to look is all that can be said.
-  const remedy = REMEDIES[code] ?? REMEDIES['ERR_STORE_INTERNAL'];
+  const errno = isStunmeshError(error) ? String(error.details['errno']) : '';
+  const remedy = ERRNO_REMEDIES[code]?.[errno] ?? REMEDIES[code] ?? REMEDIES['ERR_STORE_INTERNAL'];
   return {
     text: error instanceof Error ? error.message : String(error),
     code,
@@ -69,7 +71,7 @@ export function fromError(error: unknown): Pick<Finding, 'text' | 'remedy' | 'co
   };
 }
 
-/** The remedy of a code, for findings that have words of their own. */
-export function remedyOf(code: string): string {
-  return REMEDIES[code] ?? REMEDIES['ERR_INTERNAL'] ?? '';
+/** The remedy of a code, for findings that have words of their own; `errno`: what the operating system called it. */
+export function remedyOf(code: string, errno = ''): string {
+  return ERRNO_REMEDIES[code]?.[errno] ?? REMEDIES[code] ?? REMEDIES['ERR_INTERNAL'] ?? '';
 }

@@ -22,6 +22,8 @@ export interface PairContext {
   /** For the words. Default: "this host" and "the peer". */
   readonly ownName?: string;
   readonly peerName?: string;
+  /** In the place of "a NAT that is not known" for the peer. */
+  readonly peerUnknown?: string;
   /** Both publish the same IPv4 address: they are behind one NAT. */
   readonly samePublicAddress?: boolean;
   /** What to forward, for the remedies. */

@@ -25,7 +25,7 @@ export async function experience(context: DoctorContext, name: string, subject: 
           subject,
           verdict: 'warning',
           text: `the daemon gave it up for a while: ${lastError.message}`,
-          remedy: remedyOf(lastError.code),
+          remedy: remedyOf(lastError.code, lastError.errno),
           code: lastError.code,
           details,
         },
@@ -68,7 +68,7 @@ export async function writingOfDaemons(
           subject,
           verdict: 'fault',
           text: `the daemon (process ${snapshot?.pid}) cannot write${though}: ${writeFault.message}`,
-          remedy: `${remedyOf(writeFault.code)} The service may have other rights than this command: its user, or what its unit closes (of systemd ProtectSystem=, which \`ReadWritePaths=\` opens for a folder).`,
+          remedy: `${remedyOf(writeFault.code, writeFault.errno)} The service may have other rights than this command: its user, or what its unit closes (of systemd ProtectSystem=, which \`ReadWritePaths=\` opens for a folder).`,
           code: writeFault.code,
         },
       ];

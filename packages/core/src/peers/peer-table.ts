@@ -120,6 +120,10 @@ export interface DeviceEntry {
   readonly faults: Map<Family | 'device', Fault>;
   /** Which STUN servers contradict each other, while a reflexive address is known all the same (F82). */
   readonly disagreements: Map<Family, Fault>;
+  /** A STUN server that was asked is a proxy's stand-in, so that what it saw may be the proxy. */
+  readonly standIns: Map<Family, Fault>;
+  /** The last reflexive address, also when there is none any more; `at`: when it was last seen, milliseconds since 1970. */
+  readonly lastReflexive: Map<Family, { readonly endpoint: Endpoint; readonly at: number }>;
   /** How the NATs behave, and which reflexive address they had when that was found. */
   readonly nat: Map<Family, { readonly address: string; readonly summary: NatSummary; readonly port?: number }>;
   discoveries: number;
@@ -139,6 +143,8 @@ export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceE
     candidates: [],
     faults: new Map(),
     disagreements: new Map(),
+    standIns: new Map(),
+    lastReflexive: new Map(),
     nat: new Map(),
     discoveries: 0,
     discovering: false,

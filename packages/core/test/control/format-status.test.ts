@@ -53,6 +53,22 @@ test('people see a missing device and a failing discovery', async () => {
   assert.match(formatStatus([mute.snapshot()], mute.clock.wallNow()), /ERR_STUN_NO_RESPONSE/);
 });
 
+test('people see the last public address while none is found any more, and not that none was found yet', async () => {
+  const h = createHarness({ mappingCheckMs: 10_000 });
+  const text = () => formatStatus([h.snapshot()], h.clock.wallNow(), { columns: 200 });
+  h.mappings.set(4, new StunmeshError('ERR_STUN_NO_RESPONSE', 'silence'));
+  await h.start();
+  await h.advance(1_000);
+  assert.match(text(), /no public address found yet/);
+  h.mappings.set(4, OWN4);
+  await h.advance(60_000);
+  assert.match(text(), /seen from outside as 203\.0\.113\.9:40000/);
+  h.mappings.set(4, new StunmeshError('ERR_STUN_NO_RESPONSE', 'silence'));
+  await h.advance(90_000);
+  assert.match(text(), /no public address at present; last seen from outside as 203\.0\.113\.9:40000, [89][0-9] s ago/);
+  assert.deepEqual(JSON.parse(JSON.stringify(h.snapshot())), h.snapshot(), 'plain JSON');
+});
+
 test('people see a store that is down, when it is asked next, and why', async () => {
   const h = createHarness({ stores: { main: {}, backup: {} } });
   const main = h.stores.get('main');

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { ERROR_CODES, StunmeshError } from '#src/api/index.js';
-import { exitStatus, type Finding, fromError, worstOf } from '#src/doctor/finding.js';
+import { ERRNO_REMEDIES } from '#src/doctor/errno-remedies.js';
+import { exitStatus, type Finding, fromError, remedyOf, worstOf } from '#src/doctor/finding.js';
 import { REMEDIES } from '#src/doctor/remedies.js';
 import { inWordsOf, SYSTEM_REMEDIES } from '#src/doctor/system-remedies.js';
 import { fixturePath } from '../config/fixtures.js';
@@ -49,6 +50,21 @@ test('F39 remedies in the words of FreeBSD and macOS are those of docs/errors.md
   }
   assert.equal(inWordsOf('linux', { code: 'ERR_STUN_NO_ROUTE', remedy: 'x' }).remedy, 'x');
   assert.equal(inWordsOf('freebsd', { code: 'ERR_STUN_NO_ROUTE', remedy: 'its own words' }).remedy, 'its own words');
+});
+
+test('F39 what to do about a folder goes by what the operating system said, and stands in docs/errors.md', async () => {
+  const text = await readFile(fixturePath('../../../docs/errors.md'), 'utf8');
+  const told = text.split(/^(?=## ERR_)/m).flatMap((section) => {
+    const lines = [...section.matchAll(/^(E[A-Z]+(?:, E[A-Z]+)*): (.*)$/gm)];
+    const each = lines.flatMap(([, names = '', remedy]) => names.split(', ').map((name) => [name, remedy]));
+    return each.length === 0 ? [] : [[/^## (\w+)/.exec(section)?.[1], Object.fromEntries(each)]];
+  });
+  assert.deepEqual(Object.fromEntries(told), { ...ERRNO_REMEDIES });
+  const readOnly = new StunmeshError('ERR_STORE_DENIED', 'no', { details: { errno: 'EROFS' } });
+  assert.match(fromError(readOnly).remedy ?? '', /writable.*ReadWritePaths/);
+  assert.doesNotMatch(fromError(readOnly).remedy ?? '', /token|password/);
+  assert.match(remedyOf('ERR_STORE_DENIED', 'EACCES'), /user that runs stunmesh/);
+  assert.equal(remedyOf('ERR_STORE_DENIED'), REMEDIES['ERR_STORE_DENIED']);
 });
 
 test('an error becomes a finding with its code and remedy; what is no error of ours is ERR_INTERNAL', () => {

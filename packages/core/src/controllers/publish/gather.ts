@@ -1,5 +1,5 @@
 /** Gathers our reflexive addresses into the table, by the configured STUN servers, remembering which one answered (F2, F5, F15). */
-import { type Endpoint, type Family, StunmeshError } from '../../api/index.js';
+import { type Endpoint, type Family, hasCode, StunmeshError } from '../../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import { localCandidate, withCandidate, withoutCandidate } from '../../paths/candidate.js';
 import { asStunmeshError, createFault } from '../../peers/faults.js';
@@ -39,6 +39,7 @@ export function createGather(components: GatherComponents): Gather {
     void witnesses?.then((verdict) => onWitnesses(family, verdict));
     const candidate = { type: 'reflexive', endpoint, foundBy: server, at: clock.now(), rttMs, natted } as const;
     device.candidates = withCandidate(device.candidates, candidate);
+    device.lastReflexive.set(family, { endpoint, at: clock.wallNow() });
     device.faults.delete(family);
     if (sameEndpoint(before?.endpoint, endpoint)) return false;
     const text = formatEndpoint(endpoint);
@@ -105,6 +106,12 @@ export function createDiscovery(components: DiscoveryComponents): Pick<DeviceCom
     components.logger.warn({ device, error }, 'an odd STUN server');
   };
 
+  /** What was found, or that nothing was, may be a proxy's doing. */
+  const noteStandIn = (family: Family, error: StunmeshError | undefined): void => {
+    if (error) device.standIns.set(family, createFault(error, clock.wallNow()));
+    else device.standIns.delete(family);
+  };
+
   return {
     serverAddress: (family) => preferred.get(family)?.address.address,
     async discover(family, signal) {
@@ -117,6 +124,7 @@ export function createDiscovery(components: DiscoveryComponents): Pick<DeviceCom
         );
       }
       const last = preferred.get(family);
+      const standIns = new Map<unknown, StunmeshError>();
       const found = await discover({
         family,
         listenPort: facts.listenPort,
@@ -128,10 +136,17 @@ export function createDiscovery(components: DiscoveryComponents): Pick<DeviceCom
         ownAddresses: await underlay.ownAddresses(),
         tunnelAddresses: await underlay.tunnelAddresses(),
         refuseServer: underlay.refusal,
-        onNotice: (error) => notice(name, error),
+        onNotice(error) {
+          if (hasCode(error, 'ERR_STUN_STAND_IN')) standIns.set(error.details['server'], error);
+          notice(name, error);
+        },
         clock,
         signal,
+      }).catch((error: unknown) => {
+        noteStandIn(family, [...standIns.values()][0]);
+        throw error;
       });
+      noteStandIn(family, standIns.get(found.server));
       preferred.set(family, { server: found.server, address: found.serverAddress });
       const witnesses = found.witnesses.then((verdict) => {
         if (verdict?.majority) {

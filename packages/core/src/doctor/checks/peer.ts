@@ -76,9 +76,8 @@ async function examine(
   ]);
   if (!records) return [{ check, subject, verdict: 'fault', ...fromError(error) }];
   const now = context.parts.clock.wallNow();
-  const seen = daemons
-    .flatMap((daemon) => daemon.device?.peers ?? [])
-    .find(({ publicKey }) => publicKey === config.publicKey);
+  const served = daemons.flatMap((daemon) => daemon.device ?? []);
+  const seen = served.flatMap(({ peers }) => peers).find(({ publicKey }) => publicKey === config.publicKey);
   const life = lifeOf(wg, seen, now);
   const nats = await Promise.all(familiesOf(entry).map((family) => attempt(context.nat(entry, family))));
   const natted = nats.some(
@@ -90,18 +89,18 @@ async function examine(
     listenPort: device.listenPort,
     nats: nats.flatMap(({ value }) => value ?? []),
   });
-  const tunnel = await judgeTunnel(context, { entry, config, device, wg, records, life });
+  const tunnel = await judgeTunnel(context, { entry, config, device, wg, records, life, known: served[0] });
   const judged = judgeRecords(records, { ownKey: device.publicKey, now, connected: life.connected });
   const said = judgeFault(seen, judged);
   const size = life.connected
     ? await gate.run(() => judgePacketSize(context, { entry, config, device, wg, seen }))
     : undefined;
+  const others = [...judged, ...(own ? [own] : []), ...habits(wg, natted), ...(said ? [said] : [])];
+  // That it should connect is no help where a fault says why it does not; what we cannot write is a fault of the store.
+  const explained = seen?.writeFault !== undefined || others.some(({ verdict }) => verdict === 'fault');
   return [
-    ...judged,
-    ...(own ? [own] : []),
-    ...habits(wg, natted),
-    ...(said ? [said] : []),
-    ...(tunnel ? [tunnel] : []),
+    ...others,
+    ...(tunnel && !(explained && tunnel.verdict === 'warning') ? [tunnel] : []),
     ...(size ? [size] : []),
   ].map((judgement) => ({ check, subject, ...judgement }));
 }

@@ -15,7 +15,7 @@ export function judgeFault(seen: PeerSnapshot | undefined, found: readonly Judge
   return {
     verdict: GRAVE.has(fault.code) ? 'fault' : 'warning',
     text: `the daemon says: ${fault.message}`,
-    remedy: remedyOf(fault.code),
+    remedy: remedyOf(fault.code, fault.errno),
     code: fault.code,
   };
 }

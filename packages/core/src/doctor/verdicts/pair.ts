@@ -1,7 +1,7 @@
 /** Whether two hosts can connect, by the behaviour of the NATs before both, and what would change it; pure. */
 import type { Family } from '../../api/index.js';
 import type { FilteringBehaviour, MappingBehaviour, NatSummary } from '../../nat/behaviour-types.js';
-import { describeNat, isSteady, type PairContext, type PairSide } from '../pair.js';
+import { describeNat, isSteady, natKind, type PairContext, type PairSide } from '../pair.js';
 import { pairRemedies } from './pair-remedies.js';
 
 export interface PairVerdict {
@@ -35,7 +35,8 @@ export function pairVerdict(own: PairSide, peer: PairSide, context: PairContext 
       remedies: ['give both IPv4, or both IPv6, and let stunmesh publish it (protocol: dualstack)'],
     };
   const { family, a, b, outcome } = best;
-  const both = `${ownName} has ${describeNat(a)}, ${peerName} ${describeNat(b)}`;
+  const its = context.peerUnknown !== undefined && natKind(b) === 'unknown' ? context.peerUnknown : describeNat(b);
+  const both = `${ownName} has ${describeNat(a)}, ${peerName} ${its}`;
   if (outcome === 'connects')
     return { outcome, family, words: `should connect by IPv${family}: ${both}`, remedies: [] };
   if (outcome === 'cannot') return { outcome, words: `cannot connect: ${both}`, remedies: remedies() };

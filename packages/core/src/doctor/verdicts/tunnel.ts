@@ -1,7 +1,7 @@
 /** The verdict on one tunnel, in words: connected, should work, needs the other side, or cannot work, and what would change that. */
 import type { Device, Endpoint, Peer } from '../../api/index.js';
 import type { InterfaceConfig, PeerConfig } from '../../config/index.js';
-import type { PeerSnapshot } from '../../control/snapshot.js';
+import type { DeviceSnapshot, PeerSnapshot } from '../../control/snapshot.js';
 import type { NatBehaviour } from '../../nat/behaviour-types.js';
 import { parseNatCode } from '../../nat/code.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
@@ -31,7 +31,12 @@ export interface TunnelFacts {
   readonly wg: Peer;
   readonly records: PeerRecords;
   readonly life: Life;
+  /** What a running daemon found out of our own NATs. */
+  readonly known?: DeviceSnapshot | undefined;
 }
+
+/** A daemon that runs examines its NATs within this time of its start, and tells of them in its records. */
+const EXAMINED_MS = 60_000;
 
 /** A daemon that watches the peer knows better than the handshake's age. */
 export function lifeOf(wg: Peer, seen: PeerSnapshot | undefined, now: number): Life {
@@ -46,7 +51,7 @@ export function lifeOf(wg: Peer, seen: PeerSnapshot | undefined, now: number): L
 
 /** undefined: there is no record to go by, which is a finding already. */
 export async function judgeTunnel(context: DoctorContext, facts: TunnelFacts): Promise<Judgement | undefined> {
-  const { wg, life, entry, config, device, records } = facts;
+  const { wg, life, config, device, records } = facts;
   const at = wg.endpoint ? ` at ${formatEndpoint(wg.endpoint)}` : '';
   const handshake =
     life.handshakeAgeMs === undefined
@@ -61,7 +66,7 @@ export async function judgeTunnel(context: DoctorContext, facts: TunnelFacts): P
   const record = newestOf(records);
   // Why nobody knows where it is has been said.
   if (!record) return undefined;
-  const ours = await ownSide(context, entry, config);
+  const ours = await ownSide(context, facts);
   if (!ours.side.ipv4 && !ours.side.ipv6)
     return {
       verdict: 'note',
@@ -71,6 +76,7 @@ export async function judgeTunnel(context: DoctorContext, facts: TunnelFacts): P
   const verdict = pairVerdict(ours.side, peerSide(record, config), {
     ownName: 'this host',
     peerName: config.name,
+    peerUnknown: untold(record, context.parts.clock.wallNow()),
     samePublicAddress: ours.mapped.some(({ address }) => address === record.ipv4?.address),
     ownPort: device.listenPort,
   });
@@ -114,10 +120,15 @@ function wanted(config: PeerConfig): { readonly four: boolean; readonly six: boo
   return { four: config.protocol !== 'ipv6', six: config.protocol !== 'ipv4' };
 }
 
+/** How a NAT is called of which a record says nothing. */
+function untold({ f, t }: ParsedRecord, now: number): string {
+  const young = f !== undefined && t !== undefined && now - t * 1000 < EXAMINED_MS;
+  return `a NAT that its record does not tell of${young ? ' yet (the daemon there has just started, and examines it within a minute)' : ''}`;
+}
+
 async function ownSide(
   context: DoctorContext,
-  entry: InterfaceConfig,
-  config: PeerConfig,
+  { entry, config, known }: TunnelFacts,
 ): Promise<{ readonly side: PairSide; readonly mapped: readonly Endpoint[] }> {
   const { four, six } = wanted(config);
   const found: NatBehaviour[] = [];
@@ -126,7 +137,13 @@ async function ownSide(
     if (value?.mapped) found.push(value);
   }
   const of = (family: 4 | 6) => found.find((nat) => nat.family === family);
-  const [ipv4, ipv6] = [of(4), of(6)];
+  // Where the servers could not tell this time, they may have told the daemon.
+  const [ipv4, ipv6] = ([4, 6] as const).map((family) => {
+    const now = of(family);
+    const before = known?.nat?.[`ipv${family}`];
+    const less = now?.mapping === 'unknown' || (now?.filtering === 'unknown' && now.mapping === before?.mapping);
+    return (less ? before : undefined) ?? now;
+  });
   return {
     side: { ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}) },
     mapped: found.flatMap(({ mapped }) => mapped ?? []),

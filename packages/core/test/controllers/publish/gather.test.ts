@@ -9,6 +9,7 @@ import {
   type StunmeshError,
   type StunSocketOptions,
 } from '#src/api/index.js';
+import { createSnapshot } from '#src/control/snapshot.js';
 import { createDiscovery } from '#src/controllers/publish/gather.js';
 import { createExamination } from '#src/controllers/refresh/nat-schedule.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
@@ -24,7 +25,12 @@ const MAPPED = '203.0.113.7:40001';
 const SERVERS = ['198.51.100.1:3478', '198.51.100.2:3478'] as const;
 const endpoint = (text: string) => parseEndpoint(text) ?? assert.fail(text);
 
-function setUp(facts: Partial<Device> | undefined = {}, config: { fib?: number; listenInterfaces?: string[] } = {}) {
+function setUp(
+  facts: Partial<Device> | undefined = {},
+  config: { fib?: number; listenInterfaces?: string[] } = {},
+  servers: readonly string[] = SERVERS,
+) {
+  const names = new Map<string, readonly string[]>();
   const clock = createFakeClock();
   const capture = createFakeCapture();
   const logger = createMemoryLogger();
@@ -67,8 +73,8 @@ function setUp(facts: Partial<Device> | undefined = {}, config: { fib?: number; 
     }),
     clock,
     logger,
-    resolve: async () => [],
-    servers: () => SERVERS,
+    resolve: async (host: string) => names.get(host) ?? [],
+    servers: () => servers,
   };
   const discovery = createDiscovery(asking);
   const { examineNat } = createExamination(asking);
@@ -81,7 +87,7 @@ function setUp(facts: Partial<Device> | undefined = {}, config: { fib?: number; 
     await clock.advance(20_000);
     return result;
   };
-  return { capture, clock, logger, entry, opened, answering, discovery, examineNat, go };
+  return { names, capture, clock, logger, entry, opened, answering, discovery, examineNat, go };
 }
 
 test('a device that is not there, and one without a port, are named', async () => {
@@ -139,4 +145,23 @@ test('what a capture remarks is logged once for each text, however often it is r
   for (let i = 0; i < 200; i += 1) remark(`em${100 + i} is not there`);
   remark('em7 is not there');
   assert.ok(logger.lines.filter(({ level }) => level === 'warn').length <= 203);
+});
+
+test("a STUN server that is a proxy's stand-in (fake-ip) is told in status as long as it is asked, answer or not", async () => {
+  const { go, names, answering, entry, logger } = setUp({}, {}, ['stun.test:3478']);
+  names.set('stun.test', ['198.18.0.7']);
+  assert.ok(hasCode((await go()).error, 'ERR_STUN_NO_RESPONSE'));
+  assert.equal(entry.standIns.get(4)?.code, 'ERR_STUN_STAND_IN');
+  answering.add('198.18.0.7:3478');
+  assert.equal((await go()).error, undefined);
+  assert.match(entry.standIns.get(4)?.message ?? '', /stun\.test resolves to 198\.18\.0\.7.*fake-ip/);
+  assert.equal(logger.lines.filter(({ message }) => message === 'an odd STUN server').length, 1);
+  const shown = createSnapshot({ version: '0', startedAt: 0, wallNow: 0, now: 0, device: entry, stores: [] });
+  assert.deepEqual(
+    shown.devices[0]?.errors.map(({ of, code }) => [of, code]),
+    [['ipv4', 'ERR_STUN_STAND_IN']],
+  );
+  names.set('stun.test', ['198.51.100.1']);
+  assert.equal((await go()).error, undefined);
+  assert.equal(entry.standIns.size, 0);
 });

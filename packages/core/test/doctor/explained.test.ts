@@ -1,0 +1,78 @@
+/** What explains a tunnel that is not there comes alone, and a NAT of which nothing is told yet is called so. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { fingerprint } from '#src/record/endpoint-record.js';
+import { createHarness, type Harness, lonely, now, PEER4, SERVERS, snapshotOf } from './harness.js';
+
+async function peerTexts(t: TestContext, change: (p: Harness) => void): Promise<readonly string[]> {
+  const harness = createHarness(t);
+  lonely(harness);
+  change(harness);
+  const found = (await harness.examine()).filter(({ check }) => check === 'peer');
+  return found.map(({ verdict, text }) => `${verdict} ${text}`);
+}
+
+function told(p: Harness, t: number, b?: string): void {
+  p.put({ ...(PEER4 ? { ipv4: PEER4 } : {}), t, f: fingerprint(p.peer.publicKey), ...(b ? { b } : {}) });
+}
+
+test('a graver fault of the peer, or of what we write, stands without "should connect" beside it', async (t) => {
+  const fault = { code: 'ERR_KEY_CHANGED', message: 'our key changed: give the peer the new one', at: now * 1000 };
+  const texts = await peerTexts(t, (p) => {
+    told(p, now, '4ee');
+    p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 1, { phase: 'connecting', lastError: fault }));
+  });
+  assert.match(texts.join('\n'), /fault the daemon says: our key changed/);
+  assert.doesNotMatch(texts.join('\n'), /should connect/);
+  const writeFault = { code: 'ERR_STORE_DENIED', message: 'read-only', errno: 'EROFS', at: now * 1000, store: 'main' };
+  const unwritten = await peerTexts(t, (p) => {
+    told(p, now, '4ee');
+    p.daemons.set(
+      '/run/stunmesh/wg0.sock',
+      snapshotOf(p, 1, { phase: 'connecting', lastError: writeFault, writeFault }),
+    );
+  });
+  assert.doesNotMatch(unwritten.join('\n'), /should connect/);
+  const alone = await peerTexts(t, (p) => {
+    told(p, now, '4ee');
+    p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 1, { phase: 'connecting' }));
+  });
+  assert.match(alone.join('\n'), /warning should connect/);
+});
+
+test('what cannot connect is said beside other faults all the same', async (t) => {
+  const fault = { code: 'ERR_KEY_CHANGED', message: 'our key changed', at: now * 1000 };
+  const texts = await peerTexts(t, (p) => {
+    SERVERS.forEach((server, i) => {
+      p.servers.set(server, `203.0.113.9:${40_000 + i}`);
+    });
+    p.other = '198.51.100.101:3479';
+    for (const [i, port] of [3478, 3479].entries())
+      p.servers.set(`198.51.100.101:${port}`, `203.0.113.9:${41_000 + i}`);
+    told(p, now, '4pp');
+    p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 1, { phase: 'connecting', lastError: fault }));
+  });
+  assert.match(texts.join('\n'), /fault cannot connect/);
+});
+
+test('a record of a daemon that has just started tells of no NAT yet, an older one tells of none', async (t) => {
+  const young = await peerTexts(t, (p) => told(p, now - 20));
+  assert.match(
+    young.join('\n'),
+    /site-b a NAT that its record does not tell of yet \(the daemon there has just started/,
+  );
+  const old = await peerTexts(t, (p) => told(p, now - 1_000));
+  assert.match(old.join('\n'), /site-b a NAT that its record does not tell of[;,]/);
+});
+
+test('where the servers cannot tell how our NAT maps this time, what the daemon found out counts', async (t) => {
+  const told4 = { mapping: 'endpoint-independent', filtering: 'endpoint-independent', cgnat: false } as const;
+  const texts = await peerTexts(t, (p) => {
+    for (const server of SERVERS.slice(1)) p.servers.set(server, undefined);
+    told(p, now, '4ee');
+    const seen = snapshotOf(p, 1, { phase: 'connecting' });
+    const [device] = seen.devices;
+    p.daemons.set('/run/stunmesh/wg0.sock', { ...seen, devices: device ? [{ ...device, nat: { ipv4: told4 } }] : [] });
+  });
+  assert.match(texts.join('\n'), /this host has a NAT that lets everybody in \(full cone\)/);
+});

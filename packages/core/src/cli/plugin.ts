@@ -1,5 +1,4 @@
 /** `stunmesh plugin`: try a store out, configured or given by its program. */
-import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import type { LoadedConfig } from '../config/index.js';
 import type { PluginConfig } from '../host/plugin-config.js';
@@ -82,20 +81,11 @@ async function test(
   given: boolean,
   options: TestOptions,
 ): Promise<number> {
-  const [
-    { openComposition },
-    { createLoader },
-    { openExecProbe, testPlugin },
-    { createSystemClock },
-    { createLogger },
-    { secretVariables },
-  ] = await Promise.all([
+  const [{ openComposition }, { testPlugin }, { createSystemClock }, { createLogger }] = await Promise.all([
     import('../daemon/components.js'),
-    import('../host/loader.js'),
     import('../doctor/plugin-test.js'),
     import('../runtime/system-clock.js'),
     import('../telemetry/logger.js'),
-    import('../config/secrets.js'),
   ]);
   const { plugin, loaded } = await (given ? fromProgram(words, options) : fromConfig(context, words, options));
   const write = (line: string) => context.stderr(line);
@@ -108,11 +98,6 @@ async function test(
   return await testPlugin({
     host: composition.host(loaded),
     plugin: tried,
-    probe: () =>
-      openExecProbe(createLoader(loaded ? { configDir: dirname(loaded.config.file) } : {}), tried, {
-        clock,
-        secretVariables: secretVariables(loaded?.config.plugins.values() ?? []),
-      }),
     format,
     ...(maxSize === undefined ? {} : { maxValueBytes: maxSize }),
     write: (text) => context.stdout(text),

@@ -1,6 +1,6 @@
 /** Tries a store out by the published cases, as `stunmesh plugin test` does, and cleans up where the store can delete. */
 import { randomBytes } from 'node:crypto';
-import { type Clock, isStunmeshError, type Store, StunmeshError } from '../api/index.js';
+import { isStunmeshError, type Store, StunmeshError } from '../api/index.js';
 import {
   type ExecProbe,
   type ExecTraits,
@@ -10,7 +10,6 @@ import {
   runTap,
   storeCases,
 } from '../conformance/index.js';
-import type { ModuleLoader } from '../host/loader.js';
 import type { PluginConfig } from '../host/plugin-config.js';
 import type { PluginHost } from '../host/plugin-host.js';
 import { oneLine, withoutSecrets } from '../store/error-mapping.js';
@@ -27,25 +26,10 @@ export interface PluginTestOptions {
   readonly plugin: PluginConfig;
   /** Characters of the largest value that is tried; 258 where absent, as an exec plugin cannot say what it bears. */
   readonly maxValueBytes?: number;
-  /** Opens the bare program of an exec plugin, so that it is tried as a process too; see openExecProbe. */
-  readonly probe?: () => Promise<(ExecProbe & AsyncDisposable) | undefined>;
   /** TAP where absent. */
   readonly format?: 'tap' | 'human';
   /** Takes whole lines of the report. */
   write(text: string): void;
-}
-
-/** The bare program behind an exec plugin; undefined: it has none, or speaks the shell protocol. */
-export async function openExecProbe(
-  loader: Pick<ModuleLoader, 'loadStore'>,
-  plugin: PluginConfig,
-  components: { readonly clock: Clock; readonly secretVariables?: readonly string[] },
-): Promise<(ExecProbe & AsyncDisposable) | undefined> {
-  if (plugin.type !== 'exec') return undefined;
-  const { probe } = (await loader.loadStore(plugin)) as Awaited<ReturnType<ModuleLoader['loadStore']>> & {
-    probe?(config: object, components: object): ExecProbe & AsyncDisposable;
-  };
-  return probe?.({ ...plugin.settings, type: plugin.type }, components);
 }
 
 /** Resolves with the number of failed cases. Rejects when the plugin cannot be opened: ERR_PLUGIN_NOT_FOUND, ERR_PLUGIN_INVALID, ERR_CONFIG_INVALID,
@@ -55,7 +39,7 @@ export async function testPlugin(options: PluginTestOptions): Promise<number> {
   const keys = Array.from({ length: KEYS }, () => randomBytes(20).toString('hex'));
   const store = await host.openStore(plugin);
   await refuseMissing(store, plugin);
-  const probe = await options.probe?.();
+  const probe = await host.openProbe(plugin);
   try {
     const protocol = plugin.settings['protocol'] === 1 ? 1 : 0;
     const program = protocol === 1 && probe ? await look(probe, store, plugin) : undefined;

@@ -9,6 +9,7 @@ import {
   type StoreModule,
   StunmeshError,
 } from '../api/index.js';
+import type { ExecProbe } from '../conformance/index.js';
 import type { EndedCall } from '../store/call.js';
 import { mapStoreError } from '../store/error-mapping.js';
 import { type GuardedStore, guardStore } from '../store/guarded-store.js';
@@ -50,14 +51,43 @@ export interface PluginHost {
   /** Loads the module, checks the settings, makes the instance; no I/O towards the store yet (F32). The caller closes it.
    * Errors: ERR_PLUGIN_NOT_FOUND, ERR_PLUGIN_INVALID, ERR_CONFIG_INVALID, or what the module's open says. */
   openStore(plugin: PluginConfig): Promise<GuardedStore>;
+  /** The bare program behind an exec plugin, as its store has it, to be tried as a process; undefined: there is none, or it speaks the shell
+   * protocol. The caller closes it. Errors: ERR_PLUGIN_NOT_FOUND, ERR_PLUGIN_INVALID. */
+  openProbe(plugin: PluginConfig): Promise<(ExecProbe & AsyncDisposable) | undefined>;
   /** 'auto', 'linux', 'bsd', a package or an absolute path. Errors: ERR_PLUGIN_NOT_FOUND, ERR_PLUGIN_INVALID,
    * ERR_CAPTURE_PLATFORM, ERR_CAPTURE_ADDON. */
   loadCapture(name: string): Promise<CaptureModule>;
 }
 
+/** A store module of child processes hands out the process itself, too. */
+interface ProbedModule {
+  probe?(config: object, components: StoreComponents): ExecProbe & AsyncDisposable;
+}
+
 export function createPluginHost(options: PluginHostOptions): PluginHost {
   const { clock, explain } = options;
   const loader = createLoader(options);
+
+  function componentsFor(plugin: PluginConfig, module: StoreModule): StoreComponents {
+    const scratchFolder = options.scratchFolder?.bind(options);
+    const secretFor = options.secretFor?.bind(options, module.name);
+    const stateFolder = options.stateFolder?.bind(options, plugin.name);
+    return {
+      clock,
+      logger: options.logger.child({ store: plugin.name }),
+      ...options.network,
+      ...(scratchFolder ? { scratchFolder } : {}),
+      ...(secretFor ? { secretFor } : {}),
+      ...(stateFolder ? { stateFolder } : {}),
+      ...(options.secretVariables ? { secretVariables: options.secretVariables } : {}),
+    };
+  }
+
+  async function openProbe(plugin: PluginConfig): Promise<(ExecProbe & AsyncDisposable) | undefined> {
+    if (plugin.type !== 'exec') return undefined;
+    const module: StoreModule & ProbedModule = await loader.loadStore(plugin);
+    return module.probe?.({ ...plugin.settings, type: plugin.type }, componentsFor(plugin, module));
+  }
 
   async function openStore(plugin: PluginConfig): Promise<GuardedStore> {
     const builtin = plugin.type === 'builtin';
@@ -73,19 +103,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       explain,
       checkSettings: builtin ? options.checkSettings : undefined,
     });
-    const logger = options.logger.child({ store: plugin.name });
-    const scratchFolder = options.scratchFolder?.bind(options);
-    const secretFor = options.secretFor?.bind(options, module.name);
-    const stateFolder = options.stateFolder?.bind(options, plugin.name);
-    const components: StoreComponents = {
-      clock,
-      logger,
-      ...options.network,
-      ...(scratchFolder ? { scratchFolder } : {}),
-      ...(secretFor ? { secretFor } : {}),
-      ...(stateFolder ? { stateFolder } : {}),
-      ...(options.secretVariables ? { secretVariables: options.secretVariables } : {}),
-    };
+    const components = componentsFor(plugin, module);
     try {
       const traits = module.traits(config);
       const store = await module.open(config, components);
@@ -96,7 +114,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
         traits,
         timeoutMs: plugin.timeoutMs,
         clock,
-        logger,
+        logger: components.logger,
         ...(mostPauseMs ? { mostPauseMs } : {}),
         describeKey: (key) => options.describeKey?.(key),
         onCall: (call) => options.onStoreCall?.(plugin.name, call),
@@ -106,7 +124,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     }
   }
 
-  return { openStore, loadCapture: (name) => loader.loadCapture(name) };
+  return { openStore, openProbe, loadCapture: (name) => loader.loadCapture(name) };
 }
 
 /** A refused setting stands at its own place in the file, which already tells its name. */

@@ -69,7 +69,7 @@ test('one key on two hosts: a newer record of ours that we did not write is a fa
   const shown = h.snapshot().devices[0]?.peers[0];
   assert.equal(shown?.lastError?.code, 'ERR_KEY_SHARED');
   assert.match(shown?.lastError?.message ?? '', /192\.0\.2\.200:51820/);
-  assert.equal(h.logger.lines.filter(({ message }) => message.includes('another host')).length, 1);
+  assert.equal(h.logger.lines.filter(({ message }) => message.includes('who else uses our WireGuard key')).length, 1);
 });
 
 test('one key on two hosts: an older record (a store that lags) is none, and one of the very time but elsewhere is', async () => {

@@ -5,7 +5,7 @@ import { StunmeshError } from '#src/api/index.js';
 import { fingerprint } from '#src/record/endpoint-record.js';
 import { createChannel } from '#src/record/seal.js';
 import { storeKey } from '#src/record/store-key.js';
-import { createHarness, farEndpoint, type Harness } from './harness.js';
+import { createHarness, farEndpoint, type Harness, OWN4 } from './harness.js';
 
 const T = 1_800_000_000;
 const { signal } = new AbortController();
@@ -13,11 +13,11 @@ const { signal } = new AbortController();
 const ownKey = (h: Harness, index = 0) => storeKey(h.own.publicKey, h.peer(index).keys.publicKey);
 const ownReads = (h: Harness, index = 0) => h.only('get').filter(({ to }) => to.endsWith(ownKey(h, index)));
 
-/** Another host with our key publishes over our record for peer 0. */
-async function overwrite(h: Harness): Promise<void> {
+/** Another host with our key, or another daemon, publishes over our record for peer 0. */
+async function overwrite(h: Harness, ipv4 = '192.0.2.200:51820'): Promise<void> {
   const channel = createChannel(h.own.secretKey, h.peer().keys.publicKey);
   const t = (h.peer().ourRecord()?.t ?? 0) + 1 + Math.ceil(h.clock.now() / 1000);
-  const plain = JSON.stringify({ ipv4: '192.0.2.200:51820', t, n: 3, f: fingerprint(h.own.publicKey) });
+  const plain = JSON.stringify({ ipv4, t, n: 3, f: fingerprint(h.own.publicKey) });
   await h.stores.get('main')?.set(ownKey(h), channel.seal(plain), { signal });
 }
 
@@ -94,4 +94,23 @@ test('F23 where a store allows few reads our own record takes one of six', async
   h.forget();
   await h.advance(600_000);
   assert.ok(ownReads(h).length >= 2 && ownReads(h).length <= 4, `${ownReads(h).length}`);
+});
+
+test('F38 a second daemon of the device, which nothing but its records shows, is told as such, and no other host is named', async () => {
+  const h = await connected({ refreshIntervalMs: 60_000 });
+  await overwrite(h, OWN4);
+  await h.live(60_000);
+  const shown = h.snapshot().devices[0]?.peers[0]?.lastError;
+  assert.equal(shown?.code, 'ERR_LOCKED');
+  assert.match(shown?.message ?? '', /another stunmesh serves wg0: .*our very address 203\.0\.113\.9:40000/);
+});
+
+test('F38 F79 our own record from before a crash, newer than the state that was kept, is no second daemon', async () => {
+  const before = await connected();
+  const state = before.state() as { t: number };
+  const stored = new Map(before.stores.get('main')?.records);
+  const h = createHarness({ stored, state: { ...state, t: state.t - 5 } });
+  await h.start();
+  await h.advance(3_000);
+  assert.equal(h.snapshot().devices[0]?.peers[0]?.lastError, undefined);
 });

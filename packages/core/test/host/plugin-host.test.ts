@@ -33,6 +33,7 @@ function hostWith(module: Partial<StoreModule>, loaded?: Pick<LoadedConfig, 'exp
     clock: createSystemClock(),
     logger: createMemoryLogger(),
     configDir: tmpdir(),
+    secretVariables: ['TOKEN'],
     preloaded: { '@stunmesh/store-probe': async () => probe, '@stunmesh/store-exec': async () => probe },
     explain: (path) => `config.yaml:7:${path.length}: ${path.join('.')}`,
     ...loaded,
@@ -228,4 +229,29 @@ test('a store gets the secrets of its module, and a folder of its instance', asy
   assert.equal(Buffer.from(components?.secretFor?.(KEY) ?? '').toString(), `probe ${KEY}`);
   assert.equal(await components?.stateFolder?.(), '/state/mine');
   assert.deepEqual(await components?.resolve?.('192.0.2.1', free.signal), ['192.0.2.1']);
+});
+
+test('F70 the bare program of an exec plugin is opened with what its store gets; other kinds have none', async () => {
+  const given: { readonly config: object; readonly components: StoreComponents }[] = [];
+  const bare = { async [Symbol.asyncDispose]() {} };
+  const module = {
+    async open(config: object, components: StoreComponents) {
+      given.push({ config, components });
+      return createMemoryStore();
+    },
+    probe(config: object, components: StoreComponents) {
+      given.push({ config, components });
+      return bare;
+    },
+  };
+  const { host } = hostWith(module);
+  const exec = plugin({ command: '/bin/true' }, 'exec');
+  await (await host.openStore(exec)).close();
+  assert.equal(await host.openProbe(exec), bare);
+  const [store, probe] = given;
+  assert.deepEqual(probe?.config, store?.config);
+  assert.deepEqual(Object.keys(probe?.components ?? {}), Object.keys(store?.components ?? {}));
+  assert.deepEqual(probe?.components.secretVariables, ['TOKEN']);
+  assert.equal(await host.openProbe(plugin({ command: '/bin/true' }, 'shell')), undefined);
+  assert.equal(given.length, 2);
 });

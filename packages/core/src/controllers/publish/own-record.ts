@@ -50,16 +50,27 @@ export function createOwnRecord({ device, clock, logger, emit, signal }: OwnReco
     }
   };
 
-  const noteSharedKey = (peer: PeerEntry, { ipv4, ipv6 }: ParsedRecord): void => {
+  /** A record with our very addresses is written by a host that is where we are. */
+  const isHere = ({ ipv4, ipv6 }: ParsedRecord): boolean =>
+    device.candidates.length > 0 && sameEndpoint(ipv4, reflexive(4)) && sameEndpoint(ipv6, reflexive(6));
+
+  const noteSharedKey = (peer: PeerEntry, record: ParsedRecord): void => {
+    const { ipv4, ipv6 } = record;
     const where = [ipv4, ipv6].flatMap((endpoint) => (endpoint ? [formatEndpoint(endpoint)] : [])).join(' and ');
-    const error = new StunmeshError(
-      'ERR_KEY_SHARED',
-      `another host uses the WireGuard key of ${device.name}: the store holds a newer record of ours that we did not write, for ${where || 'no address'}; give each host a key of its own`,
-    );
+    const newer = 'the store holds a newer record of ours that we did not write';
+    const error = isHere(record)
+      ? new StunmeshError(
+          'ERR_LOCKED',
+          `another stunmesh serves ${device.name}: ${newer}, with our very address ${where}; it runs on this host with other folders, or in a container: end one of the two`,
+        )
+      : new StunmeshError(
+          'ERR_KEY_SHARED',
+          `another host uses the WireGuard key of ${device.name}: ${newer}, for ${where || 'no address'}; give each host a key of its own`,
+        );
     const told = peer.sharedKeyFault?.message === error.message;
     peer.sharedKeyFault = createFault(error, clock.wallNow());
     if (told) return;
-    logger.warn({ device: device.name, peer: peer.name, error }, 'does another host use the same WireGuard key?');
+    logger.warn({ device: device.name, peer: peer.name, error }, 'who else uses our WireGuard key?');
     emit('fault', peer, { code: error.code, message: error.message });
   };
 
@@ -77,7 +88,8 @@ export function createOwnRecord({ device, clock, logger, emit, signal }: OwnReco
       const { ipv4, ipv6, b } = record;
       const t = record.t === undefined ? undefined : clampOwnTime(record.t, clock.wallNow() / 1000);
       const known = peer.ownTime ?? device.lastT;
-      if (known !== undefined && t !== undefined && t > known) noteSharedKey(peer, record);
+      // With our very address it is our own from before a crash that came too early for the state.
+      if (known !== undefined && t !== undefined && t > known && !isHere(record)) noteSharedKey(peer, record);
       if (t !== undefined) peer.ownTime = Math.max(peer.ownTime ?? 0, t);
       // A host that moved while it was down, and lost its state, says so by a larger count all the same.
       const moved = ([4, 6] as const).some((family) => {

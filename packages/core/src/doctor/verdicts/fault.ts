@@ -4,7 +4,7 @@ import { remedyOf } from '../finding.js';
 import type { Judgement } from './records.js';
 
 /** With these a tunnel that counts as connected is none that can be relied on. */
-const GRAVE: ReadonlySet<string> = new Set(['ERR_TUNNEL_ONE_WAY', 'ERR_KEY_SHARED', 'ERR_KEY_CHANGED']);
+const GRAVE: ReadonlySet<string> = new Set(['ERR_TUNNEL_ONE_WAY', 'ERR_KEY_SHARED', 'ERR_KEY_CHANGED', 'ERR_LOCKED']);
 
 /** undefined: nothing, or what was found here already. */
 export function judgeFault(seen: PeerSnapshot | undefined, found: readonly Judgement[]): Judgement | undefined {

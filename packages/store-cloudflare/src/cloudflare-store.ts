@@ -9,8 +9,10 @@ import { createTransport } from './transport.js';
 import { createWriter } from './writer.js';
 import { createZoneApi } from './zone-api.js';
 
-/** The longest value: one character string of a TXT record (RFC 1035 3.3.14), which an older program reads as it is. */
+/** One character string of a TXT record (RFC 1035 3.3.14): the longest value that an older program reads as it is. */
 export const MAX_VALUE = 255;
+/** The longest value at all: with its quotes it stays within the 2,048 characters that the API takes. */
+export const MAX_LONG_VALUE = 2_000;
 /** Writes that come within this time are one request. */
 const WINDOW_MS = 100;
 
@@ -52,10 +54,10 @@ export function createCloudflareStore(options: CloudflareStoreOptions): Store {
   };
 
   const checkValue = (value: string): void => {
-    if (value.length <= MAX_VALUE) return;
+    if (value.length <= MAX_LONG_VALUE) return;
     throw new StunmeshError(
       'ERR_STORE_TOO_LARGE',
-      `the value has ${value.length} characters, a TXT record takes ${MAX_VALUE}`,
+      `the value has ${value.length} characters, a TXT record takes ${MAX_LONG_VALUE}`,
     );
   };
 

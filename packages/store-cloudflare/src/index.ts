@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import process from 'node:process';
 import { type StoreModule, type StoreTraits, StunmeshError } from '@stunmesh/core/api';
-import { createCloudflareStore, MAX_VALUE } from './cloudflare-store.js';
+import { createCloudflareStore, MAX_LONG_VALUE, MAX_VALUE } from './cloudflare-store.js';
 import { createNames } from './names.js';
 import { createTokenReader, DEFAULT_TOKEN_ENV, type TokenSource } from './token.js';
 
@@ -27,9 +27,9 @@ const API = 'https://api.cloudflare.com/client/v4';
 
 /** A read is one call of the 1,200 in five minutes that a user has. Reads get rarer with the time that a peer is waited for, so that at
  * 2 s eleven hosts may begin to wait at the same moment; more find each other all the same, as the budget makes them take turns. */
-const API_TRAITS: StoreTraits = { maxValueBytes: MAX_VALUE, minPollMs: 2_000 };
+const API_TRAITS: StoreTraits = { maxValueBytes: MAX_VALUE, maxLongValue: MAX_LONG_VALUE, minPollMs: 2_000 };
 /** The name servers are made for questions, and have no budget. */
-const DNS_TRAITS: StoreTraits = { maxValueBytes: MAX_VALUE, minPollMs: 1_000 };
+const DNS_TRAITS: StoreTraits = { ...API_TRAITS, minPollMs: 1_000 };
 
 const servers = (description: string) => ({
   type: 'array',

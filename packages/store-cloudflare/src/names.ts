@@ -49,7 +49,7 @@ export function createNames(zone: string, subdomain: string): Names {
   };
 }
 
-/** A value of 255 characters, each written as an escape of four, takes an eighth of it. What is longer is no value and need not be taken apart. */
+/** The longest value, each character written as an escape of four, takes it all. What is longer is no value and need not be taken apart. */
 const LONGEST_CONTENT = 8_192;
 
 /** The text of a TXT record however it is written: bare, quoted, or as several quoted strings (RFC 1035 5.1), joined (F36). */
@@ -62,9 +62,13 @@ export function parseContent(whole: string): string {
     .replace(/\s+/g, '');
 }
 
-/** The content for a value: bare, as every reader takes it, or in quotes where the API insists on them. */
+/** A character string of a TXT record. */
+const STRING = /.{1,255}/g;
+
+/** The content for a value: bare, as every reader takes it; in quotes where the API insists on them, or where it takes several strings. */
 export function formatContent(value: string, quoted: boolean): string {
-  return quoted ? `"${value}"` : value;
+  const strings = value.match(STRING) ?? [];
+  return quoted || strings.length > 1 ? strings.map((text) => `"${text}"`).join(' ') : value;
 }
 
 /** True for text that can be a value; a stranger's record may hold anything. */

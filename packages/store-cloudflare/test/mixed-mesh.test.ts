@@ -161,16 +161,29 @@ test('records of other types under a key are neither read nor changed', async (t
   assert.deepEqual([...api.records.keys()], [address.id]);
 });
 
-test('a value of more than 255 characters is refused before anything is sent', async (t) => {
+test('F36 a value that only programs like this one read is written as several strings, and read back by both ways', async (t) => {
+  const { api, store } = await open(t);
+  const [key, value] = [newKey(), newValue(700)];
+  await store.set(key, value, free);
+  const [record] = api.records.values();
+  assert.equal(record?.content, `"${value.slice(0, 255)}" "${value.slice(255, 510)}" "${value.slice(510)}"`);
+  assert.equal(await store.get(key, free), value);
+  const longest = newValue(2_000);
+  await store.set(key, longest, free);
+  assert.equal(await store.get(key, free), longest);
+  assert.ok(([...api.records.values()][0]?.content.length ?? 0) <= 2_048);
+});
+
+test('a value of more than 2,000 characters is refused before anything is sent', async (t) => {
   const { api, store } = await open(t);
   const [key, good] = [newKey(), newKey()];
-  const error = await failureOf(store.set(key, newValue(256), free));
+  const error = await failureOf(store.set(key, newValue(2_002), free));
   assert.equal(error.code, 'ERR_STORE_TOO_LARGE');
-  assert.match(error.message, /256 characters.*255/);
+  assert.match(error.message, /2002 characters.*2000/);
   assert.equal(api.calls.length, 0);
   const failures = await store.setMany?.(
     new Map([
-      [key, newValue(256)],
+      [key, newValue(2_002)],
       [good, newValue()],
     ]),
     free,

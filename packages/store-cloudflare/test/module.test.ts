@@ -46,16 +46,16 @@ test('F40 settings that cannot work are refused with what is allowed', async () 
     await (await cloudflareStore.open({ ...good, ...settings }, components))[Symbol.asyncDispose]();
 });
 
-test('F36 a value fits in one string of a TXT record, and polling leaves room for eleven hosts', () => {
-  const { maxValueBytes, minPollMs, expiresAfterMs } = cloudflareStore.traits({ zone: 'example.com' });
-  assert.equal(maxValueBytes, 255);
+test('F36 a value for older readers fits in one string of a TXT record, one for others in several, and polling leaves room for eleven hosts', () => {
+  const { maxValueBytes, maxLongValue, minPollMs, expiresAfterMs } = cloudflareStore.traits({ zone: 'example.com' });
+  assert.deepEqual([maxValueBytes, maxLongValue], [255, 2_000]);
   assert.equal(expiresAfterMs, undefined);
   // A peer that is not there is looked for ever more seldom, by a fiftieth of the time that it has been waited for.
   let reads = 0;
   for (let at = 0; at < 300_000; at += Math.max(minPollMs, at / 50)) reads += 1;
   assert.ok(11 * reads <= 1_200, `${reads} reads in five minutes`);
   const dns = cloudflareStore.traits({ zone: 'example.com', read: 'dns' });
-  assert.equal(dns.maxValueBytes, 255);
+  assert.deepEqual([dns.maxValueBytes, dns.maxLongValue], [255, 2_000]);
   assert.ok(dns.minPollMs < minPollMs);
 });
 

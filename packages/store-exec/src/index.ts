@@ -17,6 +17,9 @@ export type { ExecStoreConfig } from './exec-config.js';
 
 /** A value and the JSON around it stay well below the 64 KiB that a child may print; each call costs a process. */
 const TRAITS: StoreTraits = { maxValueBytes: MAX_VALUE, minPollMs: 1000 };
+/** The longest record that programs older than this one write themselves: what a plugin and readers of theirs take is not known. */
+const OLD_RECORD = 258;
+const OLD_TRAITS: StoreTraits = { ...TRAITS, maxValueBytes: OLD_RECORD, maxLongValue: MAX_VALUE };
 
 /** The module, and the bare program behind an instance, which the conformance cases of exec plugins look at. */
 export interface ExecStoreModule extends StoreModule<ExecStoreConfig> {
@@ -28,8 +31,10 @@ const execStoreModule: ExecStoreModule = {
   apiVersion: 1,
   name: 'exec',
   configSchema: EXEC_PLUGIN_SCHEMA,
-  traits: ({ protocol, parallel = protocol === 1 ? undefined : 1 }) =>
-    parallel === undefined ? TRAITS : { ...TRAITS, maxCalls: parallel },
+  traits: ({ protocol, parallel = protocol === 1 ? undefined : 1 }) => ({
+    ...(protocol === 1 ? TRAITS : OLD_TRAITS),
+    ...(parallel === undefined ? {} : { maxCalls: parallel }),
+  }),
   open: async (config, components) => openStore(config, components),
   probe: openProbe,
 };

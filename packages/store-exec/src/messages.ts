@@ -122,6 +122,7 @@ export function readDescription(answer: Message): Description {
     throw invalid(`"${name}" must be true or false`);
   };
   const most = number('max_value_bytes', 1);
+  const long = number('max_long_value', 1);
   const poll = number('min_poll_ms', 0);
   const expires = number('expires_after_ms', 1);
   const session = flag('session');
@@ -130,6 +131,7 @@ export function readDescription(answer: Message): Description {
     ...(typeof version === 'string' ? { version: oneLine(version) } : {}),
     traits: {
       ...(most === undefined ? {} : { maxValueBytes: Math.min(Math.floor(most), MAX_VALUE) }),
+      ...(long === undefined ? {} : { maxLongValue: Math.min(Math.floor(long), MAX_VALUE) }),
       ...(poll === undefined ? {} : { minPollMs: poll }),
       ...(expires === undefined ? {} : { expiresAfterMs: expires }),
     },

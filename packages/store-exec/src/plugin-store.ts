@@ -56,13 +56,12 @@ export function createPluginStore(config: ExecStoreConfig, parts: ExecParts & { 
     });
 
   /** Why this plugin does not take this value; undefined: it does. */
-  const misfit = (value: string, { traits: { maxValueBytes = MAX_VALUE } }: Description): StunmeshError | undefined =>
-    value.length <= maxValueBytes
-      ? undefined
-      : new StunmeshError(
-          'ERR_STORE_TOO_LARGE',
-          `the value has ${value.length} characters, the plugin keeps at most ${maxValueBytes}`,
-        );
+  const misfit = (value: string, { traits }: Description): StunmeshError | undefined => {
+    const most = Math.max(traits.maxValueBytes ?? MAX_VALUE, traits.maxLongValue ?? 0);
+    if (value.length <= most) return undefined;
+    const text = `the value has ${value.length} characters, the plugin keeps at most ${most}`;
+    return new StunmeshError('ERR_STORE_TOO_LARGE', text);
+  };
 
   const set = (key: string, value: string, { signal }: CallOptions): Promise<void> =>
     named(signal, async () => {

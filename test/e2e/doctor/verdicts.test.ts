@@ -3,18 +3,18 @@ import assert from 'node:assert/strict';
 import type { Host, Lab, NatKind } from '../lab/index.js';
 import { labTest } from '../lab/steps/lab-test.js';
 import { NAT_PAIRS } from '../lab/steps/nat-pairs.js';
-import { Folder, fingerprintOf, seal } from '../lab/steps/records.js';
+import { codeOf, Folder, seal } from '../lab/steps/records.js';
 import { doctorConfig, type Examination, examine } from './steps/doctoring.js';
 
 /** One with two addresses, which answers CHANGE-REQUEST, and a plain one. */
 const STUN = ['203.0.113.1:3478', '203.0.113.3:3478'];
-/** What a record's member `b` says of each kind. */
-const CODES: readonly (readonly [NatKind, string])[] = [
-  ['none', '4ne'],
-  ['full', '4ee'],
-  ['restricted', '4ea'],
-  ['port-restricted', '4ep'],
-  ['symmetric', '4pp'],
+/** Mapping and filtering of each kind, by their numbers in a record's member `c`. */
+const CODES: readonly (readonly [NatKind, number, number])[] = [
+  ['none', 1, 1],
+  ['full', 2, 1],
+  ['restricted', 2, 2],
+  ['port-restricted', 2, 3],
+  ['symmetric', 4, 3],
 ];
 const WORDS: Readonly<Record<string, RegExp>> = {
   none: /^no NAT: the host has its public address itself/,
@@ -37,15 +37,12 @@ async function visit(lab: Lab, host: Host): Promise<Examination> {
   const folder = new Folder(lab.storeDir);
   const phantoms = await host.addPhantomPeers(CODES.length);
   const peers: Record<string, unknown> = {};
-  for (const [i, [kind, code]] of CODES.entries()) {
+  for (const [i, [kind, mapping4, filtering4]] of CODES.entries()) {
     const keys = phantoms[i];
     assert.ok(keys);
-    const record = {
-      ipv4: `203.0.113.${100 + i}:51820`,
-      t: Math.floor(Date.now() / 1000),
-      f: fingerprintOf(keys.publicKey),
-      b: code,
-    };
+    const t = Math.floor(Date.now() / 1000);
+    const c = codeOf({ sender: keys.publicKey, t, mapping4, filtering4 });
+    const record = { ipv4: `203.0.113.${100 + i}:51820`, c };
     await folder.put(keys.publicKey, host.keys.publicKey, seal(JSON.stringify(record), keys, host.keys.publicKey));
     peers[kind] = { public_key: keys.publicKey, plugin: 'folder', protocol: 'ipv4' };
   }

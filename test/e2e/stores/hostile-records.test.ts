@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createKeyPair, type Daemon, type Host, type Lab, type PeerSnapshot } from '../lab/index.js';
 import { labTest } from '../lab/steps/lab-test.js';
-import { Folder, fingerprintOf, seal } from '../lab/steps/records.js';
+import { codeOf, Folder, seal } from '../lab/steps/records.js';
 
 /** Only `a` runs a daemon; the test itself plays `b`, whose keys it has. */
 const SPEC = { sides: { a: {}, b: {} }, coturn: [1] } as const;
@@ -28,13 +28,17 @@ function nowSeconds(): number {
   return Math.floor(Date.now() / 1000);
 }
 
+interface HandRecord {
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  readonly t?: number;
+  readonly n?: number;
+}
+
 /** What b itself would leave for a. */
-function sealAsB({ a, b }: Scene, record: Readonly<Record<string, unknown>>): string {
-  return seal(
-    JSON.stringify({ t: nowSeconds(), f: fingerprintOf(b.keys.publicKey), ...record }),
-    b.keys,
-    a.keys.publicKey,
-  );
+function sealAsB({ a, b }: Scene, { t = nowSeconds(), n = 0, ...endpoints }: HandRecord): string {
+  const c = codeOf({ sender: b.keys.publicKey, t, n });
+  return seal(JSON.stringify({ ...endpoints, c }), b.keys, a.keys.publicKey);
 }
 
 function putAsB({ folder, a, b }: Scene, value: string): Promise<void> {
@@ -81,7 +85,7 @@ const UNREADABLE: readonly Hostile[] = [
   ],
   [
     'a record that a stranger sealed',
-    ({ a }) => seal(JSON.stringify({ ipv4: '203.0.113.66:1', t: nowSeconds() }), createKeyPair(), a.keys.publicKey),
+    ({ a }) => seal(JSON.stringify({ ipv4: '203.0.113.66:1' }), createKeyPair(), a.keys.publicKey),
     /^ERR_RECORD_UNOPENED$/,
   ],
   ['a value that is no hexadecimal', () => 'not a record at all\n', /^ERR_(RECORD_MALFORMED|STORE_\w+)$/],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Lab, REPOSITORY } from '../lab/index.js';
 import { labTest } from '../lab/steps/lab-test.js';
 import { expectTunnel, startAll } from '../lab/steps/pair.js';
-import { Folder, open } from '../lab/steps/records.js';
+import { Folder, open, timeOf } from '../lab/steps/records.js';
 
 const PAIR = { sides: { a: {}, b: {} }, coturn: [1, 2] } as const;
 type Plugin = Readonly<Record<string, unknown>>;
@@ -35,9 +35,9 @@ labTest(
     ]);
     await expectTunnel(a, b);
     const value = await new Folder(lab.storeDir).get(a.keys.publicKey, b.keys.publicKey);
-    const record = JSON.parse(open(value, a.keys.publicKey, b.keys) ?? '{}') as { ipv4?: string; t?: number };
+    const record = JSON.parse(open(value, a.keys.publicKey, b.keys) ?? '{}') as { ipv4?: string; c?: string };
     assert.equal(record.ipv4, `${a.publicAddress}:51820`);
-    assert.ok(Math.abs((record.t ?? 0) - Date.now() / 1000) < 60);
+    assert.ok(Math.abs(timeOf(record.c ?? '') - Date.now() / 1000) < 60);
   },
 );
 

@@ -17,6 +17,8 @@ export interface CallOptions {
 export interface StoreTraits {
   /** The longest value it keeps, in characters. */
   readonly maxValueBytes: number;
+  /** The same for values that programs of other makes need not be able to read; absent: maxValueBytes. */
+  readonly maxLongValue?: number;
   /** How often reading one key is acceptable, in milliseconds. */
   readonly minPollMs: number;
   /** How often to read while a peer is not connected, by the time since it is looked for: each step holds until `untilMs`, after the

@@ -2,6 +2,7 @@
 
 import { parseDuration } from '../api/index.js';
 import { type PublicKey, parsePublicKey } from '../api/keys.js';
+import { parsePrefix } from '../net/address.js';
 import { parseEndpoint } from '../net/endpoint.js';
 import { foldersOf } from './folders.js';
 import { createResolveName, type ResolveName } from './resolve-name.js';
@@ -58,8 +59,19 @@ function buildInterface(raw: RawInterface, name: string, context: Context): Inte
     peers: mapEntries(raw.peers, (peer, peerName) => buildPeer(peer, peerName, context)),
     listenInterfaces: unique(raw.listen_interfaces ?? []),
     listenDefaultRoute: raw.listen_default_route,
+    lan: buildLan(raw.lan),
+    advertise: unique(raw.advertise ?? []),
+    checkListen: raw.check_listen,
+    upgrade: raw.upgrade,
     ...(raw.proxy.fib === undefined ? {} : { fib: raw.proxy.fib }),
   };
+}
+
+/** One word, or prefixes. */
+function buildLan(raw: readonly string[] = []): InterfaceConfig['lan'] {
+  const [first = 'true'] = raw;
+  if (first === 'true' || first === 'false') return first === 'true';
+  return raw.flatMap((text) => parsePrefix(text) ?? []);
 }
 
 function buildPeer(raw: RawPeer, name: string, { ping, pluginOf }: Context): PeerConfig {

@@ -6,7 +6,7 @@ import type { MapTree, ScalarTree, Tree } from './source.js';
 export type OnDuplicate = (key: string, offset: number, firstOffset: number) => void;
 
 /** Formats whose empty text stands for "none", as a template without a value leaves it; so it is with words of a choice. */
-const EMPTY_MEANS_ABSENT: ReadonlySet<string> = new Set(['host', 'stun-server']);
+const EMPTY_MEANS_ABSENT: ReadonlySet<string> = new Set(['host', 'stun-server', 'host-port', 'prefix']);
 
 const TRUE = new Set(['1', 't', 'T', 'TRUE', 'true', 'True']);
 const FALSE = new Set(['', '0', 'f', 'F', 'FALSE', 'false', 'False']);

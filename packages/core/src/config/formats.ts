@@ -1,7 +1,7 @@
 /** Texts with a form of their own: each format says what is wrong with a text, what is allowed, and what was likely meant. */
 
 import { parseDuration } from '../api/index.js';
-import { parseAddress, refusedAddress } from '../net/address.js';
+import { parseAddress, parsePrefix, refusedAddress } from '../net/address.js';
 import { parseEndpoint } from '../net/endpoint.js';
 
 export interface Format {
@@ -56,6 +56,23 @@ export const FORMATS: Readonly<Record<string, Format>> = {
       return local !== text && checkListen(local) === undefined ? local : undefined;
     },
     pattern: '^[0-9.]+:[0-9]{1,5}$|^\\[[0-9A-Fa-f:.]+\\]:[0-9]{1,5}$',
+  },
+  prefix: {
+    check: checkLan,
+    allowed: 'true, false, or a list of prefixes, as [10.0.0.0/8, fd00::/8]',
+    suggest: (text) => {
+      const word = text
+        .toLowerCase()
+        .replace(/^(?:yes|on)$/, 'true')
+        .replace(/^(?:no|off)$/, 'false');
+      return checkLan(word) === undefined ? word : undefined;
+    },
+    pattern: '^(?:true|false|[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?)$',
+  },
+  'host-port': {
+    check: (text) => checkServer(text) ?? checkAdvertised(text),
+    allowed: "host:port that leads to WireGuard's port, as vpn.example.org:51820, 192.0.2.1:443 or [2001:db8::1]:51820",
+    pattern: '^[^\\s:]+:[0-9]{1,5}$|^\\[[0-9A-Fa-f:.]+\\]:[0-9]{1,5}$',
   },
   folder: {
     check: (text) => (/^\/[^\0]*$/.test(text) ? undefined : `${JSON.stringify(text)} is not an absolute path`),
@@ -119,6 +136,18 @@ function checkServer(text: string): string | undefined {
     return `${quoted} has a port that is not 1 to 65535`;
   const refused = address && refusedAddress(address);
   return refused && refused !== 'loopback' ? `${quoted} is an ${refused} address`.replace('an m', 'a m') : undefined;
+}
+
+function checkLan(text: string): string | undefined {
+  if (text === 'true' || text === 'false' || parsePrefix(text)) return undefined;
+  return `${JSON.stringify(text)} is no prefix`;
+}
+
+/** A name may stand for any address, and is looked at again when it is known. */
+function checkAdvertised(text: string): string | undefined {
+  const endpoint = parseEndpoint(text);
+  const address = endpoint && parseAddress(endpoint.address);
+  return address && refusedAddress(address) ? `${JSON.stringify(text)} is a loopback address` : undefined;
 }
 
 function suggestServer(text: string): string | undefined {

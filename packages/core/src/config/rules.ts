@@ -82,6 +82,7 @@ function* checkInterface(path: Path, entry: Members, plugins: Plugins): Generato
       allowed:
         "raw capture takes its place (see the key capture): set it to false, or leave proxy out, and WireGuard's own port is used",
     };
+  yield* checkLan(path, entry['lan']);
   const keys = new Map<string, Path>();
   for (const [name, value] of Object.entries(members(entry['peers']))) {
     const peer = members(value);
@@ -97,6 +98,20 @@ function* checkInterface(path: Path, entry: Members, plugins: Plugins): Generato
       };
     else if (key !== '') keys.set(key, place);
   }
+}
+
+/** A word stands alone. */
+function checkLan(path: Path, lan: unknown): Problem[] {
+  if (!Array.isArray(lan) || lan.length < 2) return [];
+  const word = lan.find((one) => one === 'true' || one === 'false');
+  if (word === undefined) return [];
+  return [
+    {
+      path: [...path, 'lan'],
+      what: `${word} beside other values`,
+      allowed: "true, false, or a list of prefixes (which are tried in addition to this host's own links)",
+    },
+  ];
 }
 
 function* checkReferences(place: Path, used: unknown, plugins: Plugins): Generator<Problem> {

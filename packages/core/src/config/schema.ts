@@ -112,6 +112,31 @@ const networkInterface = {
       default: false,
       description: 'BSD and macOS: capture on the interface of the default route only. Elsewhere without effect.',
     },
+    lan: {
+      type: ['boolean', 'array'],
+      items: { type: 'string', format: 'prefix' },
+      description:
+        'Whether addresses of the local network are told to peers, and theirs tried: true on the links of this host, a list of prefixes there too. Default: true.',
+      'x-allowed': 'true, false, or a list of prefixes, as [10.0.0.0/8, fd00::/8]',
+    },
+    advertise: {
+      type: 'array',
+      items: { type: 'string', format: 'host-port' },
+      description:
+        'Where else this host can be reached, such as a forwarded port: "host:port"; names are looked up at each refresh. The first of each family is told.',
+    },
+    check_listen: {
+      type: 'string',
+      enum: ['always', 'auto', 'unsettled'],
+      default: 'always',
+      description:
+        'When checks of peers are listened for: always, while there is little traffic (auto), or while some peer is without a tunnel.',
+    },
+    upgrade: {
+      type: 'boolean',
+      default: true,
+      description: 'Whether a tunnel that works is moved to a better path.',
+    },
     peers: {
       type: 'object',
       'x-name': 'PEER',

@@ -1,6 +1,7 @@
 /** The configuration as the rest of the program sees it: checked, complete, in milliseconds. */
 import type { Endpoint } from '../api/endpoint.js';
 import type { PublicKey } from '../api/keys.js';
+import type { Prefix } from '../net/address.js';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 /** Which families an interface publishes. */
@@ -26,6 +27,9 @@ export interface PeerConfig {
   readonly ping: PingConfig;
 }
 
+/** When the socket for checks of peers is open. */
+export type CheckListen = 'always' | 'auto' | 'unsettled';
+
 export interface InterfaceConfig {
   /** A device name that is safe inside a file name. */
   readonly name: string;
@@ -33,6 +37,13 @@ export interface InterfaceConfig {
   readonly peers: ReadonlyMap<string, PeerConfig>;
   readonly listenInterfaces: readonly string[];
   readonly listenDefaultRoute: boolean;
+  /** Whether LAN addresses are told and tried: on links of this host (true), inside these prefixes too, or not at all. */
+  readonly lan: boolean | readonly Prefix[];
+  /** "host:port" of further ways in. */
+  readonly advertise: readonly string[];
+  readonly checkListen: CheckListen;
+  /** Whether a tunnel that works is moved to a better path. */
+  readonly upgrade: boolean;
   /** FreeBSD's routing table number, where the file gives one. */
   readonly fib?: number;
 }

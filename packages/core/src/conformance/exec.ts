@@ -68,7 +68,7 @@ export async function execTraits(probe: ExecProbe, timeoutMs: number): Promise<E
   assert.equal(answer['protocol'], 1, 'describe must answer "protocol": 1');
   const traits = (answer['traits'] ?? {}) as ExecMessage;
   assert.equal(typeof traits, 'object', '"traits" must be an object');
-  for (const name of ['max_value_bytes', 'min_poll_ms', 'expires_after_ms']) {
+  for (const name of ['max_value_bytes', 'max_long_value', 'min_poll_ms', 'expires_after_ms']) {
     const value = traits[name] ?? 1;
     assert.ok(typeof value === 'number' && value >= 0, `the trait "${name}" must be a number, not negative`);
   }

@@ -1,7 +1,7 @@
 /** What the control socket tells of a device: plain JSON, no secrets. */
 
 import type { NatSummary } from '../nat/behaviour-types.js';
-import { parseNatCode } from '../nat/code.js';
+import { formatNatCode, natOf } from '../nat/code.js';
 import { formatEndpoint } from '../net/index.js';
 import { localCandidate } from '../paths/candidate.js';
 import { type Fault, oneWayFault, peerFault, readFault, writeFault } from '../peers/faults.js';
@@ -179,6 +179,7 @@ function lastReflexive({ lastReflexive: last, candidates }: DeviceEntry): Pick<D
 function peerSnapshot(device: DeviceEntry, peer: PeerEntry, now: number, wallNow: number): PeerSnapshot {
   const { observed } = peer;
   const remote = [...peer.remote.values()].sort((a, b) => (b.record.t ?? 0) - (a.record.t ?? 0))[0];
+  const remoteNat = formatNatCode(natOf(remote?.record.c));
   const lastError = peerFault(peer) ?? peer.pingFault ?? oneWayFault(peer, wallNow);
   const [reading, writing] = [readFault(peer), writeFault(peer)];
   const [published] = [...peer.published].sort(([, a], [, b]) => b.wallAt - a.wallAt);
@@ -203,7 +204,7 @@ function peerSnapshot(device: DeviceEntry, peer: PeerEntry, now: number, wallNow
             readAt: remote.readAt,
             ...time(remote.record.t),
             ...addresses(remote.record),
-            ...(remote.record.b === undefined ? {} : { nat: remote.record.b }),
+            ...(remoteNat ? { nat: remoteNat } : {}),
           },
         }
       : {}),
@@ -229,7 +230,7 @@ function peerSnapshot(device: DeviceEntry, peer: PeerEntry, now: number, wallNow
 
 /** In every family that both have: their NATs give each destination another port. */
 function bothSymmetric(device: DeviceEntry, record: EndpointRecord | undefined): boolean {
-  const theirs = parseNatCode(record?.b);
+  const theirs = natOf(record?.c);
   const families = ([4, 6] as const).filter(
     (family) =>
       localCandidate(device.candidates, 'reflexive', family) &&

@@ -24,6 +24,8 @@ export interface NatSummary {
   readonly filtering: FilteringBehaviour;
   /** The carrier translates: our address on the way out, or the reflexive one, lies in 100.64.0.0/10 (RFC 6598). */
   readonly cgnat: boolean;
+  /** Of a dependent mapping: how it chooses outer ports, by those that several destinations saw. */
+  readonly allocation?: PortAllocation;
 }
 
 /** What one server saw of us. */
@@ -42,8 +44,6 @@ export interface NatBehaviour extends NatSummary {
   readonly portPreserving: boolean | undefined;
   /** Of a dependent mapping whose outer ports go up (or down) by the same step from one destination to the next. */
   readonly allocationDelta?: number;
-  /** Of a dependent mapping: how it chooses outer ports, by those that several destinations saw. */
-  readonly allocation?: PortAllocation;
   /** True: the router that holds the public address is not the first one on the way. undefined: not visible. */
   readonly doubleNat: boolean | undefined;
   /** Where the first server that answered saw WireGuard's port. */

@@ -1,5 +1,6 @@
-/** A host's NAT behaviour as a record's member `b` tells it: "4ep" is IPv4, endpoint-independent mapping, port-dependent filtering. */
+/** A host's NAT behaviour in a word: "4ep" is IPv4, endpoint-independent mapping, port-dependent filtering; and as a record tells it. */
 import type { Family } from '../api/index.js';
+import type { PathCode } from '../record/path-code.js';
 import type { FilteringBehaviour, MappingBehaviour, NatSummary } from './behaviour-types.js';
 
 const MAPPING: Readonly<Record<MappingBehaviour, string>> = {
@@ -40,6 +41,17 @@ export function parseNatCode(code: string | undefined): ReadonlyMap<Family, NatS
       cgnat: cgnat === CGNAT,
     });
   }
+  return summaries;
+}
+
+/** What a record's member `c` tells; empty where nothing is known. Of IPv6 it tells the filtering alone, for nobody translates there. */
+export function natOf(code: PathCode | undefined): ReadonlyMap<Family, NatSummary> {
+  const summaries = new Map<Family, NatSummary>();
+  if (!code) return summaries;
+  const { mapping4: mapping, filtering4: filtering, cgnat, filtering6, allocation } = code;
+  if (mapping !== 'unknown' || filtering !== 'unknown')
+    summaries.set(4, { mapping, filtering, cgnat, ...(allocation === 'unknown' ? {} : { allocation }) });
+  if (filtering6 !== 'unknown') summaries.set(6, { mapping: 'none', filtering: filtering6, cgnat: false });
   return summaries;
 }
 

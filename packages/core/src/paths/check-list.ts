@@ -2,7 +2,7 @@
 import type { Endpoint, Family } from '../api/index.js';
 import type { PeerProtocol } from '../config/index.js';
 import { sameEndpoint } from '../net/index.js';
-import type { EndpointRecord } from '../record/endpoint-record.js';
+import type { ParsedRecord } from '../record/endpoint-record.js';
 import { freshness } from '../record/freshness.js';
 import type { Path } from './path.js';
 
@@ -15,7 +15,7 @@ export const SESSION_DWELL_MS = 3_000;
 const OLD_RECORD_AFTER_MS = 60_000;
 
 export interface CheckListInput {
-  readonly records: Iterable<EndpointRecord>;
+  readonly records: Iterable<Pick<ParsedRecord, 'ipv4' | 'ipv6' | 't'>>;
   readonly protocol: PeerProtocol;
   /** `t` of the record that last proved itself. */
   readonly provenTime: number | undefined;
@@ -86,7 +86,7 @@ export function lost(paths: readonly Path[]): readonly Path[] {
 
 /** Of one family: the newest record's, the one that last worked, then those of older records. */
 function ofFamily(input: CheckListInput, family: Family): readonly Endpoint[] {
-  const of = (record: EndpointRecord) => (family === 4 ? record.ipv4 : record.ipv6);
+  const of = (record: Pick<ParsedRecord, 'ipv4' | 'ipv6' | 't'>) => (family === 4 ? record.ipv4 : record.ipv6);
   const newestFirst = [...input.records].sort((a, b) => (b.t ?? 0) - (a.t ?? 0));
   const current = newestFirst.filter((r) => freshness(r.t, input.provenTime, input.wallNow / 1000) === 'new');
   const old = input.unconnectedForMs >= OLD_RECORD_AFTER_MS ? newestFirst.filter((r) => !current.includes(r)) : [];

@@ -1,6 +1,7 @@
 /** What our own record says of where we can be reached: which address is `ipv4`, and what the member `c` adds (F50). */
 import type { Endpoint, Family } from '../api/index.js';
 import type { NatSummary } from '../nat/behaviour-types.js';
+import { formatEndpoint } from '../net/index.js';
 import type { EndpointRecord } from '../record/endpoint-record.js';
 import type { FurtherCandidates, PathCode, PortAllocation } from '../record/path-code.js';
 
@@ -26,6 +27,14 @@ export interface OwnState {
   readonly f: string;
   /** PeerChecks.acknowledgement(). */
   readonly ack?: number;
+}
+
+/** The addresses of a record as text, to tell whether another one names the same; what a store's size left out counts. */
+export function statedAddresses({ ipv4, ipv6, c }: EndpointRecord): string {
+  const further = Object.entries(c?.candidates ?? {}).map(
+    ([name, value]) => `${name} ${typeof value === 'number' ? value : formatEndpoint(value)}`,
+  );
+  return [...[ipv4, ipv6].map((endpoint) => (endpoint ? formatEndpoint(endpoint) : '-')), ...further.sort()].join(' ');
 }
 
 export function ownRecord(addresses: OwnAddresses, state: OwnState): EndpointRecord {

@@ -6,6 +6,7 @@ import type { NatSummary } from '../nat/behaviour-types.js';
 import type { LocalCandidate } from '../paths/candidate.js';
 import type { Path } from '../paths/path.js';
 import type { ParsedRecord } from '../record/endpoint-record.js';
+import type { PairKeys } from '../record/pair-keys.js';
 import type { Channel } from '../record/seal.js';
 import { type AttemptSeries, MOST_RENEWALS, startSeries } from './attempt-series.js';
 import type { Fault } from './fault.js';
@@ -19,6 +20,8 @@ export interface RemoteRecord {
   readonly store: string;
   /** Milliseconds since 1970. */
   readonly readAt: number;
+  /** Its writer reads records of up to 2,048 characters. */
+  readonly readsLong: boolean;
 }
 
 /** Our own record for a peer, as we last wrote it, or found it, in one store. */
@@ -26,12 +29,24 @@ export interface Published {
   readonly ipv4?: Endpoint;
   readonly ipv6?: Endpoint;
   readonly t?: number;
-  /** What it told, or should have told, of our NATs. */
-  readonly b?: string;
+  /** The addresses that it told, or should have told (statedAddresses). */
+  readonly addresses: string;
+  /** The same of our NATs; undefined: nothing was known of them. */
+  readonly nat?: string;
   readonly omitted: readonly string[];
+  /** Characters of its sealed form, and how many there could have been. */
+  readonly length: number;
+  readonly limit: number;
   /** When it was written, by the monotonic clock (below zero: before this machine's start) and by the wall clock, in milliseconds. */
   readonly at: number;
   readonly wallAt: number;
+}
+
+/** What our records for a peer tell since this process began, in whatever store. */
+export interface Statement {
+  /** Addresses and NATs, as text. */
+  readonly told: string;
+  readonly t: number;
 }
 
 /** News of one device for `status` and the log; `data` holds plain JSON without secrets. */
@@ -51,6 +66,7 @@ export interface PeerEntry {
   observed: Peer | undefined;
   life: Life;
   channel: Channel | undefined;
+  keys: PairKeys | undefined;
   readonly budget: ReactionBudget;
   readonly seen: SeenRecords;
   /** Newest acceptable record by store instance. */
@@ -62,6 +78,9 @@ export interface PeerEntry {
   readonly publishRetry: Map<string, { readonly at: number; readonly failures: number; readonly untried: boolean }>;
   /** Of our records for this peer alone: the last `t`, and by how much their generation is ahead of the device's (F78). */
   ownTime: number | undefined;
+  statement: Statement | undefined;
+  /** Stores in which it is to be written again, with the same `t` and a new acknowledgement. */
+  readonly rewrites: Set<string>;
   generationAhead: number;
   /** `t` of the record that last proved itself by a handshake (F21). */
   provenTime: number | undefined;
@@ -191,6 +210,7 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     observed: undefined,
     life: createLife(),
     channel: undefined,
+    keys: undefined,
     budget: createReactionBudget(),
     seen: createSeenRecords(),
     remote: new Map(),
@@ -198,6 +218,8 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     publishing: new Set(),
     publishRetry: new Map(),
     ownTime: undefined,
+    statement: undefined,
+    rewrites: new Set(),
     generationAhead: 0,
     provenTime: undefined,
     proven: undefined,

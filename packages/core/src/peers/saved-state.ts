@@ -5,6 +5,7 @@ import { formatNatCode, parseNatCode } from '../nat/code.js';
 import { formatEndpoint, parseEndpoint } from '../net/index.js';
 import { localCandidate } from '../paths/candidate.js';
 import { clampOwnTime } from '../record/freshness.js';
+import { type PortAllocation, readAllocation } from '../record/path-code.js';
 import { type Coalesced, createCoalesced } from '../runtime/coalesce.js';
 import type { DeviceEntry } from './peer-table.js';
 
@@ -22,12 +23,19 @@ interface PeerState {
   readonly echo?: true;
 }
 
+interface NatState {
+  readonly address: string;
+  readonly code: string;
+  readonly allocation?: PortAllocation;
+  readonly port?: number;
+}
+
 export interface DeviceState {
   readonly version: 1;
   readonly t?: number;
   readonly n: number;
   /** How the NATs behave, as records tell it, and the reflexive address that this was found with; by family ("ipv4"). */
-  readonly nat?: Readonly<Record<string, { readonly address: string; readonly code: string; readonly port?: number }>>;
+  readonly nat?: Readonly<Record<string, NatState>>;
   /** By public key. */
   readonly peers: Readonly<Record<string, PeerState>>;
 }
@@ -51,7 +59,14 @@ export function createDeviceState(device: DeviceEntry): DeviceState {
       const now = localCandidate(device.candidates, 'reflexive', family)?.endpoint;
       const last = now?.address === address ? now.port : port;
       const code = formatNatCode(new Map([[family, summary]]));
-      return [`ipv${family}`, { address, code, ...(last === undefined ? {} : { port: last }) }];
+      const { allocation } = summary;
+      const state: NatState = {
+        address,
+        code,
+        ...(allocation === undefined ? {} : { allocation }),
+        ...(last === undefined ? {} : { port: last }),
+      };
+      return [`ipv${family}`, state];
     }),
   );
   return {
@@ -93,8 +108,11 @@ function restoreNat(device: DeviceEntry, nat: unknown): void {
     const stored = nat[`ipv${family}`];
     if (!isObject(stored) || typeof stored['address'] !== 'string' || typeof stored['code'] !== 'string') continue;
     const summary = parseNatCode(stored['code']).get(family);
+    const allocation = readAllocation(stored['allocation']);
     const port = typeof stored['port'] === 'number' ? { port: stored['port'] } : {};
-    if (summary) device.nat.set(family, { address: stored['address'], summary, ...port });
+    if (!summary) continue;
+    const whole = { ...summary, ...(allocation === undefined ? {} : { allocation }) };
+    device.nat.set(family, { address: stored['address'], summary: whole, ...port });
   }
 }
 

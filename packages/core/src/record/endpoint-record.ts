@@ -6,20 +6,18 @@ import { formatPathCode, type PathCode, parsePathCode } from './path-code.js';
 export interface EndpointRecord {
   readonly ipv4?: Endpoint;
   readonly ipv6?: Endpoint;
-  /** Seconds since 1970, strictly growing for a sender; absent from older writers. */
-  readonly t?: number;
-  /** Grows at every network event or changed mapping of the sender. */
-  readonly n?: number;
-  /** fingerprint() of the sender, against reflection (F20). */
-  readonly f?: string;
-  /** How the sender's NATs behave (formatNatCode). */
-  readonly b?: string;
-  /** The binary member `c`; where it is there it tells `t`, `n` and `f`. */
+  /** The binary member `c`: all that a record tells besides its endpoints; absent from older writers. */
   readonly c?: PathCode;
 }
 
 /** A record as read: endpoints that cannot be used are left out and named. */
 export interface ParsedRecord extends EndpointRecord {
+  /** Of `c`: seconds since 1970, strictly growing for a sender but for rewrites that only acknowledge. */
+  readonly t?: number;
+  /** Of `c`: grows at every network event, changed mapping and rewrite of the sender; 16 bits. */
+  readonly n?: number;
+  /** Of `c`: fingerprint() of the sender, against reflection (F20). */
+  readonly f?: string;
   readonly problems: readonly string[];
 }
 
@@ -41,13 +39,13 @@ export function refusedEndpoint(endpoint: Endpoint): string | undefined {
 }
 
 /** JSON without spaces whose sealed form fits in `maxValueBytes` characters: of `c` as many candidates as fit, of what does not fit
- * the last member first is left out; `t`, `n`, `f` and `b` are written where there is no `c`. `omitted` names members and candidates.
+ * the last member first is left out. `omitted` names members and candidates.
  * Errors: ERR_RECORD_TOO_LARGE when not even one endpoint fits. */
 export function formatRecord(
   record: EndpointRecord,
   maxValueBytes = Number.POSITIVE_INFINITY,
 ): { readonly plain: string; readonly omitted: readonly string[] } {
-  const members: [string, string | number][] = [];
+  const members: [string, string][] = [];
   if (record.ipv4) members.push(['ipv4', formatEndpoint(record.ipv4)]);
   if (record.ipv6) members.push(['ipv6', formatEndpoint(record.ipv6)]);
   const omitted: string[] = [];
@@ -55,11 +53,7 @@ export function formatRecord(
   if (c) {
     members.push(['c', c.text]);
     omitted.push(...c.omitted);
-  } else {
-    if (record.c) omitted.push('c');
-    for (const name of ['t', 'n', 'f', 'b'] as const)
-      if (record[name] !== undefined) members.push([name, record[name]]);
-  }
+  } else if (record.c) omitted.push('c');
   for (;;) {
     const plain = JSON.stringify(Object.fromEntries(members));
     if (sealedLength(plain) <= maxValueBytes) return { plain, omitted };
@@ -76,7 +70,7 @@ export function formatRecord(
 
 function fitPathCode(
   code: PathCode,
-  members: readonly (readonly [string, string | number])[],
+  members: readonly (readonly [string, string])[],
   maxValueBytes: number,
 ): ReturnType<typeof formatPathCode> {
   const without = JSON.stringify(Object.fromEntries([...members, ['c', '']]));
@@ -88,18 +82,12 @@ function fitPathCode(
 export function parseRecord(plain: string): ParsedRecord {
   const object = parseObject(plain);
   const problems: string[] = [];
-  const record: { ipv4?: Endpoint; ipv6?: Endpoint; t?: number; n?: number; f?: string; b?: string; c?: PathCode } = {};
+  const record: { ipv4?: Endpoint; ipv6?: Endpoint; c?: PathCode } = {};
   for (const [key, value] of Object.entries(object)) {
     const name = key.toLowerCase();
     if (name === 'ipv4' || name === 'ipv6') {
       const endpoint = readEndpoint(name, value, problems);
       if (endpoint) record[name] = endpoint;
-    } else if ((key === 't' || key === 'n') && typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) {
-      record[key] = value;
-    } else if (key === 'f' && typeof value === 'string' && /^[0-9a-f]{8}$/.test(value)) {
-      record.f = value;
-    } else if (key === 'b' && typeof value === 'string' && /^[0-9a-z]{1,16}$/.test(value)) {
-      record.b = value;
     } else if (key === 'c' && typeof value === 'string') {
       const code = parsePathCode(value);
       if (code) record.c = code;

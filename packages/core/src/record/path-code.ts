@@ -43,6 +43,12 @@ export interface FurtherCandidates {
   readonly pinholePort?: number;
 }
 
+/** The same as kept in a file; anything else is undefined. */
+export function readAllocation(value: unknown): PortAllocation | undefined {
+  const text = JSON.stringify(value);
+  return ALLOCATIONS.find((known) => JSON.stringify(known) === text);
+}
+
 export interface PathCode {
   /** The sender reads records of up to 2,048 characters. */
   readonly readsLong: boolean;

@@ -16,7 +16,11 @@ const HEX = /^(?:[0-9a-fA-F]{2})+$/;
 
 /** Computes the shared key once; with `ownMark`, readerMark('own'), every nonce bears the mark. Errors: ERR_KEY_WEAK. */
 export function createChannel(own: SecretKey, peer: PublicKey, ownMark?: Uint8Array): Channel {
-  const shared = sharedBoxKey(own, peer);
+  return createSharedChannel(sharedBoxKey(own, peer), ownMark);
+}
+
+/** The same from what sharedBoxKey() gives. */
+export function createSharedChannel(shared: Uint8Array, ownMark?: Uint8Array): Channel {
   return {
     seal(plain) {
       const random = nacl.randomBytes(nacl.box.nonceLength);

@@ -59,9 +59,14 @@ export function sharedSecret(own: SecretKey, peer: PublicKey): Uint8Array {
   return Uint8Array.from(diffieHellman({ privateKey, publicKey }));
 }
 
-/** The key that nacl.box.before computes. Errors: ERR_KEY_WEAK. */
-export function sharedBoxKey(own: SecretKey, peer: PublicKey): Uint8Array {
+/** The key that nacl.box.before computes, from what sharedSecret() gives. */
+export function boxKey(shared: Uint8Array): Uint8Array {
   const key = new Uint8Array(nacl.box.sharedKeyLength);
-  hsalsa20(key, NO_INPUT, sharedSecret(own, peer), SIGMA);
+  hsalsa20(key, NO_INPUT, shared, SIGMA);
   return key;
+}
+
+/** Both at once. Errors: ERR_KEY_WEAK. */
+export function sharedBoxKey(own: SecretKey, peer: PublicKey): Uint8Array {
+  return boxKey(sharedSecret(own, peer));
 }

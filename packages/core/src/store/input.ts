@@ -9,14 +9,20 @@ export function checkKey(key: string, where: string): string {
   throw new StunmeshError('ERR_STORE_INPUT', `${where}: a key has 40 lower-case hexadecimal digits, this one has not`);
 }
 
+/** The longest value of any kind, in characters. */
+export function longestValue({ maxValueBytes, maxLongValue = 0 }: StoreTraits): number {
+  return Math.max(maxValueBytes, maxLongValue);
+}
+
 /** Errors: ERR_STORE_INPUT (not hex), ERR_STORE_TOO_LARGE. */
 export function checkValue(value: string, traits: StoreTraits, where: string): void {
   if (typeof value !== 'string' || !VALUE.test(value))
     throw new StunmeshError('ERR_STORE_INPUT', `${where}: a value is hexadecimal text, this one is not`);
-  if (value.length > traits.maxValueBytes) {
+  const most = longestValue(traits);
+  if (value.length > most) {
     throw new StunmeshError(
       'ERR_STORE_TOO_LARGE',
-      `${where}: the value has ${value.length} characters, the store takes at most ${traits.maxValueBytes}`,
+      `${where}: the value has ${value.length} characters, the store takes at most ${most}`,
     );
   }
 }
@@ -30,10 +36,11 @@ export function checkResult(value: unknown, traits: StoreTraits): string | undef
       `the module answered a ${value === null ? 'null' : typeof value} where a string or undefined is due`,
     );
   }
-  if (value.length > traits.maxValueBytes) {
+  const most = longestValue(traits);
+  if (value.length > most) {
     throw new StunmeshError(
       'ERR_STORE_TOO_LARGE',
-      `what is stored there has ${value.length} characters, a value has at most ${traits.maxValueBytes}`,
+      `what is stored there has ${value.length} characters, a value has at most ${most}`,
       { retry: 'later' },
     );
   }

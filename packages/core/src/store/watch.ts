@@ -1,6 +1,7 @@
 /** Watching through the guard: what arrives is checked, callbacks never throw into the store and fall silent once disposed. */
 import type { Logger, StoreTraits, WatchListener } from '../api/index.js';
 import { mapStoreError } from './error-mapping.js';
+import { longestValue } from './input.js';
 
 export interface ListenerGuard {
   readonly listener: WatchListener;
@@ -37,7 +38,7 @@ export function guardListener(
       change(key, value) {
         if (!keys.has(key)) return;
         if (!stopped) options.news?.();
-        const fits = typeof value === 'string' && value.length <= options.traits.maxValueBytes;
+        const fits = typeof value === 'string' && value.length <= longestValue(options.traits);
         callBack(() => (fits ? on.change(key, value) : on.change(key)));
       },
       fault(error) {

@@ -76,7 +76,27 @@ interfaces:
     peers: new Map(),
     listenInterfaces: [],
     listenDefaultRoute: true,
+    lan: true,
+    advertise: [],
+    checkListen: 'always',
+    upgrade: true,
   });
+});
+
+test('candidates: LAN addresses by a word or by prefixes, other ways in as host and port', async (t) => {
+  const of = async (text: string) => (await load(t, `interfaces: { wg0: { ${text} } }`)).config.interfaces.get('wg0');
+  for (const [written, value] of [
+    ['false', false],
+    ['"true"', true],
+    ['""', true],
+    ['[]', true],
+  ] as const)
+    assert.equal((await of(`lan: ${written}`))?.lan, value, written);
+  const lan = (await of('lan: [10.0.0.0/8, "fd00::/8", 192.0.2.9]'))?.lan;
+  assert.deepEqual(Array.isArray(lan) ? lan.map(({ length }) => length) : lan, [8, 8, 32]);
+  const entry = await of('advertise: "vpn.example.org:443, [2001:db8::1]:51820", check_listen: auto, upgrade: "0"');
+  assert.deepEqual(entry?.advertise, ['vpn.example.org:443', '[2001:db8::1]:51820']);
+  assert.deepEqual([entry?.checkListen, entry?.upgrade], ['auto', false]);
 });
 
 test('booleans and whole numbers take the forms that Go takes', async (t) => {

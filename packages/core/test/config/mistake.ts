@@ -9,6 +9,8 @@ export const TOP =
 export const DURATION =
   'allowed: a duration of at least 1ms: numbers with units (ns, us, ms, s, m, h), as 90s or 1m30s';
 export const SERVER = 'allowed: host:port, as stun.example.org:3478, 192.0.2.1:3478 or [2001:db8::1]:3478';
+export const ADVERTISED =
+  "allowed: host:port that leads to WireGuard's port, as vpn.example.org:51820, 192.0.2.1:443 or [2001:db8::1]:51820";
 export const PUBLIC_KEY = "allowed: the peer's public key as wg(8) shows it: 44 characters of base64, the last one '='";
 export const PLUGIN = 'allowed: the name of a plugin of this file, or a list of names';
 export const HOST = 'allowed: an IPv4 or IPv6 address or a host name, without port and prefix length';

@@ -1,6 +1,6 @@
 /** Mistakes in servers, devices, peers and plugins, and what is said of each. */
 import { KEY_A, KEY_B } from './fixtures.js';
-import { DEVICE, HOST, PLUGIN, PUBLIC_KEY, peer, plugin, SERVER, testMistakes } from './mistake.js';
+import { ADVERTISED, DEVICE, HOST, PLUGIN, PUBLIC_KEY, peer, plugin, SERVER, testMistakes } from './mistake.js';
 
 testMistakes([
   // STUN servers
@@ -61,6 +61,32 @@ testMistakes([
     'proxy mode',
     'interfaces: {wg0: {proxy: {enabled: "true"}}}',
     "1:37: interfaces.wg0.proxy.enabled: there is no proxy mode; raw capture takes its place (see the key capture): set it to false, or leave proxy out, and WireGuard's own port is used",
+  ],
+  [
+    'no prefix of the LAN',
+    'interfaces: {wg0: {lan: [10.0.0.0/8, 10.0.0.0/33]}}',
+    '1:38: interfaces.wg0.lan[1]: "10.0.0.0/33" is no prefix; allowed: true, false, or a list of prefixes, as [10.0.0.0/8, fd00::/8]',
+  ],
+  [
+    'another word for the LAN',
+    'interfaces: {wg0: {lan: off}}',
+    '1:25: interfaces.wg0.lan[0]: "off" is no prefix; allowed: true, false, or a list of prefixes, as [10.0.0.0/8, fd00::/8]; did you mean "false"?',
+  ],
+  [
+    'a word beside prefixes of the LAN',
+    'interfaces: {wg0: {lan: [true, 10.0.0.0/8]}}',
+    "1:20: interfaces.wg0.lan: true beside other values; true, false, or a list of prefixes (which are tried in addition to this host's own links)",
+  ],
+  [
+    'an advertised address without port, and one that nobody else reaches',
+    'interfaces: {wg0: {advertise: [vpn.example.org, "127.0.0.1:443"]}}',
+    `1:32: interfaces.wg0.advertise[0]: "vpn.example.org" has no port; ${ADVERTISED}`,
+    `1:49: interfaces.wg0.advertise[1]: "127.0.0.1:443" is a loopback address; ${ADVERTISED}`,
+  ],
+  [
+    'another time to listen for checks',
+    'interfaces: {wg0: {check_listen: never}}',
+    '1:34: interfaces.wg0.check_listen: "never" is not allowed; allowed: always, auto, unsettled',
   ],
   [
     'a peer without anything',

@@ -22,6 +22,10 @@ test('a file of the older Go program works as it is: every key, any letter case,
           protocol: 'dualstack',
           listenInterfaces: ['em0', 'em1'],
           listenDefaultRoute: true,
+          lan: true,
+          advertise: [],
+          checkListen: 'always',
+          upgrade: true,
           fib: 2,
           peers: new Map([
             [

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { fingerprint } from '#src/record/endpoint-record.js';
 import { createChannel } from '#src/record/seal.js';
 import { storeKey } from '#src/record/store-key.js';
+import { codedPlain } from '../record/coded.js';
 import { createHarness, farEndpoint, type Harness } from './harness.js';
 import { INTERFACES } from './surroundings.js';
 
@@ -55,7 +56,7 @@ async function overwrite(h: Harness, ipv4: string, ahead: number): Promise<void>
   const { keys } = h.peer();
   const channel = createChannel(h.own.secretKey, keys.publicKey);
   const t = (h.peer().ourRecord()?.t ?? 0) + ahead;
-  const plain = JSON.stringify({ ipv4, t, n: 3, f: fingerprint(h.own.publicKey) });
+  const plain = codedPlain({ ipv4 }, { t, n: 3, f: fingerprint(h.own.publicKey) });
   const key = storeKey(h.own.publicKey, keys.publicKey);
   await h.stores.get('main')?.set(key, channel.seal(plain), { signal: new AbortController().signal });
 }

@@ -7,6 +7,7 @@ import { type EndpointRecord, formatRecord, type ParsedRecord, parseRecord } fro
 import { type Channel, createChannel } from '#src/record/seal.js';
 import { storeKey } from '#src/record/store-key.js';
 import type { MemoryStore } from '#src/testing/index.js';
+import { codeOf } from '../record/coded.js';
 
 export interface KeyPair {
   readonly publicKey: PublicKey;
@@ -31,11 +32,13 @@ export function keyPair(name: string): KeyPair {
 export interface FarRecord {
   readonly ipv4?: string;
   readonly ipv6?: string;
+  /** Without it the record has no member `c`, as older writers do. */
   readonly t?: number;
   readonly n?: number;
-  /** Default: its own fingerprint; null: none, as older writers do. */
+  /** Default: its own fingerprint; null: no member `c`. */
   readonly f?: string | null;
-  readonly b?: string;
+  /** How its NATs behave (formatNatCode). */
+  readonly nat?: string;
 }
 
 export interface FarSide {
@@ -81,16 +84,15 @@ export function createFarSide({ name, keys, own, storeOf }: FarSideInput): FarSi
     async store(value, store = 'main') {
       await storeOf(store).set(storeKey(keys.publicKey, own().publicKey), value, { signal });
     },
-    async publish({ ipv4, ipv6, t, n, f, b }, store) {
+    async publish({ ipv4, ipv6, t, n = 0, f, nat }, store) {
       const four = ipv4 === undefined ? undefined : parseEndpoint(ipv4);
       const six = ipv6 === undefined ? undefined : parseEndpoint(ipv6);
       const record: EndpointRecord = {
         ...(four ? { ipv4: four } : {}),
         ...(six ? { ipv6: six } : {}),
-        ...(t === undefined ? {} : { t }),
-        ...(n === undefined ? {} : { n }),
-        ...(f === null ? {} : { f: f ?? fingerprint }),
-        ...(b === undefined ? {} : { b }),
+        ...(t === undefined || f === null
+          ? {}
+          : { c: codeOf({ t, n, f: f ?? fingerprint, ...(nat === undefined ? {} : { nat }) }) }),
       };
       await far.store(far.seal(formatRecord(record).plain), store);
     },

@@ -14,6 +14,7 @@ import { fingerprint } from '#src/record/endpoint-record.js';
 import { createChannel } from '#src/record/seal.js';
 import { storeKey } from '#src/record/store-key.js';
 import { createMemoryStore } from '#src/testing/index.js';
+import { codedPlain } from '../record/coded.js';
 import { createComponents, type DoubleOptions } from './doubles.js';
 
 const OWN = createEndpoint(Uint8Array.of(203, 0, 113, 9), 40_000);
@@ -179,7 +180,7 @@ test('a store that a reload took away is not written to', async () => {
   assert.deepEqual([d.memory.records.size, peerFault(d.peer)], [0, undefined]);
 });
 
-test('our record from a life before is gone on from, and one without time counts as old and is written anew', async () => {
+test('our record from a life before is gone on from, and one that does not say that it is ours is written anew', async () => {
   const wallS = Math.floor(Date.UTC(2027, 0, 1) / 1000);
   for (const [stored, wanted] of [
     [
@@ -190,7 +191,9 @@ test('our record from a life before is gone on from, and one without time counts
   ] as const) {
     const d = publisher();
     assert.ok(d.peer.channel);
-    const before = JSON.stringify({ ipv4: '203.0.113.9:40000', ipv6: '', f: fingerprint(d.own.publicKey), ...stored });
+    const endpoints = { ipv4: '203.0.113.9:40000', ipv6: '' };
+    const before =
+      't' in stored ? codedPlain(endpoints, { ...stored, f: fingerprint(d.own.publicKey) }) : JSON.stringify(endpoints);
     d.memory.records.set(d.key, d.peer.channel.seal(before));
     await d.publish.refresh();
     const writes = d.events.filter(({ event }) => event === 'published').length;

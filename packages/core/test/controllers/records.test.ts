@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatEndpoint } from '#src/net/index.js';
 import { peerFault } from '#src/peers/faults.js';
+import { fingerprint } from '#src/record/endpoint-record.js';
+import { codedPlain } from '../record/coded.js';
 import { createHarness, farEndpoint, type Harness, type HarnessOptions, OWN4, WALL_START } from './harness.js';
 
 const T = WALL_START / 1000 - 3_600;
@@ -10,7 +12,8 @@ const sets = (h: Harness) => h.only('set').map((s) => s.to);
 
 async function withRecord(record: { ipv4?: string; ipv6?: string }, options: HarnessOptions = {}): Promise<Harness> {
   const h = createHarness({ protocol: 'dualstack', peerProtocol: 'prefer_ipv4', ...options });
-  await h.peer().store(h.peer().seal(JSON.stringify({ ...record, t: T })));
+  const f = fingerprint(h.peer().keys.publicKey);
+  await h.peer().store(h.peer().seal(codedPlain(record, { t: T, f })));
   return h;
 }
 

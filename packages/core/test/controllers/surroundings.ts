@@ -71,6 +71,9 @@ export function covers(allowedIps: readonly string[], address: string): boolean 
 export interface ConfigOptions {
   readonly protocol?: InterfaceProtocol;
   readonly peerProtocol?: PeerProtocol;
+  /** Default: false. */
+  readonly lan?: InterfaceConfig['lan'];
+  readonly advertise?: readonly string[];
   pluginsOf?(index: number): readonly string[];
   /** Of every peer; default: not pinged. */
   readonly ping?: PeerConfig['ping'];
@@ -97,5 +100,9 @@ export function interfaceConfig(
     peers: new Map(peers),
     listenInterfaces: [],
     listenDefaultRoute: false,
+    lan: options.lan ?? false,
+    advertise: options.advertise ?? [],
+    checkListen: 'always',
+    upgrade: true,
   };
 }

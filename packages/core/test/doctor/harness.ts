@@ -7,7 +7,7 @@ import { examine } from '#src/doctor/examine.js';
 import { CHECKS, type Finding } from '#src/doctor/finding.js';
 import type { System } from '#src/doctor/system.js';
 import { encodeEcho, formatEndpoint, parseEcho, parseEndpoint } from '#src/net/index.js';
-import { type EndpointRecord, fingerprint, formatRecord } from '#src/record/endpoint-record.js';
+import { fingerprint, formatRecord } from '#src/record/endpoint-record.js';
 import { createChannel } from '#src/record/seal.js';
 import { storeKey } from '#src/record/store-key.js';
 import { guardStore } from '#src/store/guarded-store.js';
@@ -27,6 +27,7 @@ import {
 import { createUnderlays } from '#src/underlay/underlay.js';
 import { load } from '../config/fixtures.js';
 import { type KeyPair, keyPair } from '../controllers/far-side.js';
+import { codedPlain, codeOf } from '../record/coded.js';
 
 export const NOW = Date.UTC(2027, 0, 2);
 export const SERVERS = ['198.51.100.1:3478', '198.51.100.2:3478', '198.51.100.3:3478'] as const;
@@ -48,6 +49,16 @@ const INTERFACES: readonly NetInterface[] = [
   mtu: name === 'wg0' ? 1_420 : 1_500,
   addresses: [{ family: 4, address: String(address), prefixLength: Number(prefixLength) }],
 }));
+
+/** A record to be sealed; without `t` it has no member `c`, as older writers do. */
+export interface PutRecord {
+  readonly ipv4?: Endpoint;
+  readonly t?: number;
+  /** Default: the sender's. */
+  readonly f?: string;
+  /** How its NATs behave (formatNatCode). */
+  readonly nat?: string;
+}
 
 export interface Harness {
   readonly clock: FakeClock;
@@ -72,7 +83,7 @@ export interface Harness {
   openStores: number;
   traits: StoreTraits;
   /** Seals a record as the peer (or somebody else) and puts it in its place. */
-  put(record: EndpointRecord, sender?: KeyPair): void;
+  put(record: PutRecord, sender?: KeyPair): void;
   examine(): Promise<readonly Finding[]>;
 }
 
@@ -158,7 +169,10 @@ interfaces:
       site-b: { public_key: ${peer.publicKey}, plugin: main, protocol: ipv4 }
 `,
     put(record, sender = peer) {
-      const sealed = createChannel(sender.secretKey, own.publicKey).seal(formatRecord(record).plain);
+      const { ipv4, t, f = fingerprint(sender.publicKey), nat } = record;
+      const c = t === undefined ? undefined : codeOf({ t, f, ...(nat === undefined ? {} : { nat }) });
+      const { plain } = formatRecord({ ...(ipv4 ? { ipv4 } : {}), ...(c ? { c } : {}) });
+      const sealed = createChannel(sender.secretKey, own.publicKey).seal(plain);
       store.records.set(storeKey(peer.publicKey, own.publicKey), sealed);
     },
     async examine() {
@@ -284,6 +298,8 @@ export function lonely({ wg, peer }: Harness): void {
 
 /** Our own record for the peer, naming this endpoint. */
 export function ownRecord({ store, own, peer }: Harness, at: string, t = now): void {
-  const sealed = createChannel(own.secretKey, peer.publicKey).seal(JSON.stringify({ ipv4: at, t }));
+  const sealed = createChannel(own.secretKey, peer.publicKey).seal(
+    codedPlain({ ipv4: at }, { t, f: fingerprint(own.publicKey) }),
+  );
   store.records.set(storeKey(own.publicKey, peer.publicKey), sealed);
 }

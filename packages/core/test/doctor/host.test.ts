@@ -1,9 +1,11 @@
 /** What is wrong with the host itself: its file, rights, programs, devices, daemons and clock. */
 import { StunmeshError } from '#src/api/index.js';
+import { fingerprint } from '#src/record/endpoint-record.js';
 import { createChannel } from '#src/record/seal.js';
 import { storeKey } from '#src/record/store-key.js';
 import { VERSION } from '#src/version.js';
 import { keyPair } from '../controllers/far-side.js';
+import { codedPlain } from '../record/coded.js';
 import { testCases } from './cases.js';
 import { MAPPED, NOW, now, ownRecord, PEER4, snapshotOf } from './harness.js';
 
@@ -231,7 +233,9 @@ testCases([
       p.wg.addPeer('wg0', { publicKey: other.publicKey });
       p.config += `      site-c: { public_key: ${other.publicKey}, plugin: main, protocol: ipv4 }\n`;
       p.put({ t: now + 26 * HOUR });
-      const sealed = createChannel(other.secretKey, p.own.publicKey).seal(JSON.stringify({ t: now + 25 * HOUR }));
+      const sealed = createChannel(other.secretKey, p.own.publicKey).seal(
+        codedPlain({}, { t: now + 25 * HOUR, f: fingerprint(other.publicKey) }),
+      );
       p.store.records.set(storeKey(other.publicKey, p.own.publicKey), sealed);
     },
     named: ['clock', 'fault', /records of all peers are dated up to 26 h in the future: this host's clock is behind/],

@@ -7,6 +7,7 @@ import { fingerprint } from '#src/record/endpoint-record.js';
 import { createChannel } from '#src/record/seal.js';
 import { storeKey } from '#src/record/store-key.js';
 import { keyPair } from '../controllers/far-side.js';
+import { codedPlain } from '../record/coded.js';
 import { testCases } from './cases.js';
 import {
   createHarness,
@@ -87,7 +88,7 @@ testCases([
     what: 'F19 a record with one address that nobody can have',
     change: (p) => {
       lonely(p);
-      seal(p, JSON.stringify({ ipv4: PEER_AT, ipv6: '[::1]:51820', t: now }));
+      seal(p, codedPlain({ ipv4: PEER_AT, ipv6: '[::1]:51820' }, { t: now, f: fingerprint(p.peer.publicKey) }));
     },
     named: ['peer', 'warning', /names 203\.0\.113\.77:51820, but its ipv6 is a loopback address$/],
     code: 'ERR_RECORD_ENDPOINT',
@@ -219,8 +220,7 @@ test('the verdict on a tunnel that is not there: should work, cannot, not foreto
     assert.equal(finding?.check, 'peer');
     return finding as Finding;
   };
-  const told = (p: Harness, b: string) =>
-    p.put({ ...(PEER4 ? { ipv4: PEER4 } : {}), t: now, f: fingerprint(p.peer.publicKey), b });
+  const told = (p: Harness, nat: string) => p.put({ ...(PEER4 ? { ipv4: PEER4 } : {}), t: now, nat });
   const symmetric = (p: Harness) => {
     SERVERS.forEach((server, i) => {
       p.servers.set(server, `203.0.113.9:${40_000 + i}`);

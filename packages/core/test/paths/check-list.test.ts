@@ -12,16 +12,18 @@ import {
   type Turn,
   tried,
 } from '#src/paths/check-list.js';
-import type { EndpointRecord } from '#src/record/endpoint-record.js';
+import type { ParsedRecord } from '#src/record/endpoint-record.js';
 
 /** An even slot of the wall clock: IPv4's turn. */
 const WALL = Math.ceil(Date.UTC(2027, 0, 1) / (2 * DWELL_MS)) * 2 * DWELL_MS;
 const T = WALL / 1000;
+type Timed = Pick<ParsedRecord, 'ipv4' | 'ipv6' | 't'>;
+
 const A4 = '192.0.2.1:1';
 const B4 = '192.0.2.2:2';
 const A6 = '[2001:db8::1]:1';
 
-function record(t: number | undefined, ...texts: string[]): EndpointRecord {
+function record(t: number | undefined, ...texts: string[]): Timed {
   const endpoints = texts.flatMap((text) => parseEndpoint(text) ?? []);
   const [four, six] = [endpoints.find((e) => e.family === 4), endpoints.find((e) => e.family === 6)];
   return { ...(four ? { ipv4: four } : {}), ...(six ? { ipv6: six } : {}), ...(t === undefined ? {} : { t }) };

@@ -38,7 +38,7 @@ const texts = (candidates: FurtherCandidates, rules: Partial<CandidateRules> = {
 };
 
 test('F45 a record without c names no candidate, one with c all that it says', () => {
-  assert.deepEqual(remoteCandidates({ ipv4, ipv6, t: 5 }, RULES), { candidates: [], problems: [] });
+  assert.deepEqual(remoteCandidates({ ipv4, ipv6 }, RULES), { candidates: [], problems: [] });
   const all = texts({
     mappedPort: 40_000,
     lan4: endpoint('192.168.1.7:51820'),

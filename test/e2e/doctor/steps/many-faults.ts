@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { createKeyPair, type Host, type KeyPair, type Lab, must, REPOSITORY, until } from '../../lab/index.js';
-import { Folder, fingerprintOf, seal } from '../../lab/steps/records.js';
+import { codeOf, Folder, seal } from '../../lab/steps/records.js';
 import { doctorConfig, type Examination, type Expected, examine } from './doctoring.js';
 
 const DAY = 86_400;
@@ -22,7 +22,7 @@ export async function manyFaults(
   const folder = new Folder(lab.storeDir);
   const now = Math.floor(Date.now() / 1000);
   const put = (peer: KeyPair, sender: KeyPair, t: number) => {
-    const plain = JSON.stringify({ ipv4: '203.0.113.70:51820', t, f: fingerprintOf(peer.publicKey) });
+    const plain = JSON.stringify({ ipv4: '203.0.113.70:51820', c: codeOf({ sender: peer.publicKey, t }) });
     return folder.put(peer.publicKey, a.keys.publicKey, seal(plain, sender, a.keys.publicKey));
   };
   await put(foreign, stranger, now);

@@ -12,7 +12,7 @@ import {
   sleep,
   until,
 } from '../index.js';
-import { Folder, fingerprintOf, open, seal } from './records.js';
+import { codeOf, Folder, open, seal } from './records.js';
 
 /** Host `a` has the crowd, host `b` plays all of it. */
 export const CROWD_SPEC: LabSpec = {
@@ -52,7 +52,7 @@ export async function gather(lab: Lab, options: CrowdOptions): Promise<Crowd> {
   const t = Math.floor(Date.now() / 1000);
   for (const [i, phantom] of phantoms.entries()) {
     const ipv4 = options.connected ? `${player.plan.hostAddress}:${PLAYER_PORT}` : `203.0.113.5:${10_000 + i}`;
-    const record = JSON.stringify({ ipv4, t, n: 1, f: fingerprintOf(phantom.publicKey) });
+    const record = JSON.stringify({ ipv4, c: codeOf({ sender: phantom.publicKey, t, n: 1 }) });
     await folder.put(phantom.publicKey, host.keys.publicKey, seal(record, phantom, host.keys.publicKey));
   }
   if (options.connected) await play(player, host, phantoms);

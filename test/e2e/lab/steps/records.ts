@@ -21,9 +21,29 @@ export function keyOf(sender: string, receiver: string): string {
   return createHash('sha1').update(raw(sender)).update(raw(receiver)).digest('hex');
 }
 
-/** First 8 hex digits of a public key: the member `f`. */
-export function fingerprintOf(publicKey: string): string {
-  return raw(publicKey).subarray(0, 4).toString('hex');
+export interface Code {
+  readonly sender: string;
+  /** Seconds since 1970. */
+  readonly t: number;
+  readonly n?: number;
+  /** Mapping and filtering of IPv4 by their numbers. Default: not known. */
+  readonly mapping4?: number;
+  readonly filtering4?: number;
+}
+
+/** The member `c` of a record: its 16 bytes, in base64url. */
+export function codeOf({ sender, t, n = 0, mapping4 = 0, filtering4 = 0 }: Code): string {
+  const bytes = Buffer.alloc(16);
+  bytes.set([0x38, (mapping4 << 5) | (filtering4 << 3)]);
+  bytes.writeUIntBE(t, 3, 5);
+  bytes.writeUInt16BE(n, 8);
+  bytes.set(raw(sender).subarray(0, 4), 10);
+  return bytes.toString('base64url');
+}
+
+/** When a record was written, by its member `c`: seconds since 1970. */
+export function timeOf(code: string): number {
+  return Buffer.from(code, 'base64url').readUIntBE(3, 5);
 }
 
 export function seal(plain: string, sender: KeyPair, receiver: string): string {

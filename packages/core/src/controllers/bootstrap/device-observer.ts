@@ -3,7 +3,7 @@
 import { type Device, hasCode, isStunmeshError, StunmeshError } from '../../api/index.js';
 import { asStunmeshError, createFault } from '../../peers/faults.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
-import { createChannel } from '../../record/seal.js';
+import { createPair } from '../../record/pair.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { PeerChange, PeerObserver } from './peer-observer.js';
 
@@ -39,10 +39,14 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
       peer.published.clear();
       peer.remote.clear();
       peer.seen.clear();
+      peer.statement = undefined;
+      peer.channel = undefined;
+      peer.keys = undefined;
       try {
-        peer.channel = createChannel(device.secretKey, peer.publicKey);
+        const { channel, keys } = createPair(device.secretKey, device.publicKey, peer.publicKey);
+        peer.channel = channel;
+        peer.keys = keys;
       } catch (error) {
-        peer.channel = undefined;
         if (!isStunmeshError(error)) throw error;
         peer.fault = createFault(error, clock.wallNow());
         logger.error({ device: entry.name, peer: peer.name, error }, 'peer left out');

@@ -5,6 +5,7 @@ import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
 import { type ParsedRecord, refusedEndpoint } from '../../record/endpoint-record.js';
 import { refusedHere } from '../../record/policy.js';
 import { ownPlace, readRecord } from '../../record/reader.js';
+import { bearsMark } from '../../record/reader-mark.js';
 import { storeKey } from '../../record/store-key.js';
 import { backoff } from '../../runtime/backoff.js';
 import { type Coalesced, createCoalesced } from '../../runtime/coalesce.js';
@@ -31,6 +32,8 @@ export interface ReadingComponents
   onRecord(peer: PeerEntry, record: ParsedRecord): void;
   /** A store failed, or holds a record of the peer no more that it held before: ours there may be lost as well. */
   onLoss(peer: PeerEntry): void;
+  /** A store was read: what it holds, be it the same as before; undefined: no record. */
+  onRead?(peer: PeerEntry, record: ParsedRecord | undefined, store: string): void;
 }
 
 export function createReading(components: ReadingComponents): Reading {
@@ -61,9 +64,12 @@ export function createReading(components: ReadingComponents): Reading {
   };
 
   /** True when it is another than before. */
-  const keep = (peer: PeerEntry, store: string, record: ParsedRecord): boolean => {
+  const keep = (peer: PeerEntry, store: string, record: ParsedRecord, sealed: string): boolean => {
     const before = peer.remote.get(store)?.record;
-    peer.remote.set(store, { record, store, readAt: clock.wallNow() });
+    const marked = peer.keys !== undefined && bearsMark(peer.keys.readerMark('peer'), sealed);
+    const readsLong = marked || record.c?.readsLong === true;
+    peer.remote.set(store, { record, store, readAt: clock.wallNow(), readsLong });
+    components.onRead?.(peer, record, store);
     const same =
       before &&
       before.t === record.t &&
@@ -88,6 +94,7 @@ export function createReading(components: ReadingComponents): Reading {
       const sealed = await store.get(storeKey(peer.publicKey, facts.publicKey), { signal });
       peer.reads += 1;
       if (sealed === undefined) {
+        components.onRead?.(peer, undefined, store.name);
         faults.settleStore(peer, 'read', store.name);
         if (peer.remote.delete(store.name)) components.onLoss(peer);
         return undefined;
@@ -99,7 +106,7 @@ export function createReading(components: ReadingComponents): Reading {
         place: await ownPlace(facts, underlay),
         published: device.candidates.map(({ endpoint }) => endpoint),
       });
-      const changed = keep(peer, store.name, record);
+      const changed = keep(peer, store.name, record, sealed);
       if (record.problems.length === 0) faults.settleStore(peer, 'read', store.name);
       else {
         const text = `part of the peer's record is not used: ${record.problems.join('; ')}`;

@@ -1,10 +1,10 @@
 /** Our own record as a store holds it: it spares a write, and tells how far its time and generation had come (F21). The peer it is
  * for could have forged it, for the two keys seal both ways; so it touches what is written for that peer alone (F78). */
 import { type Family, isStunmeshError, StunmeshError } from '../../api/index.js';
-import type { NatSummary } from '../../nat/behaviour-types.js';
-import { formatNatCode } from '../../nat/code.js';
+import { natOf } from '../../nat/code.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import { localCandidate } from '../../paths/candidate.js';
+import { statedAddresses } from '../../paths/own-addresses.js';
 import { createFault } from '../../peers/faults.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
 import { fingerprint, type ParsedRecord } from '../../record/endpoint-record.js';
@@ -12,9 +12,7 @@ import { clampOwnTime } from '../../record/freshness.js';
 import { openRecord } from '../../record/reader.js';
 import { storeKey } from '../../record/store-key.js';
 import type { DeviceComponents, NamedStore } from '../device-components.js';
-
-/** A generation grows by one at a time; a larger one was never counted. */
-const MOST_GENERATION = 2 ** 31;
+import { toldNat } from './statement.js';
 
 export interface OwnRecord {
   /** Looks for our record for this peer in a store. Never rejects. */
@@ -24,25 +22,26 @@ export interface OwnRecord {
   check(peer: PeerEntry, store: NamedStore): Promise<boolean>;
   /** The generation that a record for this peer tells: the device's own, or one that goes on from what the peer saw last. */
   generation(peer: PeerEntry): number;
-  /** What a record of ours tells now of our NATs; undefined: nothing is known of those before our present addresses. */
-  natCode(): string | undefined;
 }
+
+type StoredRecord = ParsedRecord & { readonly length: number };
 
 export type OwnRecordComponents = Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'emit' | 'signal'>;
 
 export function createOwnRecord({ device, clock, logger, emit, signal }: OwnRecordComponents): OwnRecord {
   const reflexive = (family: Family) => localCandidate(device.candidates, 'reflexive', family)?.endpoint;
 
-  /** Ours for this peer, as the store holds it; `gone`: it holds none, or its place is not there; undefined: none that is ours or can be
-   * read, and nothing is made of that: a damaged one is simply written anew, a store that is down shows at the write. */
-  const read = async (peer: PeerEntry, store: NamedStore): Promise<ParsedRecord | 'gone' | undefined> => {
+  /** Ours for this peer, and the characters of its sealed form, as the store holds it; `gone`: it holds none, or its place is not there;
+   * undefined: none that is ours or can be read, and nothing is made of that: a damaged one is simply written anew, a store that is down
+   * shows at the write. */
+  const read = async (peer: PeerEntry, store: NamedStore): Promise<StoredRecord | 'gone' | undefined> => {
     const { facts } = device;
     if (!facts || !peer.channel) return undefined;
     try {
       const sealed = await store.get(storeKey(facts.publicKey, peer.publicKey), { signal });
       if (sealed === undefined) return 'gone';
       const record = openRecord(sealed, peer.channel);
-      return record.f === fingerprint(facts.publicKey) ? record : undefined;
+      return record.f === fingerprint(facts.publicKey) ? { ...record, length: sealed.length } : undefined;
     } catch (error) {
       // One that failed a moment ago and was not even asked tells nothing.
       if (!isStunmeshError(error) || error.code !== 'ERR_STORE_UNAVAILABLE') return undefined;
@@ -76,16 +75,10 @@ export function createOwnRecord({ device, clock, logger, emit, signal }: OwnReco
 
   return {
     generation: (peer) => device.generation + peer.generationAhead,
-    natCode() {
-      const summaries = new Map<Family, NatSummary>();
-      for (const [family, { address, summary }] of device.nat)
-        if (reflexive(family)?.address === address) summaries.set(family, summary);
-      return formatNatCode(summaries) || undefined;
-    },
     async find(peer, store) {
       const record = await read(peer, store);
       if (!record || record === 'gone') return;
-      const { ipv4, ipv6, b } = record;
+      const { ipv4, ipv6 } = record;
       const t = record.t === undefined ? undefined : clampOwnTime(record.t, clock.wallNow() / 1000);
       const known = peer.ownTime ?? device.lastT;
       // With our very address it is our own from before a crash that came too early for the state.
@@ -97,14 +90,21 @@ export function createOwnRecord({ device, clock, logger, emit, signal }: OwnReco
         const now = reflexive(family);
         return told !== undefined && now !== undefined && !sameEndpoint(told, now);
       });
-      if (record.n !== undefined && record.n < MOST_GENERATION)
-        peer.generationAhead = Math.max(peer.generationAhead, record.n + (moved ? 1 : 0) - device.generation);
+      if (record.n !== undefined) {
+        // 16 bits, compared by RFC 1982.
+        const ahead = (record.n + (moved ? 1 : 0) - device.generation) & 0xffff;
+        if (ahead < 0x8000) peer.generationAhead = Math.max(peer.generationAhead, ahead);
+      }
+      const nat = toldNat(natOf(record.c));
       peer.published.set(store.name, {
         ...(ipv4 ? { ipv4 } : {}),
         ...(ipv6 ? { ipv6 } : {}),
         ...(t === undefined ? {} : { t }),
-        ...(b === undefined ? {} : { b }),
+        addresses: statedAddresses(record),
+        ...(nat === undefined ? {} : { nat }),
         omitted: [],
+        length: record.length,
+        limit: record.length,
         at: clock.now() - Math.max(0, clock.wallNow() - (t ?? 0) * 1000),
         wallAt: (t ?? 0) * 1000,
       });

@@ -1,4 +1,5 @@
 /** Discovers our addresses and leaves a sealed record for every peer, where something changed (F11 to F15). */
+import type { PeerEntry } from '../../peers/peer-table.js';
 import { type Coalesced, createCoalesced } from '../../runtime/coalesce.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { DiscoverySchedule } from './discovery-schedule.js';
@@ -12,6 +13,8 @@ export interface Publish {
   look(): Promise<void>;
   /** Writes what is due (changed, failed before, or old) from the candidates at hand. Never rejects. */
   flush(): Promise<void>;
+  /** Our record for this peer is written again, with the same `t` and what it acknowledges now. Never rejects. */
+  rewrite(peer: PeerEntry): Promise<void>;
   /** When flush has work next; monotonic milliseconds. */
   nextFlushAt(): number;
   /** What kept a store away may be over: those that are down are asked at once. */
@@ -85,6 +88,10 @@ export function createPublish(components: PublishComponents): Publish {
       if (schedule.rested) await refresh();
     },
     flush,
+    async rewrite(peer) {
+      writing.rewrite(peer);
+      await flush();
+    },
     nextFlushAt: () =>
       Math.min(...device.peers.flatMap((peer) => peer.config.plugins.map((name) => writing.dueAt(peer, name)))),
     wakeStores,

@@ -77,8 +77,14 @@ export function createNatSchedule(components: NatScheduleComponents): NatSchedul
       const known = before?.address === address ? before.summary : undefined;
       const summary = merge(known, found);
       const code = formatNatCode(new Map([[family, summary]]));
-      if (known && code === formatNatCode(new Map([[family, known]]))) doubts.delete(family);
-      else if (known && !believed && doubts.get(family) !== code) {
+      const same = known && code === formatNatCode(new Map([[family, known]]));
+      if (same && (summary.allocation === undefined || known.allocation !== undefined)) doubts.delete(family);
+      else if (same) {
+        // The same NAT, of which more is known now.
+        doubts.delete(family);
+        device.nat.set(family, { address, summary });
+        news = true;
+      } else if (known && !believed && doubts.get(family) !== code) {
         doubts.set(family, code);
         again = true;
       } else {
@@ -130,9 +136,13 @@ function dependsOnDestination({ mapping }: NatSummary): boolean {
 }
 
 /** An examination that could not tell the filtering takes back nothing that an earlier one found. */
-function merge(known: NatSummary | undefined, { mapping, filtering, cgnat }: NatSummary): NatSummary {
-  const kept = filtering === 'unknown' && known?.mapping === mapping ? known.filtering : filtering;
-  return { mapping, filtering: kept, cgnat };
+function merge(known: NatSummary | undefined, found: NatSummary): NatSummary {
+  const { mapping, filtering, cgnat } = found;
+  const before = known?.mapping === mapping ? known : undefined;
+  const kept = filtering === 'unknown' && before ? before.filtering : filtering;
+  const allocation =
+    found.allocation === undefined || found.allocation === 'unknown' ? before?.allocation : found.allocation;
+  return { mapping, filtering: kept, cgnat, ...(allocation === undefined ? {} : { allocation }) };
 }
 
 export interface ExaminationComponents

@@ -4,6 +4,7 @@ import { sealedLength } from '../../record/endpoint-record.js';
 import { storeKey } from '../../record/store-key.js';
 import { formatAge, formatMs } from '../../runtime/terminal-text.js';
 import type { GuardedStore } from '../../store/guarded-store.js';
+import { longestValue } from '../../store/input.js';
 import { attempt, type DoctorContext } from '../context.js';
 import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { experience, writingOfDaemons } from '../store-experience.js';
@@ -14,7 +15,7 @@ const SLOW_MS = 3_000;
 /** What the host adds to an error of a call: it says nothing to a reader. */
 const KEY_WORDS = /^(get|set)( of \d+ keys)?( [0-9a-f]{40}| (?:of|for) "[^"]*")?: /;
 /** A record of both families with all its members: nothing has to be left out of it. */
-const WHOLE_RECORD = sealedLength('x'.repeat(200));
+const WHOLE_RECORD = sealedLength('x'.repeat(220));
 
 export const storeCheck: Check<DoctorContext> = {
   name: check,
@@ -124,14 +125,16 @@ async function remarks(context: DoctorContext, store: GuardedStore, subject: str
 function limits(store: GuardedStore, subject: string): readonly Finding[] {
   const { traits } = store;
   const said = store.note?.();
-  const { maxValueBytes, minPollMs, expiresAfterMs } = traits;
+  const { maxValueBytes, maxLongValue, minPollMs, expiresAfterMs } = traits;
+  const most = longestValue(traits);
+  const forOlder = most > maxValueBytes ? `, ${maxValueBytes} where an older program may read them` : '';
   const parts = [
-    `values up to ${maxValueBytes} characters`,
+    `values up to ${most} characters${forOlder}`,
     `asked at most every ${minPollMs < 1_000 ? formatMs(minPollMs) : formatAge(minPollMs)}`,
     ...(expiresAfterMs === undefined ? [] : [`forgets after ${formatAge(expiresAfterMs)}`]),
   ];
-  const details = { maxValueBytes, minPollMs, expiresAfterMs };
-  const short = maxValueBytes < WHOLE_RECORD;
+  const details = { maxValueBytes, maxLongValue, minPollMs, expiresAfterMs };
+  const short = most < WHOLE_RECORD;
   return [
     {
       check,

@@ -3,7 +3,7 @@ import type { Device, Endpoint, Peer } from '../../api/index.js';
 import type { InterfaceConfig, PeerConfig } from '../../config/index.js';
 import type { DeviceSnapshot, PeerSnapshot } from '../../control/snapshot.js';
 import type { NatBehaviour } from '../../nat/behaviour-types.js';
-import { parseNatCode } from '../../nat/code.js';
+import { natOf } from '../../nat/code.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import type { ParsedRecord } from '../../record/endpoint-record.js';
 import { formatAge } from '../../runtime/terminal-text.js';
@@ -153,7 +153,7 @@ async function ownSide(
 /** What the record says of the NATs there; an older writer says nothing. */
 function peerSide(record: ParsedRecord, config: PeerConfig): PairSide {
   const { four, six } = wanted(config);
-  const told = parseNatCode(record.b);
+  const told = natOf(record.c);
   return {
     ...(record.ipv4 && four ? { ipv4: told.get(4) ?? UNKNOWN_NAT } : {}),
     ...(record.ipv6 && six ? { ipv6: told.get(6) ?? UNKNOWN_NAT } : {}),

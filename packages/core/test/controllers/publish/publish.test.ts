@@ -241,7 +241,8 @@ test('F42 a host that moved while it was down and lost its state counts on from 
     await first.advance(2_000);
     const channel = createChannel(first.own.secretKey, first.peer().keys.publicKey);
     const told = first.peer().ourRecord() ?? assert.fail('nothing was published');
-    const plain = formatRecord({ ...told, n: 7 }).plain;
+    const { c = assert.fail('no member c') } = told;
+    const plain = formatRecord({ ...told, c: { ...c, n: 7 } }).plain;
     const key = storeKey(first.own.publicKey, first.peer().keys.publicKey);
     const again = createHarness({ stored: new Map([[key, channel.seal(plain)]]) });
     again.mappings.set(4, mapping);

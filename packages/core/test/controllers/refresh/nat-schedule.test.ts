@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
 import { formatStatus } from '#src/control/format-status.js';
 import type { NatBehaviour } from '#src/nat/behaviour.js';
+import { formatNatCode, natOf } from '#src/nat/code.js';
 import { parseEndpoint } from '#src/net/index.js';
 import { localCandidate } from '#src/paths/candidate.js';
 import { createHarness, farEndpoint, type HarnessOptions, OWN4 } from '../harness.js';
@@ -37,7 +38,7 @@ function setUp(options: HarnessOptions = {}) {
       };
     },
   });
-  return { h, state, code: () => h.peer().ourRecord()?.b };
+  return { h, state, code: () => formatNatCode(natOf(h.peer().ourRecord()?.c)) || undefined };
 }
 
 test('a device whose peers do not connect is examined 20 s after its start, and their records tell what was found', async () => {
@@ -45,7 +46,7 @@ test('a device whose peers do not connect is examined 20 s after its start, and 
   await h.start();
   await h.advance(19_000);
   assert.deepEqual(state.at, [], 'the tunnel comes first');
-  assert.equal(h.peer().ourRecord()?.b, undefined);
+  assert.equal(code(), undefined);
   await h.advance(10_000);
   assert.equal(state.at.length, 1);
   assert.equal(code(), '4ep');
@@ -154,7 +155,7 @@ test('a public port that changed over a restart is examined at once', async () =
 test('two hosts behind NATs that map by destination: it is said under the peer', async () => {
   const { h, state } = setUp();
   state.found = { mapping: 'address-and-port-dependent', filtering: 'unknown' };
-  await h.peer().publish({ ipv4: farEndpoint(0), t: Math.floor(h.clock.wallNow() / 1000), n: 1, b: '4pp' });
+  await h.peer().publish({ ipv4: farEndpoint(0), t: Math.floor(h.clock.wallNow() / 1000), n: 1, nat: '4pp' });
   await h.start();
   await h.advance(MINUTE);
   const snapshot = h.snapshot();
@@ -232,11 +233,11 @@ test("the snapshot shows what a peer's record tells of its NATs", async () => {
   const ipv4 = farEndpoint(0);
   assert.ok(parseEndpoint(ipv4));
   h.peer().answersAt = ipv4;
-  await h.peer().publish({ ipv4, t: Math.floor(h.clock.wallNow() / 1000), n: 1, b: '4pp6nc' });
+  await h.peer().publish({ ipv4, t: Math.floor(h.clock.wallNow() / 1000), n: 1, nat: '4ppc6ne' });
   await h.start();
   await h.advance(3_000);
   assert.equal(h.entry().phase, 'connected');
-  assert.equal(h.snapshot().devices[0]?.peers[0]?.record?.nat, '4pp6nc');
+  assert.equal(h.snapshot().devices[0]?.peers[0]?.record?.nat, '4ppc6ne');
 });
 
 test('an examination that is under way does not hold up the end of the daemon', async () => {

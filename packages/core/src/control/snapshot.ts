@@ -161,7 +161,7 @@ function deviceSnapshot(device: DeviceEntry, now: number, wallNow: number): Devi
       : { nat: Object.fromEntries([...device.nat].map(([family, { summary }]) => [`ipv${family}`, summary])) }),
     discoveries: device.discoveries,
     errors: [...device.faults, ...device.disagreements, ...device.standIns].map(([of, fault]) => ({
-      of: of === 'device' ? of : `ipv${of}`,
+      of: typeof of === 'string' ? of : `ipv${of}`,
       ...fault,
     })),
     peers: device.peers.map((peer) => peerSnapshot(device, peer, now, wallNow)),

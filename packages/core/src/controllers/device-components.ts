@@ -61,6 +61,8 @@ export interface DeviceSurroundings {
   resolve(host: string, family: Family, signal: AbortSignal): Promise<readonly string[]>;
   /** As configured now; a reload replaces them. */
   settings(): Settings;
+  /** Names of this host's WireGuard devices, whose addresses are no way in. Default: this one's. */
+  tunnels?(): readonly string[];
   /** State that outlives the process changed. */
   stateChanged(): void;
 }

@@ -19,6 +19,7 @@ import { createPingMonitors } from './ping-monitor/monitors.js';
 import { createProbe } from './ping-monitor/probe.js';
 import { createDiscoverySchedule } from './publish/discovery-schedule.js';
 import { createGather } from './publish/gather.js';
+import { createLocalCandidates } from './publish/local-candidates.js';
 import { createOwnRecord } from './publish/own-record.js';
 import { createOwnRecordChecks } from './publish/own-record-checks.js';
 import { createPublish } from './publish/publish.js';
@@ -142,7 +143,11 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
   const ownRecord = createOwnRecord(components);
   const publish = createPublish({
     ...components,
-    gather: createGather({ ...components, outvoted: () => void publish.refresh() }),
+    gather: createGather({
+      ...components,
+      local: createLocalCandidates({ ...components, late: () => void publish.flush() }),
+      outvoted: () => void publish.refresh(),
+    }),
     schedule,
     writing: createWriting({ ...components, ownRecord }),
     mappingChanged: establish.punchAll,

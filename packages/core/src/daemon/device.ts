@@ -130,6 +130,7 @@ async function surroundingsOf(parts: DeviceParts, device: DeviceEntry): Promise<
     serverAddress: discovery.serverAddress,
     discover: (family, signal) => metrics.discovery(device.name, family, discovery.discover(family, signal)),
     settings: config,
+    tunnels: () => [...config().interfaces.keys()],
     stateChanged: () => parts.state.save(device),
   };
 }

@@ -17,7 +17,7 @@ export interface LocalCandidate {
   readonly natted?: boolean;
 }
 
-/** The candidate of a type and family; there is one of each at most. */
+/** The first candidate of a type and family; of host and configured ones there may be more. */
 export function localCandidate(
   candidates: readonly LocalCandidate[],
   type: LocalCandidateType,
@@ -32,6 +32,15 @@ export function withCandidate(
   candidate: LocalCandidate,
 ): readonly LocalCandidate[] {
   return [...withoutCandidate(candidates, candidate.type, candidate.endpoint.family), candidate];
+}
+
+/** The list with these in the place of all of their type. */
+export function withCandidates(
+  candidates: readonly LocalCandidate[],
+  type: LocalCandidateType,
+  present: readonly LocalCandidate[],
+): readonly LocalCandidate[] {
+  return [...candidates.filter((one) => one.type !== type), ...present];
 }
 
 export function withoutCandidate(

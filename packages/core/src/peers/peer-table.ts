@@ -136,7 +136,7 @@ export interface DeviceEntry {
   down: boolean;
   /** Where this host may be reached from outside. */
   candidates: readonly LocalCandidate[];
-  readonly faults: Map<Family | 'device', Fault>;
+  readonly faults: Map<Family | 'device' | 'advertise', Fault>;
   /** Which STUN servers contradict each other, while a reflexive address is known all the same (F82). */
   readonly disagreements: Map<Family, Fault>;
   /** A STUN server that was asked is a proxy's stand-in, so that what it saw may be the proxy. */

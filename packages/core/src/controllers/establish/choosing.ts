@@ -37,7 +37,11 @@ export function createChoosing(components: ChoosingComponents): Choosing {
         records: [...peer.remote.values()].map(({ record }) => record),
         protocol: peer.config.protocol,
         provenTime: peer.provenTime,
-        families: new Set<Family>(device.candidates.map(({ endpoint }) => endpoint.family)),
+        families: new Set<Family>(
+          device.candidates.flatMap(({ type, endpoint }) =>
+            type === 'reflexive' || type === 'mapped' ? [endpoint.family] : [],
+          ),
+        ),
         proven: peer.proven,
         wallNow,
         unconnectedForMs: now - peer.unconnectedSince,

@@ -104,7 +104,7 @@ export function createReading(components: ReadingComponents): Reading {
         channel,
         peer: peer.publicKey,
         place: await ownPlace(facts, underlay),
-        published: device.candidates.map(({ endpoint }) => endpoint),
+        published: device.candidates.flatMap(({ type, endpoint }) => (type === 'host' ? [] : [endpoint])),
       });
       const changed = keep(peer, store.name, record, sealed);
       if (record.problems.length === 0) faults.settleStore(peer, 'read', store.name);

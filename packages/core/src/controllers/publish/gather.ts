@@ -7,6 +7,7 @@ import type { DeviceEntry } from '../../peers/peer-table.js';
 import { discover } from '../../stun/discover.js';
 import type { DeviceComponents } from '../device-components.js';
 import { createDisagreements } from './disagreement.js';
+import type { LocalCandidates } from './local-candidates.js';
 
 /** Remarks that are remembered; more are not logged. */
 const NOTICES = 64;
@@ -19,12 +20,14 @@ const FAMILIES: Readonly<Record<DeviceEntry['config']['protocol'], readonly Fami
 };
 
 export interface Gather {
-  /** One discovery for each family. True when a candidate is another than before; a family that fails keeps its fault and is left out. */
+  /** One discovery for each family. True when a reflexive candidate is another than before; a family that fails keeps its fault and is left out. */
   gather(): Promise<boolean>;
 }
 
 export interface GatherComponents
   extends Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'discover' | 'emit' | 'signal'> {
+  /** All other addresses of this host. */
+  readonly local?: LocalCandidates;
   /** Most STUN servers see another address than the one that was found first. */
   outvoted(): void;
 }
@@ -78,10 +81,11 @@ export function createGather(components: GatherComponents): Gather {
       if (!device.facts || device.down) return false;
       device.discoveries += 1;
       const families = FAMILIES[device.config.protocol];
-      const changes = await Promise.all(
+      const reflexive = Promise.all(
         families.map((family) => found(family).catch((error) => failed(family, error))),
       );
-      return changes.includes(true);
+      await components.local?.gather(families, reflexive);
+      return (await reflexive).includes(true);
     },
   };
 }

@@ -67,7 +67,7 @@ export function createPublish(components: PublishComponents): Publish {
       device.discovering = false;
     });
     await components.discovered();
-    schedule.ended(device.candidates.length > 0);
+    schedule.ended(device.candidates.some(({ type }) => type === 'reflexive'));
     if (!changed) return;
     device.generation += 1;
     wakeStores();

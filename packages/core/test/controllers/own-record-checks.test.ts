@@ -5,6 +5,7 @@ import { StunmeshError } from '#src/api/index.js';
 import { fingerprint } from '#src/record/endpoint-record.js';
 import { createChannel } from '#src/record/seal.js';
 import { storeKey } from '#src/record/store-key.js';
+import { codedPlain } from '../record/coded.js';
 import { createHarness, farEndpoint, type Harness, OWN4 } from './harness.js';
 
 const T = 1_800_000_000;
@@ -17,7 +18,7 @@ const ownReads = (h: Harness, index = 0) => h.only('get').filter(({ to }) => to.
 async function overwrite(h: Harness, ipv4 = '192.0.2.200:51820'): Promise<void> {
   const channel = createChannel(h.own.secretKey, h.peer().keys.publicKey);
   const t = (h.peer().ourRecord()?.t ?? 0) + 1 + Math.ceil(h.clock.now() / 1000);
-  const plain = JSON.stringify({ ipv4, t, n: 3, f: fingerprint(h.own.publicKey) });
+  const plain = codedPlain({ ipv4 }, { t, n: 3, f: fingerprint(h.own.publicKey) });
   await h.stores.get('main')?.set(ownKey(h), channel.seal(plain), { signal });
 }
 

@@ -81,9 +81,7 @@ export function createGather(components: GatherComponents): Gather {
       if (!device.facts || device.down) return false;
       device.discoveries += 1;
       const families = FAMILIES[device.config.protocol];
-      const reflexive = Promise.all(
-        families.map((family) => found(family).catch((error) => failed(family, error))),
-      );
+      const reflexive = Promise.all(families.map((family) => found(family).catch((error) => failed(family, error))));
       await components.local?.gather(families, reflexive);
       return (await reflexive).includes(true);
     },

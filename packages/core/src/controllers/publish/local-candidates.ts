@@ -37,14 +37,18 @@ export function createLocalCandidates(components: LocalCandidateComponents): Loc
   const host = async (families: readonly Family[], listenPort: number): Promise<readonly LocalCandidate[]> => {
     if (device.config.lan === false) return [];
     const routes = await Promise.all(
-      families.map(async (family) => [family, await underlay.routeTo(ANYWHERE[family]).catch(() => undefined)] as const),
+      families.map(
+        async (family) => [family, await underlay.routeTo(ANYWHERE[family]).catch(() => undefined)] as const,
+      ),
     );
     const found = hostAddresses(await underlay.interfaces().catch(() => []), {
       listenPort,
       families: new Set(families),
       tunnels: new Set([...(tunnels?.() ?? []), device.facts?.realName ?? device.name]),
       defaultRoutes: new Map(routes.flatMap(([family, route]) => (route ? [[family, route]] : []))),
-      told: new Set(device.candidates.flatMap(({ type, endpoint }) => (type === 'reflexive' ? [endpoint.address] : []))),
+      told: new Set(
+        device.candidates.flatMap(({ type, endpoint }) => (type === 'reflexive' ? [endpoint.address] : [])),
+      ),
     });
     return found.map(({ endpoint, interface: foundBy }) => ({ type: 'host', endpoint, foundBy, at: clock.now() }));
   };
@@ -84,7 +88,9 @@ export function createLocalCandidates(components: LocalCandidateComponents): Loc
 
   const configured = (): readonly LocalCandidate[] =>
     device.config.advertise.flatMap((text) =>
-      (known.get(text) ?? []).map((endpoint) => ({ type: 'configured', endpoint, foundBy: text, at: clock.now() }) as const),
+      (known.get(text) ?? []).map(
+        (endpoint) => ({ type: 'configured', endpoint, foundBy: text, at: clock.now() }) as const,
+      ),
     );
 
   const note = (reasons: readonly string[]): void => {
@@ -100,7 +106,8 @@ export function createLocalCandidates(components: LocalCandidateComponents): Loc
       { retry: 'later' },
     );
     device.faults.set('advertise', createFault(error, clock.wallNow()));
-    if (before?.message !== error.message) logger.warn({ device: device.name, error }, 'an address to advertise is not known');
+    if (before?.message !== error.message)
+      logger.warn({ device: device.name, error }, 'an address to advertise is not known');
   };
 
   const resolveAll = async (families: readonly Family[]): Promise<void> => {
@@ -109,8 +116,11 @@ export function createLocalCandidates(components: LocalCandidateComponents): Loc
     if (asked?.key === key && clock.now() < asked.until) return;
     asked = { key, until: clock.now() + settings().refreshIntervalMs };
     for (const text of known.keys()) if (!advertise.includes(text)) known.delete(text);
-    const reasons = (await Promise.all(advertise.map((text) => lookUp(text, families)))).filter((why) => why !== undefined);
-    if (reasons.length > 0 && asked.key === key) asked = { key, until: clock.now() + Math.min(RETRY_MS, settings().refreshIntervalMs) };
+    const reasons = (await Promise.all(advertise.map((text) => lookUp(text, families)))).filter(
+      (why) => why !== undefined,
+    );
+    if (reasons.length > 0 && asked.key === key)
+      asked = { key, until: clock.now() + Math.min(RETRY_MS, settings().refreshIntervalMs) };
     note(reasons);
   };
 
@@ -150,5 +160,7 @@ export function createLocalCandidates(components: LocalCandidateComponents): Loc
 }
 
 function addressesIn(candidates: readonly LocalCandidate[]): string {
-  return candidates.flatMap(({ type, endpoint }) => (type === 'configured' ? [formatEndpoint(endpoint)] : [])).join(', ');
+  return candidates
+    .flatMap(({ type, endpoint }) => (type === 'configured' ? [formatEndpoint(endpoint)] : []))
+    .join(', ');
 }

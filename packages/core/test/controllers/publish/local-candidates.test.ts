@@ -18,7 +18,10 @@ async function started(options: HarnessOptions = {}): Promise<Harness> {
 function told(h: Harness): Readonly<Record<string, string | number>> {
   const { candidates } = h.peer().ourRecord()?.c ?? assert.fail('no member c');
   return Object.fromEntries(
-    Object.entries(candidates).map(([name, value]) => [name, typeof value === 'number' ? value : formatEndpoint(value)]),
+    Object.entries(candidates).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? value : formatEndpoint(value),
+    ]),
   );
 }
 
@@ -69,7 +72,7 @@ test('F80 a name that does not resolve is told once, keeps what it led to before
   const [error] = h.snapshot().devices[0]?.errors ?? [];
   assert.deepEqual([error?.of, error?.code], ['advertise', 'ERR_RESOLVE']);
   assert.match(error?.message ?? '', /vpn\.example\.org:443.*no such name/);
-  assert.equal(h.logger.lines.filter(({ message }) => message.includes('advertise')).length, 1);
+  assert.equal(h.logger.lines.filter(({ message }) => message.includes('to advertise')).length, 1);
   table['vpn.example.org'] = '198.51.100.21';
   await h.advance(70_000);
   assert.deepEqual(told(h), { configured4: '198.51.100.21:443' });

@@ -7,7 +7,7 @@ import { examine } from '#src/doctor/examine.js';
 import { CHECKS, type Finding } from '#src/doctor/finding.js';
 import type { System } from '#src/doctor/system.js';
 import { encodeEcho, formatEndpoint, parseEcho, parseEndpoint } from '#src/net/index.js';
-import { fingerprint, formatRecord } from '#src/record/endpoint-record.js';
+import { fingerprint } from '#src/record/endpoint-record.js';
 import { createChannel } from '#src/record/seal.js';
 import { storeKey } from '#src/record/store-key.js';
 import { guardStore } from '#src/store/guarded-store.js';
@@ -27,7 +27,7 @@ import {
 import { createUnderlays } from '#src/underlay/underlay.js';
 import { load } from '../config/fixtures.js';
 import { type KeyPair, keyPair } from '../controllers/far-side.js';
-import { codedPlain, codeOf } from '../record/coded.js';
+import { codedPlain, type PutRecord, plainOf } from '../record/coded.js';
 
 export const NOW = Date.UTC(2027, 0, 2);
 export const SERVERS = ['198.51.100.1:3478', '198.51.100.2:3478', '198.51.100.3:3478'] as const;
@@ -49,16 +49,6 @@ const INTERFACES: readonly NetInterface[] = [
   mtu: name === 'wg0' ? 1_420 : 1_500,
   addresses: [{ family: 4, address: String(address), prefixLength: Number(prefixLength) }],
 }));
-
-/** A record to be sealed; without `t` it has no member `c`, as older writers do. */
-export interface PutRecord {
-  readonly ipv4?: Endpoint;
-  readonly t?: number;
-  /** Default: the sender's. */
-  readonly f?: string;
-  /** How its NATs behave (formatNatCode). */
-  readonly nat?: string;
-}
 
 export interface Harness {
   readonly clock: FakeClock;
@@ -169,9 +159,7 @@ interfaces:
       site-b: { public_key: ${peer.publicKey}, plugin: main, protocol: ipv4 }
 `,
     put(record, sender = peer) {
-      const { ipv4, t, f = fingerprint(sender.publicKey), nat } = record;
-      const c = t === undefined ? undefined : codeOf({ t, f, ...(nat === undefined ? {} : { nat }) });
-      const { plain } = formatRecord({ ...(ipv4 ? { ipv4 } : {}), ...(c ? { c } : {}) });
+      const plain = plainOf(record, fingerprint(sender.publicKey));
       const sealed = createChannel(sender.secretKey, own.publicKey).seal(plain);
       store.records.set(storeKey(peer.publicKey, own.publicKey), sealed);
     },

@@ -1,4 +1,5 @@
 /** Records with the member `c`, for tests that care for one or two of its values. */
+import type { Endpoint } from '#src/api/index.js';
 import { formatNatCode, parseNatCode } from '#src/nat/code.js';
 import { type EndpointRecord, formatRecord } from '#src/record/endpoint-record.js';
 import type { PathCode } from '#src/record/path-code.js';
@@ -39,4 +40,20 @@ export function codedPlain(endpoints: Readonly<Record<string, string>>, code: Pa
     ...endpoints,
     ...JSON.parse(formatRecord({ c: codeOf(code) } satisfies EndpointRecord).plain),
   });
+}
+
+/** A record to be sealed; without `t` it has no member `c`, as older writers do. */
+export interface PutRecord {
+  readonly ipv4?: Endpoint;
+  readonly t?: number;
+  /** Default: the sender's. */
+  readonly f?: string;
+  /** How its NATs behave (formatNatCode). */
+  readonly nat?: string;
+}
+
+/** `sender`: the fingerprint that it bears where it names none. */
+export function plainOf({ ipv4, t, f, nat }: PutRecord, sender: string): string {
+  const c = t === undefined ? undefined : codeOf({ t, f: f ?? sender, ...(nat === undefined ? {} : { nat }) });
+  return formatRecord({ ...(ipv4 ? { ipv4 } : {}), ...(c ? { c } : {}) }).plain;
 }

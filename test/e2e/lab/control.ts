@@ -36,6 +36,7 @@ export interface PeerSnapshot {
   readonly rttMs?: number;
   readonly reads: number;
   readonly lastError?: Fault;
+  readonly bothSymmetric?: true;
 }
 
 export interface DeviceSnapshot {

@@ -12,7 +12,7 @@ export const OWN_TESTS = /^file: /;
 /** The file that a mark names, if the name is a mark. @param {string} name */
 export const markedFile = (name) => /^file: (\S+)$/.exec(name)?.[1];
 
-const LARGEST_GROUP = 16;
+const LARGEST_GROUP = 32;
 const CLOSING_LIMIT_MS = 10_000;
 /** What takes longer has a process to itself: at least so long, or so large a part of all, since a busy machine stretches every time. */
 const LONGEST_IN_GROUP_MS = 4000;
@@ -20,13 +20,15 @@ const LONGEST_PART = 1 / 60;
 /** A group that takes longer than this part of all is not filled further: the last one would run beside idle processors. */
 const LARGEST_PART = 1 / 20;
 
-/** What changes or measures the whole process: a file with one of these has a process of its own. */
+/**
+ * What is measured of the whole process, or replaced in it: a file with one of these has a process of its own. What a file
+ * changes and puts back (the environment, the folder, listeners) may share; run-group.mjs looks whether it was put back.
+ */
 const PROCESS_WIDE = [
-  // Outside of a test or suite, a hook belongs to all files of the process.
-  /^(before|after|beforeEach|afterEach)\(/m,
-  /\bprocess\.(chdir|umask|set\w*[ug]id|memoryUsage|cpuUsage|resourceUsage|exit|exitCode|on|once)\b/,
-  /\bprocess\.env(\.\w+|\[[^\]]+\])\s*\??\??=[^=]|\bdelete process\.env\b|\bassign\(process\.env\b/,
-  /\/proc\/(self|\$\{process\.pid\})|\bgetActiveResourcesInfo\b|\bexpose[-_]gc\b|\brequire\.cache\b|\bmoduleLoadList\b/,
+  // Outside of a test or suite, a hook belongs to all files of the process; what removes a folder may as well come late.
+  /^(before|beforeEach|afterEach)\(|^after\((?!(async )?\(\) => rm(Sync)?\()/m,
+  /\bprocess\.(memoryUsage|resourceUsage)\b|\/proc\/(self|\$\{process\.pid\})|\bgetActiveResourcesInfo\b/,
+  /\bexpose[-_]gc\b|\brequire\.cache\b|\bmoduleLoadList\b/,
   /\bmock\.(timers|module|method|getter|setter)\b|\bglobalThis(\.\w+|\[[^\]]+\])\s*=[^=]|\bsyncBuiltinESMExports\b/,
 ];
 
@@ -72,13 +74,31 @@ export function groupFiles(files, lastMs) {
  * @param {number} number no other group's in this folder
  * @param {{ closingLimitMs: number }} [options] how long a file may keep the process after its last test
  */
-export function writeGroup(group, folder, number, options = { closingLimitMs: CLOSING_LIMIT_MS }) {
+export function writeGroup(group, folder, number, { closingLimitMs } = { closingLimitMs: CLOSING_LIMIT_MS }) {
   const path = join(folder, `group-${number}.mjs`);
   const files = group.map(({ source, compiled }) => ({ source, path: join(ROOT, compiled) }));
   const runner = JSON.stringify(join(ROOT, 'test/tools/run-group.mjs'));
-  const call = `await runGroup(${JSON.stringify(files, undefined, 2)}, ${JSON.stringify(options)});`;
-  writeFileSync(path, `import { runGroup } from ${runner};\n${call}\n`);
+  const options = JSON.stringify({ closingLimitMs, costs: join(folder, COSTS) });
+  const call =
+    files.length === 1
+      ? `await runSingle(${JSON.stringify(files[0], undefined, 2)}, ${options});`
+      : `await runGroup(${JSON.stringify(files, undefined, 2)}, ${options});`;
+  writeFileSync(path, `import { runGroup, runSingle } from ${runner};\n${call}\n`);
   return path;
+}
+
+const COSTS = 'costs.jsonl';
+
+/** Processor time of each file whose group has run in the folder, children included. @param {string} folder @returns {{ file: string, ms: number }[]} */
+export function readCosts(folder) {
+  try {
+    return readFileSync(join(folder, COSTS), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  } catch {
+    return [];
+  }
 }
 
 const TIMES = join(ROOT, 'node_modules/.stunmesh-times.json');

@@ -48,15 +48,11 @@ async function runGroup(t: TestContext, files: Readonly<Record<string, string>>,
 }
 
 test('a file shares its process unless it changes or measures it', () => {
-  assert.ok(
-    mayShare("test('x', (t) => { t.after(() => {}); const env = { ...process.env, A: '1' }; process.kill(1); });"),
-  );
+  assert.ok(mayShare("test('x', (t) => { t.after(() => {}); process.env['A'] = '1'; process.kill(1); });"));
+  assert.ok(mayShare('after(() => rmSync(folder, { recursive: true }));'));
   for (const text of [
-    'after(() => {});',
-    "process.chdir('/');",
-    "process.env['A'] = 'b';",
-    'delete process.env.A;',
-    "process.on('exit', f);",
+    'after(() => server.close());',
+    'before(async () => {});',
     'process.memoryUsage();',
     "readdirSync('/proc/self/fd');",
     'mock.timers.enable();',
@@ -99,6 +95,23 @@ test('a file that cannot be loaded, has no test or keeps its process fails, and 
   assert.match(output, /c\.mjs: whole file\n\s+Error: still open .*TCPServerWrap/);
   assert.match(output, /^unbegun: d\.mjs$/m);
   assert.match(output, /\n1 passed, 3 failed, 0 skipped$/);
+});
+
+test('a file that leaves its process otherwise than it was is told, and what it changed', async (t) => {
+  const output = await runGroup(t, {
+    'a.mjs':
+      "test('env', () => { process.env.LEFT = 'secret'; process.on('SIGUSR2', () => {}); process.chdir('/'); process.umask(0o77); });",
+    'b.mjs':
+      "test('put back', (t) => { process.env.A = '1'; t.after(() => { delete process.env.A; }); process.on('exit', () => {}); });",
+    'c.mjs': "test('stack', () => { Error.stackTraceLimit = 0; globalThis.setTimeout = () => {}; });",
+  });
+  assert.match(
+    output,
+    /a\.mjs: whole file\n\s+Error: not as it was before its tests: working folder, umask, listeners to SIGUSR2, environment LEFT\n/,
+  );
+  assert.match(output, /c\.mjs: whole file\n\s+Error: not as .*: Error\.stackTraceLimit, Date or timers\n/);
+  assert.doesNotMatch(output, /secret|b\.mjs: whole/);
+  assert.match(output, /\n3 passed, 2 failed, 0 skipped$/);
 });
 
 test('a file that ends the process is named, and those after it are handed back', async (t) => {

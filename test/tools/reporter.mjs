@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import { markedFile, OWN_TESTS } from './groups.mjs';
 import { bold, dim, green, red, say, seconds, yellow } from './say.mjs';
+import { withSourcePositions } from './source-positions.mjs';
 
 /** @typedef {{ file: string, name: string, ms: number }} Seen */
 
@@ -14,6 +15,7 @@ export class Reporter {
   /** @type {(Seen & { reason: string })[]} */ failed = [];
   /** @type {(Seen & { reason: string })[]} */ skipped = [];
   /** @type {Seen[]} */ files = [];
+  /** @type {{ file: string, ms: number }[]} processor time of files, where it was measured */ costs = [];
   /** @type {string[]} */ notes = [];
 
   /**
@@ -80,7 +82,7 @@ export class Reporter {
    */
   #takeFile(passed, seen, error, output) {
     if (passed || error?.failureType === 'subtestsFailed') return;
-    const printed = output.trim() === '' ? '' : `\nit printed:\n${output.trim()}`;
+    const printed = output.trim() === '' ? '' : `\nit printed:\n${withSourcePositions(output.trim())}`;
     this.failed.push({ ...seen, name: 'whole file', reason: `${explain(error)}${printed}` });
     say(`${red('FAIL')} ${seen.file}\n${indent(explain(error))}`);
   }
@@ -115,18 +117,29 @@ export class Reporter {
       say(`${red('  ✗')} ${file === '' ? '' : `${file}: `}${bold(name)}\n${indent(reason)}\n`);
     // What a failed test has to add, as a rule the ends of its logs.
     for (const note of this.notes.filter((note) => note.includes('\n'))) say(`${dim(indent(note))}\n`);
-    const slowest = (/** @type {Seen[]} */ all) => [...all].sort((a, b) => b.ms - a.ms).slice(0, 5);
     if (this.passed.length > 0) say(`\n${bold('slowest')}`);
     for (const { file, name, ms } of slowest(this.passed)) say(`  ${seconds(ms).padStart(7)}  ${dim(file)}: ${name}`);
-    if (this.files.length > 5) say(`\n${bold('slowest files')}`);
-    if (this.files.length > 5)
+    if (this.files.length > SLOWEST) say(`\n${bold('slowest files')}`);
+    if (this.files.length > SLOWEST)
       for (const { file, ms } of slowest(this.files)) say(`  ${seconds(ms).padStart(7)}  ${file}`);
+    if (this.costs.length > SLOWEST) {
+      say(`\n${bold('costliest files')} (processor time of ${this.costs.length}: ${seconds(sum(this.costs))})`);
+      for (const { file, ms } of slowest(this.costs)) say(`  ${seconds(ms).padStart(7)}  ${file}`);
+    }
     const total = this.passed.length + this.failed.length;
     if (total === 0) say('\nno test ran');
     say(`\n${this.passed.length} passed, ${this.failed.length} failed, ${this.skipped.length} skipped`);
     return this.failed.length === 0 && total > 0 && !(skipsFail && this.skipped.length > 0);
   }
 }
+
+const SLOWEST = 5;
+
+/** @template {{ ms: number }} T @param {readonly T[]} all */
+const slowest = (all) => [...all].sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
+
+/** @param {readonly { ms: number }[]} all */
+const sum = (all) => all.reduce((total, { ms }) => total + ms, 0);
 
 /** Whether an event is about a file as a whole. @param {{ nesting: number, name: string, file?: string }} data */
 function isAboutFile({ nesting, name, file }) {
@@ -144,7 +157,8 @@ function explain(error) {
       .filter((line) => !/^\s+at .*(node:internal|node:async_hooks)/.test(line))
       .join('\n');
     const extra = cause.details ? `\ndetails: ${inspect(cause.details)}` : '';
-    return `${String(cause.stack).includes(cause.message) ? stack : `${cause.message}\n${stack}`}${extra}`;
+    const whole = String(cause.stack).includes(cause.message) ? stack : `${cause.message}\n${stack}`;
+    return withSourcePositions(`${whole}${extra}`);
   }
   return typeof cause === 'string' ? cause : inspect(cause);
 }

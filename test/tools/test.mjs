@@ -3,12 +3,12 @@
  * PART is `unit`, `e2e`, or a part of a test file's path; TEXT a part of a test's name, or a /pattern/.
  * REQUIRE=all in the environment: a skipped test is a failure.
  */
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { run as runTests } from 'node:test';
-import { groupFiles, OWN_TESTS, rememberTimes, timesOfLastRun, writeGroup } from './groups.mjs';
+import { groupFiles, OWN_TESTS, readCosts, rememberTimes, timesOfLastRun, writeGroup } from './groups.mjs';
 import { abandonedNamespaces, isOfProduct, namespaces, RUN_MARK, survivingProcesses } from './leftovers.mjs';
 import { Reporter } from './reporter.mjs';
 import { run } from './run.mjs';
@@ -21,6 +21,9 @@ import { ROOT, testFiles } from './workspace.mjs';
 const ALONE = /^test\/(e2e\/connect\/(first-ping|scale)\.test|vm\/)/;
 const UNIT_LIMIT_MS = 300_000;
 const LONG_LIMIT_MS = 600_000;
+/** The system's; a user's may be a shell script that looks for the right one, and costs more than all that it then runs. */
+const PYTHON = '/usr/bin/python3';
+const OWN_PROGRAMS = 'bin';
 /** More than processors: unit tests wait for programs, servers and kernels half of their time. */
 const UNIT_WORKERS = 3;
 
@@ -48,6 +51,11 @@ const temporary = mkdtempSync(join(tmpdir(), 'st-'));
 // As open as /tmp: some tests change to another user.
 chmodSync(temporary, 0o1777);
 process.env['TMPDIR'] = temporary;
+if (existsSync(PYTHON)) {
+  mkdirSync(join(temporary, OWN_PROGRAMS));
+  symlinkSync(PYTHON, join(temporary, OWN_PROGRAMS, 'python3'));
+  process.env['PATH'] = `${join(temporary, OWN_PROGRAMS)}:${process.env['PATH']}`;
+}
 process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));
 
 const { typeErrors, nativeErrors } = await setUp({ forTests: true });
@@ -86,7 +94,7 @@ for (const { pid, command } of survivingProcesses(mark)) {
 const abandoned = abandonedNamespaces(before);
 if (abandoned.length > 0) reporter.addFailure('network namespaces were left behind', abandoned.join('\n'));
 
-const left = readdirSync(temporary);
+const left = readdirSync(temporary).filter((name) => name !== OWN_PROGRAMS);
 const ours = left.filter(isOfProduct);
 if (ours.length > 0) reporter.addFailure('left in the temporary folder', ours.join('\n'));
 for (const name of left.filter((name) => !isOfProduct(name)))
@@ -126,13 +134,13 @@ async function runUnitTests(chosen) {
   const groups = groupFiles(chosen, timesOfLastRun());
   let number = 0;
   await inParallel(groups, UNIT_WORKERS, async (group) => {
-    const single = group.length === 1 ? group[0] : undefined;
-    const path = single ? join(ROOT, single.compiled) : writeGroup(group, folder, number++);
+    const path = writeGroup(group, folder, number++);
     const events = runTests({ ...runOptions, files: [path], timeout: UNIT_LIMIT_MS });
     const names = group.map(({ source }) => source);
     const unbegun = await reporter.follow(names, events, { live: false, byName: name !== undefined });
     if (unbegun.length > 0) groups.unshift(group.filter(({ source }) => unbegun.includes(source)));
   });
+  reporter.costs.push(...readCosts(folder));
   rmSync(folder, { recursive: true });
 }
 

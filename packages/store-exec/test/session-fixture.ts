@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Logger, Store } from '@stunmesh/core/api';
 import { createMemoryLogger } from '@stunmesh/core/testing';
-import { open, scratch } from './fixture.js';
+import { JAVASCRIPT, open, scratch } from './fixture.js';
 
 export interface Scripted {
   readonly path: string;
@@ -24,7 +24,7 @@ export async function scripted(
   const path = join(folder, 'plugin.mjs');
   await writeFile(
     path,
-    `#!${process.execPath}
+    `#!${JAVASCRIPT}
 import { appendFileSync, fstatSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 const folder = ${JSON.stringify(folder)};

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { scratch } from './fixture.js';
+import { JAVASCRIPT, scratch } from './fixture.js';
 
 /** Where a mistake can be: JavaScript put in at these places. */
 export interface Mistake {
@@ -25,7 +25,7 @@ export async function wrongPlugin(t: TestContext, mistake: Mistake): Promise<str
   const path = join(folder, 'plugin.mjs');
   await writeFile(
     path,
-    `#!${process.execPath}
+    `#!${JAVASCRIPT}
 import * as fs from 'node:fs';
 import { createInterface } from 'node:readline';
 const folder = ${JSON.stringify(folder)};

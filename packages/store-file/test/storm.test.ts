@@ -1,6 +1,7 @@
 /** Folders in which much happens: what is not ours costs nothing, and a storm is left alone (F76). */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { linkSync } from 'node:fs';
 import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -69,7 +70,7 @@ test('F76 a storm of changes is left alone: few reads, quick and small meanwhile
     while (!/too many changes/.test(logger.text()) && clock.now() < limit) await clock.sleep(100);
     // Processor time, since the storm itself and other work may take the wall clock's.
     const used = process.cpuUsage();
-    await clock.sleep(2000);
+    await clock.sleep(1000);
     const { user, system } = process.cpuUsage(used);
     cpuMs = (user + system) / 1000;
   } finally {
@@ -79,22 +80,21 @@ test('F76 a storm of changes is left alone: few reads, quick and small meanwhile
   const told = count() - before;
   const grown = process.memoryUsage().rss - rss;
   t.diagnostic(
-    `${told} changes told, ${Math.round(cpuMs)} ms of processor time in two seconds of it, ${Math.round(grown / MIB)} MiB more`,
+    `${told} changes told, ${Math.round(cpuMs)} ms of processor time in a second of it, ${Math.round(grown / MIB)} MiB more`,
   );
   assert.match(logger.text(), /too many changes in the folder/);
   assert.ok(told < 60, `${told} changes were told`);
-  assert.ok(cpuMs < 500, `two seconds of the storm cost ${cpuMs} ms of processor time`);
+  assert.ok(cpuMs < 250, `a second of the storm cost ${cpuMs} ms of processor time`);
   assert.ok(grown < 60 * MIB, `${grown} bytes more`);
   await settled();
 });
 
 test('F76 a folder of 30,000 files delays no write', async (t) => {
   const { folder, store } = await watching(t);
-  await Promise.all(
-    Array.from({ length: 300 }, async (_, part) => {
-      for (let n = 0; n < 100; n += 1) await writeFile(join(folder, `other-${part}-${n}`), '');
-    }),
-  );
+  // Links, and removed by rm(1): making and removing so many files costs more than the test itself.
+  await writeFile(join(folder, 'other'), '');
+  for (let n = 1; n < 30_000; n += 1) linkSync(join(folder, 'other'), join(folder, `other-${n}`));
+  t.after(() => execFileSync('rm', ['-rf', folder]));
   // Processor time, since other work may take the wall clock's.
   const used = process.cpuUsage();
   await store.set(KEY, 'abcd', free);

@@ -1,6 +1,6 @@
 /** `stunmesh plugin test`: what it reports of good and bad stores, and what keeps it from starting. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -198,7 +198,9 @@ test('a hung program fails by the time limit that was asked for', async (t) => {
 test('a program of protocol 1 is tried as a process, in a session and as a store, and cleaned up after', async (t) => {
   const folder = await scratch(t);
   const records = join(folder, 'records');
-  const program = join(EXAMPLES, 'folder-store.mjs');
+  // Each call is a process, and one in C starts at once.
+  const program = join(folder, 'folder_store');
+  execFileSync('cc', ['-o', program, join(EXAMPLES, 'folder_store.c')]);
   const { status, stdout, stderr } = await run(['--protocol', '1', '--', program, records]);
   assert.equal(status, 0, stdout + stderr);
   for (const words of [
@@ -213,7 +215,6 @@ test('a program of protocol 1 is tried as a process, in a session and as a store
   assert.match(stdout, /^# 8 random keys were used, and deleted again$/m);
   assert.deepEqual(await readdir(records), []);
 
-  // Each call is a process, and a shell starts at once.
   const configuredProgram = join(EXAMPLES, 'folder-store-1.sh');
   const config = `plugins: { mine: { type: exec, protocol: 1, command: ${configuredProgram}, args: [${records}] } }`;
   await writeFile(join(folder, 'config.yaml'), config);

@@ -37,8 +37,8 @@ async function threadsOf<T>(work: () => Promise<T>): Promise<{ readonly value: T
   }
 }
 
-test('F76 10,000 peers are read by another thread, and the configuration is the same', async (t) => {
-  const where = await fileWith(t, 10_000);
+test('F76 3,000 peers are read by another thread, and the configuration is the same', async (t) => {
+  const where = await fileWith(t, 3_000);
   const here = await threadsOf(() => loadConfig(where));
   const aside = await threadsOf(() => loadConfigAside({ ...where, clock, program }));
   assert.deepEqual([here.threads, aside.threads], [0, 1]);

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import type { PacketLayoutName } from '#src/net/packet-layout.js';
 import { formatStunFilter } from '#src/net/stun-filter-text.js';
+import type { StunMatch } from '#src/net/stun-match.js';
 import { LAYOUTS } from './link-layers.js';
 import { disagreements, MATCHES, type MatchName, tableOf } from './packet-table.js';
 
@@ -50,6 +51,14 @@ function askLibpcap(linkType: number, text: string, frames: readonly Uint8Array[
   return frames.map((_, number) => kept.has(number));
 }
 
+/** libpcap compiles hundreds of tags for a second and more: all of them on one layout, elsewhere the last few. */
+const ALL_TAGS_ON: PacketLayoutName = 'RAW';
+const { tags } = MATCHES;
+const FEW_TAGS: StunMatch = { ...tags, requests: { tags: tags.requests.tags.slice(-20) } };
+
+const textOf = (match: MatchName, name?: PacketLayoutName): string =>
+  formatStunFilter(match === 'tags' && name !== ALL_TAGS_ON ? FEW_TAGS : MATCHES[match], { tags: name === 'EN10MB' });
+
 const skip = spawnSync('tcpdump', ['--version']).error ? 'needs tcpdump' : false;
 
 for (const name of LAYOUTS) {
@@ -59,8 +68,7 @@ for (const name of LAYOUTS) {
     const table = tableOf(name);
     const frames = table.map(({ frame }) => frame);
     for (const match of Object.keys(MATCHES) as MatchName[]) {
-      const text = formatStunFilter(MATCHES[match], { tags: name === 'EN10MB' });
-      const verdicts = askLibpcap(linkType, text, frames);
+      const verdicts = askLibpcap(linkType, textOf(match, name), frames);
       const others = table.flatMap((row, i) => {
         const differs = verdicts[i] !== row.keep.includes(match);
         if (differs === (row.differs?.matches.includes(match) ?? false)) return [];
@@ -97,7 +105,7 @@ for (const { name, linkType, header } of COOKED)
     assert.ok(table.length > 100);
     for (const match of Object.keys(MATCHES) as MatchName[]) {
       const frames = table.map(({ frame }) => frame);
-      const verdicts = askLibpcap(linkType, formatStunFilter(MATCHES[match]), frames);
+      const verdicts = askLibpcap(linkType, textOf(match), frames);
       assert.deepEqual(disagreements(table, match, verdicts), [], `matched by ${match}`);
     }
   });

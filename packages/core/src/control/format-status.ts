@@ -1,6 +1,13 @@
 /** Snapshots as a table for people, as wide as their terminal where addresses allow. */
 import { count, cutMiddle, formatAge, formatMs, wrap } from '../runtime/terminal-text.js';
-import type { Addresses, DeviceSnapshot, PeerSnapshot, Snapshot, StoreSnapshot } from './snapshot.js';
+import type {
+  Addresses,
+  CandidateSnapshot,
+  DeviceSnapshot,
+  PeerSnapshot,
+  Snapshot,
+  StoreSnapshot,
+} from './snapshot.js';
 import { byUrgency, remarks } from './status-remarks.js';
 
 export interface StatusFormat {
@@ -73,6 +80,8 @@ function deviceLines(
     `${device.name}: ${about(device, wallNow)}`,
     `  stunmesh ${snapshot.stunmesh}, process ${snapshot.pid}, up for ${formatAge(wallNow - snapshot.startedAt)}`,
   ];
+  const others = otherAddresses(device);
+  if (others !== '') lines.push(...remark(`also told to peers: ${others}`, 2));
   if (!snapshot.clockSane)
     lines.push('  ! the clock of this host is not set; records are numbered on from the last ones');
   for (const error of device.errors) lines.push(...remark(`! ${error.of}: ${error.message} [${error.code}]`, 2));
@@ -106,6 +115,19 @@ function about(device: DeviceSnapshot, wallNow: number): string {
     ? `no public address at present; last seen from outside as ${both(last)}, ${formatAge(wallNow - last.at)} ago`
     : 'no public address found yet';
   return `port ${device.listenPort}, ${seen === '' ? unseen : `seen from outside as ${seen}`}`;
+}
+
+const KINDS: Readonly<Partial<Record<CandidateSnapshot['type'], string>>> = {
+  host: 'LAN',
+  mapped: 'mapped by the router',
+  configured: 'advertised',
+};
+
+/** Addresses besides those that STUN sees. */
+function otherAddresses({ candidates = [] }: DeviceSnapshot): string {
+  return candidates
+    .flatMap(({ type, endpoint }) => (KINDS[type] === undefined ? [] : [`${endpoint} (${KINDS[type]})`]))
+    .join(', ');
 }
 
 /** Peers that follow each other and of whom the same is to be said: it is said once. */

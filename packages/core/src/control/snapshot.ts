@@ -3,7 +3,7 @@
 import type { NatSummary } from '../nat/behaviour-types.js';
 import { formatNatCode, natOf } from '../nat/code.js';
 import { formatEndpoint } from '../net/index.js';
-import { localCandidate } from '../paths/candidate.js';
+import { type LocalCandidateType, localCandidate } from '../paths/candidate.js';
 import { type Fault, oneWayFault, peerFault, readFault, writeFault } from '../peers/faults.js';
 import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
 import type { EndpointRecord } from '../record/endpoint-record.js';
@@ -57,6 +57,15 @@ export interface PeerSnapshot {
   readonly writeFault?: Fault;
 }
 
+/** An address at which this host may be reached. */
+export interface CandidateSnapshot {
+  /** host: of a local network; configured: as `advertise` says. */
+  readonly type: LocalCandidateType;
+  readonly endpoint: string;
+  /** The STUN server, the router's protocol, the interface, or the entry of `advertise`. */
+  readonly foundBy: string;
+}
+
 export interface DeviceSnapshot {
   readonly name: string;
   /** down: it is there, and its link is down. */
@@ -67,6 +76,8 @@ export interface DeviceSnapshot {
   readonly reflexive: Addresses;
   /** Where none is known at present: the last one of each family, and when that was seen. */
   readonly lastReflexive?: Addresses & { readonly at: number };
+  /** All that records of this host tell of, those of `reflexive` too; a daemon of an older version does not say. */
+  readonly candidates?: readonly CandidateSnapshot[];
   /** How the NATs in front behave, by family, once that was found out. */
   readonly nat?: { readonly ipv4?: NatSummary; readonly ipv6?: NatSummary };
   readonly discoveries: number;
@@ -156,6 +167,11 @@ function deviceSnapshot(device: DeviceEntry, now: number, wallNow: number): Devi
     ...(facts ? { publicKey: facts.publicKey, listenPort: facts.listenPort, firewallMark: facts.firewallMark } : {}),
     reflexive: addresses({ ...(four ? { ipv4: four } : {}), ...(six ? { ipv6: six } : {}) }),
     ...lastReflexive(device),
+    candidates: device.candidates.map(({ type, endpoint, foundBy }) => ({
+      type,
+      endpoint: formatEndpoint(endpoint),
+      foundBy,
+    })),
     ...(device.nat.size === 0
       ? {}
       : { nat: Object.fromEntries([...device.nat].map(([family, { summary }]) => [`ipv${family}`, summary])) }),

@@ -1,4 +1,5 @@
 /** What an operator can do about a peer that is not well, in words; and which peers are not. */
+import { list } from '../runtime/terminal-text.js';
 import type { DeviceSnapshot, PeerSnapshot, Snapshot } from './snapshot.js';
 
 const ADVICE: Readonly<Partial<Record<PeerSnapshot['phase'], string>>> = {
@@ -37,10 +38,27 @@ export function byUrgency(device: DeviceSnapshot): readonly PeerSnapshot[] {
     .map(({ peer }) => peer);
 }
 
+/** Members of a record, and candidates in its member `c`. */
+const OMITTED: Readonly<Record<string, string>> = {
+  ipv6: 'the IPv6 address',
+  c: 'all but the public addresses (time, NAT, other addresses)',
+  mappedPort: 'the mapped port',
+  pinholePort: 'the port opened for IPv6',
+  lan4: 'the LAN address',
+  secondLan4: 'the second LAN address',
+  lan6: 'the LAN address of IPv6',
+  configured4: 'the advertised address',
+  configured6: 'the advertised address of IPv6',
+};
+
+function omittedInWords(omitted: readonly string[]): string {
+  return list(omitted.map((name) => OMITTED[name] ?? name));
+}
+
 export function remarks(peer: PeerSnapshot): readonly string[] {
   const lines: string[] = [];
   if (peer.published && peer.published.omitted.length > 0)
-    lines.push(`our record leaves out ${peer.published.omitted.join(', ')}: the store takes no more`);
+    lines.push(`our record leaves out ${omittedInWords(peer.published.omitted)}: the store takes no more`);
   if (peer.present && peer.bothSymmetric && peer.phase !== 'connected')
     lines.push(
       '! both NATs are symmetric (another public port for each destination): the two cannot connect as they are; see `stunmesh doctor`',

@@ -162,3 +162,31 @@ test('a long name gives way in its middle to the width of the terminal, and only
   assert.match(narrow, /office-x+…x+-berlin/);
   assert.ok(formatStatus([snapshotOf(peers)], 1_000, { columns: 200 }).includes(name));
 });
+
+test('people see what is told besides the address that STUN sees, and what a store has no room for, in words', async () => {
+  const h = createHarness({
+    lan: true,
+    advertise: ['198.51.100.20:443'],
+    stores: { main: { maxValueBytes: 220 } },
+  });
+  await h.start();
+  await h.advance(2_000);
+  assert.deepEqual(
+    h.snapshot().devices[0]?.candidates?.map(({ type, endpoint, foundBy }) => `${type} ${endpoint} ${foundBy}`),
+    [
+      `reflexive ${OWN4} stun.test:3478`,
+      'host 192.168.1.2:51820 eth0',
+      'configured 198.51.100.20:443 198.51.100.20:443',
+    ],
+  );
+  const text = formatStatus([h.snapshot()], h.clock.wallNow(), { columns: 200 });
+  assert.match(text, /also told to peers: 192\.168\.1\.2:51820 \(LAN\), 198\.51\.100\.20:443 \(advertised\)/);
+  assert.match(text, /our record leaves out the advertised address: the store takes no more/);
+  const short = createHarness({ stores: { main: { maxValueBytes: 140 } } });
+  await short.start();
+  await short.advance(2_000);
+  assert.match(
+    formatStatus([short.snapshot()], short.clock.wallNow(), { columns: 200 }),
+    /leaves out all but the public addresses \(time, NAT, other addresses\)/,
+  );
+});

@@ -240,14 +240,17 @@ test('a record of ours that is newer than we remember warns of a second host wit
   await first.stop();
   const stored = first.stores.get('main')?.records ?? new Map();
   const state = first.state() as { t: number };
-  const warned = async (options: HarnessOptions): Promise<boolean> => {
+  const warned = async (options: HarnessOptions, at = OWN4): Promise<boolean> => {
     const h = createHarness({ peers: 2, stored, wallStart: WALL_START + 10_000, ...options });
+    h.mappings.set(4, at);
     await h.start();
     await h.advance(2_000);
     await h.stop();
-    return h.logger.text().includes('does another host use the same WireGuard key?');
+    return h.logger.text().includes('who else uses our WireGuard key?');
   };
-  assert.equal(await warned({ state: { ...state, t: state.t - 100 } }), true);
+  const older = { ...state, t: state.t - 100 };
+  assert.equal(await warned({ state: older }, '203.0.113.200:40000'), true);
+  assert.equal(await warned({ state: older }), false, 'our own, from before a crash that came too early for the state');
   assert.equal(await warned({ state }), false);
   assert.equal(await warned({}), false);
 });

@@ -11,7 +11,8 @@ const ANSWER_MS = 10_000;
 
 /** One path with its mutable state. */
 export class Entry {
-  readonly candidate: RemoteCandidate;
+  /** A record may come to name a path that was learnt. */
+  candidate: RemoteCandidate;
   readonly schedule = new Schedule();
   /** While it lasts the peer is known to have opened towards us, as it answered or asked. */
   openUntil = 0;
@@ -75,7 +76,9 @@ export class PathList {
     );
     const named = [...wanted].map(([name, candidate]): [string, Entry] => {
       const known = this.#entries.get(name);
-      return [name, known?.candidate.type === candidate.type ? known : new Entry(candidate)];
+      // What was proven of an address holds, whatever it is called.
+      if (known) known.candidate = candidate;
+      return [name, known ?? new Entry(candidate)];
     });
     this.#entries.clear();
     for (const [name, entry] of [...named, ...kept]) this.#entries.set(name, entry);

@@ -61,6 +61,19 @@ test('F45 nothing goes to a peer that does not know checks, nor after its record
   assert.equal(checks.knowsChecks, false);
 });
 
+test('F43 a path that was learnt and proved itself stays valid when a record names its address', () => {
+  const checks = create();
+  checks.onRequest(0, LAN, { betterPath: false });
+  const send = only(checks.next(at(0)));
+  assert.equal(checks.onAnswer(2, send.transactionId, LAN), true);
+  assert.deepEqual(checks.next(at(2)).use, LAN);
+  checks.onRecord(at(3), code(), [{ endpoint: LAN, type: 'host', lan: true }, REFLEXIVE]);
+  const { use, parked } = checks.next(at(3));
+  assert.deepEqual([use, parked], [LAN, false], 'not parked in the midst of its handshake');
+  const path = checks.paths(3).find(({ endpoint }) => endpoint === LAN);
+  assert.deepEqual([path?.type, path?.lan, path?.state], ['host', true, 'valid']);
+});
+
 test('F45 whoever sends a valid check knows them, and is answered in kind', () => {
   const checks = create();
   checks.onRequest(0, FOUR, { betterPath: false });

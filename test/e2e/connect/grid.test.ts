@@ -37,11 +37,11 @@ for (const { a: nat } of NAT_PAIRS.filter(({ connects }) => !connects)) {
         const friend = await host.daemons[0]?.peer('c');
         assert.equal(friend?.phase, 'connected');
       }
-      // It still tries: reads go on, and so do WireGuard's initiations.
+      // It still tries: reads go on; WireGuard itself is let go in common slots alone, from the second minute on (F43).
       const after = await a.daemons[0]?.waitFor(
         (snapshot) => {
           const peer = snapshot.devices[0]?.peers.find((candidate) => candidate.name === 'b');
-          return peer && before && peer.reads > before.reads && peer.txBytes > before.txBytes ? peer : undefined;
+          return peer && before && peer.reads > before.reads ? peer : undefined;
         },
         { what: 'another try' },
       );

@@ -2,6 +2,7 @@
  * controller names what it uses of it. */
 import type { Clock, Family, Logger, WireGuardControl } from '../api/index.js';
 import type { NatBehaviour } from '../nat/behaviour-types.js';
+import type { HostCheckBudget } from '../paths/check-budget.js';
 import type { Faults } from '../peers/faults.js';
 import type { DeviceEntry, EventSink } from '../peers/peer-table.js';
 import type { Phases } from '../peers/phase.js';
@@ -65,6 +66,10 @@ export interface DeviceSurroundings {
   tunnels?(): readonly string[];
   /** State that outlives the process changed. */
   stateChanged(): void;
+  /** The same; resolves when it is on disk, or was given up. */
+  saveState(): Promise<void>;
+  /** Of the whole host, shared by its devices (F44). */
+  readonly checkBudget: HostCheckBudget;
 }
 
 /** And what is built once for the device. */

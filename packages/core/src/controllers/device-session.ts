@@ -6,6 +6,7 @@ import { isUnsettled, type PeerEntry } from '../peers/peer-table.js';
 import { createPhases } from '../peers/phase.js';
 import { createDeviceObserver, type DeviceChange } from './bootstrap/device-observer.js';
 import { createPeerObserver } from './bootstrap/peer-observer.js';
+import { createChecks } from './checks/checks.js';
 import type { DeviceComponents, DeviceSurroundings } from './device-components.js';
 import { createAttempts } from './establish/attempt.js';
 import { createChoosing } from './establish/choosing.js';
@@ -61,6 +62,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
       else void probe.probe(peer);
       return;
     }
+    connectivity.onPhase(peer);
     if (peer.phase === 'connected') stateChanged();
     if (!isUnsettled(peer) || peer.phase === 'suspect') return;
     void reading.read(peer);
@@ -81,6 +83,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
   const failed = (peer: PeerEntry): void => {
     schedule.restart();
     phases.set(peer, 'suspect');
+    connectivity.onPhase(peer);
     void publish.look();
     void reading.read(peer);
     // It may have gone over to another host that has our key.
@@ -97,6 +100,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     schedule.restart();
     publish.wakeStores();
     nat.changed();
+    void connectivity.restart(device.peers, true);
     void publish.refresh();
     for (const peer of device.peers) {
       if (isUnsettled(peer)) choosing.restartAttempts(peer);
@@ -111,17 +115,26 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
   const handshake = createHandshakeTrigger({ ...components, echoes, onEchoReply });
   const attempts = createAttempts({ ...components, read, punch, handshake });
   const probe = createProbe({ ...components, read, handshake, failed });
+  const connectivity = createChecks({
+    ...components,
+    read,
+    connect: (peer) => choosing.restartAttempts(peer),
+    freshen: (peer, store) => reading.freshen(peer, store),
+    rewrite: (peer) => void publish.rewrite(peer),
+  });
   const reading = createReading({
     ...components,
+    onRead: connectivity.onRead,
     onRecord: (peer, record) => establish.onRecord(peer, record),
     onLoss: (peer) => void checks.soon(peer),
   });
-  const choosing = createChoosing({ ...components, attempts, reading });
+  const choosing = createChoosing({ ...components, attempts, reading, checks: connectivity });
   const establish = createEstablish({
     ...components,
     choosing,
     punch,
     handshake,
+    checks: connectivity,
     probe: (peer) => void probe.probe(peer),
   });
   const monitors = createPingMonitors({
@@ -149,7 +162,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
       outvoted: () => void publish.refresh(),
     }),
     schedule,
-    writing: createWriting({ ...components, ownRecord }),
+    writing: createWriting({ ...components, ownRecord, exchange: connectivity.exchange }),
     mappingChanged: establish.punchAll,
     discovered: async () => (await network).settled(),
   });
@@ -173,6 +186,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     tick() {
       void network.then((monitor) => monitor.checkClock());
       void echoes.tidy();
+      connectivity.tick();
       nat.look();
     },
   });
@@ -194,6 +208,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
       monitors.follow();
       await rhythm.run();
       await Promise.all([monitors, reading, choosing, publish, probe, nat].map((one) => one.stop()));
+      await connectivity.stop();
       await echoes[Symbol.asyncDispose]();
       await (await network)[Symbol.asyncDispose]();
       await (await watching)?.[Symbol.asyncDispose]();

@@ -4,6 +4,7 @@ import type { Clock, Logger } from '../api/index.js';
 import type { InterfaceConfig, LoadedConfig } from '../config/index.js';
 import { type ControlEvent, createSnapshot, type Snapshot, storeSnapshot } from '../control/snapshot.js';
 import type { PreloadedModules } from '../host/module-shape.js';
+import { HostCheckBudget } from '../paths/check-budget.js';
 import { createDeviceEntry, type DeviceEntry, forgetStore, reconfigureDevice } from '../peers/peer-table.js';
 import { createStateKeeper } from '../peers/saved-state.js';
 import { removeLeftovers } from '../runtime/leftovers.js';
@@ -117,6 +118,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     underlay,
     snapshot,
     config: () => config,
+    checkBudget: new HostCheckBudget(),
     onCloseError,
   };
   const startDevice = async (entryConfig: InterfaceConfig): Promise<void> => {

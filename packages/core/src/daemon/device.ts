@@ -25,7 +25,7 @@ import type { Underlay } from '../underlay/underlay.js';
 const ANSWER_MS = 3_000;
 
 export interface DeviceParts
-  extends Pick<DeviceSurroundings, 'clock' | 'logger' | 'control' | 'writer' | 'stores' | 'resolve'> {
+  extends Pick<DeviceSurroundings, 'clock' | 'logger' | 'control' | 'writer' | 'stores' | 'resolve' | 'checkBudget'> {
   emit(device: DeviceEntry, ...news: Parameters<EventSink>): void;
   readonly metrics: MetricsHub;
   readonly state: ReturnType<typeof createStateKeeper>;
@@ -131,6 +131,8 @@ async function surroundingsOf(parts: DeviceParts, device: DeviceEntry): Promise<
     discover: (family, signal) => metrics.discovery(device.name, family, discovery.discover(family, signal)),
     settings: config,
     tunnels: () => [...config().interfaces.keys()],
-    stateChanged: () => parts.state.save(device),
+    stateChanged: () => void parts.state.save(device),
+    saveState: () => parts.state.save(device),
+    checkBudget: parts.checkBudget,
   };
 }

@@ -8,8 +8,8 @@ export interface PeerCheckOptions extends NominationRules {
   /** PairKeys.searchSeed. */
   readonly seed: number;
   readonly budget: PeerCheckBudget;
-  /** 12 bytes: the socket's prefix, then random ones. */
-  createId(): Uint8Array;
+  /** 12 bytes: the prefix of the family's socket, then random ones. */
+  createId(family: Family): Uint8Array;
   /** F47, for addresses that requests come from. */
   isLan(endpoint: Endpoint): boolean;
   /** The TTL with which a packet opens our outermost NAT and dies behind it. */

@@ -52,6 +52,11 @@ export class PeerChecks {
     }
   }
 
+  /** The record is the one that we know, and names other candidates for us: our own network changed. */
+  onCandidates(now: number, candidates: readonly RemoteCandidate[]): void {
+    if (this.#knows) this.#list.replace(now, candidates);
+  }
+
   /** A read of the store found no record. */
   onNoRecord(now: number): void {
     this.#acks.onUnchanged(now);
@@ -223,7 +228,7 @@ export class PeerChecks {
       const { endpoint, type } = entry.candidate;
       const name = `${endpoint.address} ${endpoint.port}`;
       if (!this.#options.budget.send(now, name, entry.lastValidAt !== undefined)) continue;
-      const transactionId = this.#options.createId();
+      const transactionId = this.#options.createId(endpoint.family);
       this.#list.asked(now, entry, transactionId);
       this.#lastSentAt = now;
       const full = this.#isOpen(now, entry);

@@ -9,6 +9,7 @@ import type { ParsedRecord } from '../record/endpoint-record.js';
 import type { PairKeys } from '../record/pair-keys.js';
 import type { Channel } from '../record/seal.js';
 import { type AttemptSeries, MOST_RENEWALS, startSeries } from './attempt-series.js';
+import { type CheckCounts, type CheckView, createCheckCounts } from './check-view.js';
 import type { Fault } from './fault.js';
 import { createLife, type Life, type Phase } from './health.js';
 import { createReactionBudget, type ReactionBudget } from './reaction-budget.js';
@@ -99,6 +100,10 @@ export interface PeerEntry {
   paths: readonly Path[];
   /** Our public key by which it was last connected: it knows us by that one. */
   connectedBy: PublicKey | undefined;
+  /** Its connectivity checks; undefined: it is not on the device, or has no keys. */
+  checks: CheckView | undefined;
+  /** Its endpoint is kept on this host until a path is valid (F43), and this is what it was before. */
+  parkedFrom: Endpoint | undefined;
   /** It answered an echo at least once, so silence tells. */
   answersEcho: boolean;
   /** Echoes that were sent into the tunnel since the last answer, and when the first of them was; monotonic milliseconds. */
@@ -145,6 +150,7 @@ export interface DeviceEntry {
   readonly lastReflexive: Map<Family, { readonly endpoint: Endpoint; readonly at: number }>;
   /** How the NATs behave, and which reflexive address they had when that was found. */
   readonly nat: Map<Family, { readonly address: string; readonly summary: NatSummary; readonly port?: number }>;
+  readonly checkCounts: CheckCounts;
   discoveries: number;
   discovering: boolean;
   /** Our own counter and last time, as published (see record/freshness). */
@@ -165,6 +171,7 @@ export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceE
     standIns: new Map(),
     lastReflexive: new Map(),
     nat: new Map(),
+    checkCounts: createCheckCounts(),
     discoveries: 0,
     discovering: false,
     generation: 0,
@@ -230,6 +237,8 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     series: startSeries({ now, renewalsLeft: MOST_RENEWALS }),
     paths: [],
     connectedBy: undefined,
+    checks: undefined,
+    parkedFrom: undefined,
     answersEcho: false,
     unansweredEchoes: 0,
     unansweredSince: 0,

@@ -19,6 +19,8 @@ interface PeerState {
   readonly proven?: string;
   /** Our public key by which it was last connected. */
   readonly key?: string;
+  /** The endpoint that it had before it was parked (F43). */
+  readonly parked?: string;
   /** It answered an echo once: a daemon that starts on a dead tunnel need not wait for a passive keepalive to tell. */
   readonly echo?: true;
 }
@@ -50,6 +52,7 @@ export function createDeviceState(device: DeviceEntry): DeviceState {
       ...(ahead === undefined ? {} : { t: ahead }),
       ...(proven ? { proven: formatEndpoint(proven) } : {}),
       ...(peer.connectedBy === undefined ? {} : { key: peer.connectedBy }),
+      ...(peer.parkedFrom ? { parked: formatEndpoint(peer.parkedFrom) } : {}),
       ...(peer.answersEcho ? { echo: true } : {}),
     };
     if (Object.keys(state).length > 0) peers[peer.publicKey] = state;
@@ -97,6 +100,7 @@ export function restoreDeviceState(device: DeviceEntry, value: unknown, wallNow:
     peer.ownTime = time(stored['t']) ?? peer.ownTime;
     if (typeof stored['key'] === 'string') peer.connectedBy = parsePublicKey(stored['key']);
     if (stored['echo'] === true) peer.answersEcho = true;
+    if (typeof stored['parked'] === 'string') peer.parkedFrom = parseEndpoint(stored['parked']);
     if (typeof stored['proven'] === 'string') peer.restored = parseEndpoint(stored['proven']);
   }
   return true;
@@ -122,7 +126,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 export interface StateKeeper {
   restore(device: DeviceEntry): Promise<void>;
-  save(device: DeviceEntry): void;
+  /** Resolves when it is on disk, or was given up. */
+  save(device: DeviceEntry): Promise<void>;
   /** Resolves when what save() was called for is on disk, or was given up. */
   flush(device: DeviceEntry): Promise<void>;
 }
@@ -167,7 +172,7 @@ export function createStateKeeper(
         logger.warn({ device: device.name, error }, 'state not restored');
       }
     },
-    save: (device) => void job(device).trigger(),
+    save: (device) => job(device).trigger(),
     async flush(device) {
       await job(device).trigger();
       jobs.delete(device);

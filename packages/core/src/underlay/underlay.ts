@@ -5,6 +5,7 @@ import {
   type Device,
   type EchoSocket,
   type EchoSocketOptions,
+  type Endpoint,
   type Family,
   hasCode,
   type Logger,
@@ -75,6 +76,8 @@ export interface Underlay {
     onChange(event: NetworkEvent): void;
     onFault(error: StunmeshError): void;
   }): Promise<AsyncDisposable>;
+  /** Drops what arrives from `remote` at WireGuard's port for so long (F48); false: this capture cannot. Errors: those of PacketFilter. */
+  muffle(remote: Endpoint, ms: number): Promise<boolean>;
   /** The capture sees packets before this host's own firewall does. */
   readonly beforeFirewall: boolean;
 }
@@ -151,6 +154,12 @@ function bind(parts: UnderlayParts, interfaces: Underlay['interfaces'], device: 
     tunnelAddresses: async () =>
       addressesOf((await interfaces()).filter(({ name }) => name === device.facts?.realName)),
     watchNetwork: (on) => capture.watchNetwork(on),
+    async muffle(remote, ms) {
+      const { realName, listenPort } = present();
+      if (!capture.muffle) return false;
+      await capture.muffle({ device: realName, localPort: listenPort, remote, ms });
+      return true;
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type Device, type Endpoint, StunmeshError } from '#src/api/index.js';
 import type { DeviceComponents, NamedStore } from '#src/controllers/device-components.js';
 import { createEndpoint } from '#src/net/index.js';
+import { HostCheckBudget } from '#src/paths/check-budget.js';
 import { createFaults } from '#src/peers/faults.js';
 import { createDeviceEntry } from '#src/peers/peer-table.js';
 import { createPhases } from '#src/peers/phase.js';
@@ -121,6 +122,8 @@ export function createComponents(options: DoubleOptions = {}) {
       renew: true,
     }),
     stateChanged() {},
+    saveState: async () => {},
+    checkBudget: new HostCheckBudget(),
     ...options.parts,
     discover: (family, signal) => outside.discover(family, signal),
   };

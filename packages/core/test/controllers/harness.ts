@@ -7,6 +7,7 @@ import type { DeviceSurroundings } from '#src/controllers/device-components.js';
 import { createDeviceSession, type DeviceSession } from '#src/controllers/device-session.js';
 import { storePauseMs } from '#src/daemon/stores.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
+import { HostCheckBudget } from '#src/paths/check-budget.js';
 import { createDeviceEntry, forgetStore } from '#src/peers/peer-table.js';
 import { createDeviceState, restoreDeviceState } from '#src/peers/saved-state.js';
 import { guardStore } from '#src/store/guarded-store.js';
@@ -23,7 +24,15 @@ import { createUnderlays } from '#src/underlay/underlay.js';
 import { createEndpointWriter } from '#src/wireguard/writes.js';
 import { createFarSide, keyPair } from './far-side.js';
 import type { Harness, HarnessOptions, Step } from './harness-surface.js';
-import { answerEcho, covers, enterTunnel, INTERFACES, insideAddress, interfaceConfig } from './surroundings.js';
+import {
+  answerEcho,
+  covers,
+  enterTunnel,
+  INTERFACES,
+  insideAddress,
+  interfaceConfig,
+  openSending,
+} from './surroundings.js';
 
 export type { Harness, HarnessOptions, Step } from './harness-surface.js';
 
@@ -248,7 +257,12 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     control: wg,
     writer: createEndpointWriter({ control: wg, clock }),
     underlay,
-    agent: createAgent({ clock, random, openSocket: underlay.openStunSocket, binding: underlay.binding }),
+    // A capture that cannot listen leaves attempts as they are for peers that know no checks; those have tests of their own.
+    agent: createAgent({ clock, random, openSocket: openSending(underlay), binding: underlay.binding }),
+    checkBudget: new HostCheckBudget(),
+    saveState: async () => {
+      saves += 1;
+    },
     stores: guarded,
     emit: (event, peer, data) => void events.push({ event, ...(peer ? { peer: peer.name } : {}), data }),
     signal: stopping.signal,

@@ -1,8 +1,9 @@
 /** What surrounds the controllers in the harness: interfaces, the tunnel's behaviour, and the device's configuration. */
-import type { Family } from '#src/api/index.js';
+import { type Family, StunmeshError } from '#src/api/index.js';
 import type { InterfaceConfig, InterfaceProtocol, PeerConfig, PeerProtocol } from '#src/config/index.js';
 import { contains, encodeEcho, formatEndpoint, parseAddress, parseEcho, parsePrefix } from '#src/net/index.js';
 import type { FakeCapture, FakeClock, FakeWireGuard } from '#src/testing/index.js';
+import type { Underlay } from '#src/underlay/underlay.js';
 import type { FarSide } from './far-side.js';
 
 /** What WireGuard and the far side make of a packet into the tunnel: a handshake without a session, an answer with one. */
@@ -34,6 +35,14 @@ export function enterTunnel(o: {
     wg.traffic(device, key, { rxBytes: target.answersEcho ? 64 : 32 });
     if (target.answersEcho) o.reply();
   });
+}
+
+/** Sockets that send alone. */
+export function openSending({ openStunSocket }: Pick<Underlay, 'openStunSocket'>): Underlay['openStunSocket'] {
+  return async (options) => {
+    if (!options.sendOnly) throw new StunmeshError('ERR_CAPTURE_OPEN', 'this capture cannot listen');
+    return openStunSocket(options);
+  };
 }
 
 export function answerEcho(capture: FakeCapture, device: string, packet: Uint8Array, from: string): void {

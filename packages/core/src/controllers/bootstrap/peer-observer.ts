@@ -1,6 +1,7 @@
 /** Takes one peer's part of a reading into the table: signs of life, phase, and endpoints that others set. */
 import { type Peer, StunmeshError } from '../../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
+import { PARKED } from '../../paths/session.js';
 import { createFault } from '../../peers/faults.js';
 import { createLife, forgetSession, hasSession, observe, observeEcho } from '../../peers/health.js';
 import { forgetEchoes, type PeerEntry, watchArrivals } from '../../peers/peer-table.js';
@@ -58,6 +59,8 @@ export function createPeerObserver({ device, clock, logger, phases }: PeerObserv
     const before = peer.observed;
     if (!before || !found.endpoint || sameEndpoint(before.endpoint, found.endpoint)) return;
     if (sameEndpoint(peer.lastWrite?.endpoint, found.endpoint)) return;
+    // Parked, and put back, by us (F43).
+    if (sameEndpoint(found.endpoint, PARKED) || sameEndpoint(peer.parkedFrom, found.endpoint)) return;
     const received = found.rxBytes > before.rxBytes;
     peer.handsOffUntil = clock.now() + (received ? ROAMED_MS : FOREIGN_MS);
     const fields = { device: device.name, peer: peer.name, endpoint: formatEndpoint(found.endpoint) };

@@ -26,6 +26,8 @@ const MOST_AT_ONCE = 8;
 export interface Attempts {
   /** One attempt: all endpoints punched, the first one set, the handshake begun. Rejects with WireGuard's errors. */
   attempt(peer: PeerEntry, endpoints: readonly Endpoint[]): Promise<void>;
+  /** The same without a punch: both NATs are open there. Rejects with WireGuard's errors. */
+  use(peer: PeerEntry, endpoint: Endpoint): Promise<void>;
   /** This host moved. Userspace WireGuard goes on sending from the address that is gone (up to 17 s were measured) until it is told
    * an endpoint, so each peer is told its present one; nothing else changes by it. Never rejects. */
   refreshSource(): Promise<void>;
@@ -110,25 +112,30 @@ export function createAttempts(components: AttemptsComponents): Attempts {
     }
   };
 
+  const use: Attempts['use'] = async (peer, wanted) => {
+    // Look before you set: while we waited WireGuard may have connected or followed the peer (F16, F17).
+    if (!(await read()) || !peer.observed || peer.phase === 'connected') return;
+    await setEndpoint(peer, wanted);
+    const txBefore = peer.observed.txBytes;
+    await handshake.trigger(peer);
+    await clock.sleep(PAUSE_TELLS_MS, signal);
+    if (!(await read()) || !peer.observed) return;
+    if (peer.observed.txBytes !== txBefore || !mayRenew(peer)) return;
+    if ((device.facts?.publicKey ?? '') > peer.publicKey) {
+      await clock.sleep(YIELD_MS, signal);
+      if (!(await read()) || !mayRenew(peer)) return;
+    }
+    await renewals.run(() => renew(peer));
+    if (await read()) await handshake.trigger(peer);
+  };
+
   return {
+    use,
     async attempt(peer, endpoints) {
       const [wanted] = endpoints;
       if (!wanted) return;
       await punch.punchPeer(peer, endpoints);
-      // Look before you set: while we waited WireGuard may have connected or followed the peer (F16, F17).
-      if (!(await read()) || !peer.observed || peer.phase === 'connected') return;
-      await setEndpoint(peer, wanted);
-      const txBefore = peer.observed.txBytes;
-      await handshake.trigger(peer);
-      await clock.sleep(PAUSE_TELLS_MS, signal);
-      if (!(await read()) || !peer.observed) return;
-      if (peer.observed.txBytes !== txBefore || !mayRenew(peer)) return;
-      if ((device.facts?.publicKey ?? '') > peer.publicKey) {
-        await clock.sleep(YIELD_MS, signal);
-        if (!(await read()) || !mayRenew(peer)) return;
-      }
-      await renewals.run(() => renew(peer));
-      if (await read()) await handshake.trigger(peer);
+      await use(peer, wanted);
     },
     async refreshSource() {
       // Read first: WireGuard may have followed a peer since the last reading.

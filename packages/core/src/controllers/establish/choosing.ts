@@ -5,6 +5,7 @@ import { ATTEMPT_GAP_MS, countAttempt, startSeries, turnEndsAt } from '../../pee
 import { hasSession } from '../../peers/health.js';
 import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
 import { type Coalesced, createCoalesced } from '../../runtime/coalesce.js';
+import type { Checks } from '../checks/checks.js';
 import type { DeviceComponents } from '../device-components.js';
 import { type Attempts, WRITE_GAP_MS } from './attempt.js';
 import type { Reading } from './reading.js';
@@ -23,10 +24,11 @@ export interface Choosing {
 export interface ChoosingComponents extends Pick<DeviceComponents, 'device' | 'clock' | 'phases' | 'faults'> {
   readonly attempts: Attempts;
   readonly reading: Pick<Reading, 'screenRestored'>;
+  readonly checks: Pick<Checks, 'choiceFor'>;
 }
 
 export function createChoosing(components: ChoosingComponents): Choosing {
-  const { device, clock, phases, faults, attempts, reading } = components;
+  const { device, clock, phases, faults, attempts, reading, checks } = components;
   const jobs = new Map<PeerEntry, Coalesced>();
 
   const candidates: Choosing['candidates'] = (peer) => {
@@ -58,6 +60,13 @@ export function createChoosing(components: ChoosingComponents): Choosing {
     const gapMs = countAttempt(series, now, now - peer.unconnectedSince);
     if (!isUnsettled(peer)) return;
     await reading.screenRestored(peer);
+    const checked = checks.choiceFor(peer);
+    if (checked !== 'today') {
+      // Until a path is valid nothing of WireGuard's is to reach the peer's router (F43).
+      if (checked) await attempts.use(peer, checked);
+      if (isUnsettled(peer)) phases.set(peer, 'connecting');
+      return;
+    }
     const endpoints = candidates(peer);
     if (endpoints.length === 0) return;
     // While attempts come often the next candidate need not wait for one.

@@ -5,6 +5,7 @@ import { onRecordChange } from '../../peers/health.js';
 import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
 import type { ParsedRecord } from '../../record/endpoint-record.js';
 import { freshness } from '../../record/freshness.js';
+import type { Checks } from '../checks/checks.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { Choosing } from './choosing.js';
 import type { HandshakeTrigger } from './handshake-trigger.js';
@@ -21,11 +22,15 @@ export interface EstablishComponents extends Pick<DeviceComponents, 'device' | '
   readonly choosing: Pick<Choosing, 'candidates' | 'restartAttempts'>;
   readonly punch: Punch;
   readonly handshake: HandshakeTrigger;
+  readonly checks: Pick<Checks, 'choiceFor' | 'restart'>;
   /** Is the present path of this connected peer dead? */
   probe(peer: PeerEntry): void;
 }
 
-export function createEstablish({ device, clock, choosing, punch, handshake, probe }: EstablishComponents): Establish {
+export function createEstablish(components: EstablishComponents): Establish {
+  const { device, clock, choosing, punch, handshake, checks, probe } = components;
+  /** Of the others, checks open our NAT. */
+  const isPunched = (peer: PeerEntry): boolean => checks.choiceFor(peer) === 'today';
   return {
     onRecord(peer, record) {
       // What a store shows a second time, or what is older than the record that proved itself, says nothing (F21, F77): it is a
@@ -38,17 +43,19 @@ export function createEstablish({ device, clock, choosing, punch, handshake, pro
       if (verdict === 'connect' && isUnsettled(peer)) choosing.restartAttempts(peer, MOST_RENEWALS);
       if (verdict !== 'probe') return;
       // Where the peer is at the new address already, its next packet comes through, and WireGuard follows it by itself.
-      void punch.punchPeer(peer, choosing.candidates(peer));
+      if (isPunched(peer)) void punch.punchPeer(peer, choosing.candidates(peer));
       probe(peer);
     },
     async punchAll() {
       const present = device.peers.filter((peer) => peer.observed);
+      const opened = checks.restart(present, true);
       await punch.punchAll(
-        present.map((peer) => {
+        present.filter(isPunched).map((peer) => {
           const endpoint = peer.observed?.endpoint;
           return [peer, isUnsettled(peer) ? choosing.candidates(peer) : endpoint ? [endpoint] : []] as const;
         }),
       );
+      await opened;
       const connected = present.filter((peer) => peer.phase === 'connected');
       for (const peer of present) if (isUnsettled(peer)) choosing.restartAttempts(peer);
       // An idle tunnel costs nothing until somebody uses it (F42b).

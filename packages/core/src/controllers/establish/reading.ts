@@ -14,6 +14,8 @@ import type { DeviceComponents, NamedStore } from '../device-components.js';
 const READ_GAP_MS = 1_000;
 const WATCHED_READ_GAP_MS = 3_000;
 const MOST_READ_GAP_MS = 15_000;
+/** What was read so lately is new enough before a write of ours. */
+const FRESH_MS = 1_000;
 /** So many peers are read by a store's own schedule. */
 const SCHEDULED_PEERS = 3;
 
@@ -21,6 +23,8 @@ export interface Reading {
   /** Reads one peer's record from all its stores; `due`: only from those that allow it now, as nothing has happened but time. Never
    * rejects. */
   read(peer: PeerEntry, due?: 'due'): Promise<void>;
+  /** Reads it from one store, unless that was tried a moment ago, or the store allows no reading yet. Never rejects. */
+  freshen(peer: PeerEntry, store: string): Promise<void>;
   /** What the state file says of the last endpoint goes through the same refusals as a record (F19). */
   screenRestored(peer: PeerEntry): Promise<void>;
   stop(): Promise<void>;
@@ -32,8 +36,8 @@ export interface ReadingComponents
   onRecord(peer: PeerEntry, record: ParsedRecord): void;
   /** A store failed, or holds a record of the peer no more that it held before: ours there may be lost as well. */
   onLoss(peer: PeerEntry): void;
-  /** A store was read: what it holds, be it the same as before; undefined: no record. */
-  onRead?(peer: PeerEntry, record: ParsedRecord | undefined, store: string): void;
+  /** A store was read: what it holds, be it the same as before; undefined: no record. Awaited before onRecord. Never rejects. */
+  onRead?(peer: PeerEntry, record: ParsedRecord | undefined, store: string): Promise<void>;
 }
 
 export function createReading(components: ReadingComponents): Reading {
@@ -41,6 +45,8 @@ export function createReading(components: ReadingComponents): Reading {
   /** By peer and store: one that hangs keeps no other waiting (F13), and one that allows few reads makes no other rare. */
   const jobs = new Map<PeerEntry, Map<string, Coalesced>>();
   const dueAt = new WeakMap<Coalesced, number>();
+  const triedAt = new WeakMap<Coalesced, number>();
+  const running = new WeakMap<Coalesced, Promise<void>>();
 
   /** How soon a store is asked again: about every second at first, slower the longer it takes, never faster than it allows; or as it
    * schedules it itself (F67). */
@@ -69,7 +75,6 @@ export function createReading(components: ReadingComponents): Reading {
     const marked = peer.keys !== undefined && bearsMark(peer.keys.readerMark('peer'), sealed);
     const readsLong = marked || record.c?.readsLong === true;
     peer.remote.set(store, { record, store, readAt: clock.wallNow(), readsLong });
-    components.onRead?.(peer, record, store);
     const same =
       before &&
       before.t === record.t &&
@@ -94,9 +99,10 @@ export function createReading(components: ReadingComponents): Reading {
       const sealed = await store.get(storeKey(peer.publicKey, facts.publicKey), { signal });
       peer.reads += 1;
       if (sealed === undefined) {
-        components.onRead?.(peer, undefined, store.name);
+        const had = peer.remote.delete(store.name);
         faults.settleStore(peer, 'read', store.name);
-        if (peer.remote.delete(store.name)) components.onLoss(peer);
+        await components.onRead?.(peer, undefined, store.name);
+        if (had) components.onLoss(peer);
         return undefined;
       }
       const record = await readRecord({
@@ -113,6 +119,7 @@ export function createReading(components: ReadingComponents): Reading {
         const what = `cannot use all of the record in store "${store.name}"`;
         faults.noteStore(peer, 'read', store.name, new StunmeshError('ERR_RECORD_ENDPOINT', text), what);
       }
+      await components.onRead?.(peer, record, store.name);
       return changed ? record : undefined;
     } catch (error) {
       faults.noteStore(peer, 'read', store.name, error, `cannot use the record in store "${store.name}"`);
@@ -124,12 +131,17 @@ export function createReading(components: ReadingComponents): Reading {
   const job = (peer: PeerEntry, name: string): Coalesced => {
     const ofPeer = jobs.get(peer) ?? new Map<string, Coalesced>();
     jobs.set(peer, ofPeer);
-    const run = async (): Promise<void> => {
+    const look = async (): Promise<void> => {
       // Looked up each time: a reload may have put another store under the name.
       const store = stores.get(name);
       if (!store || !peer.config.plugins.includes(name)) return;
       const record = await readOne(peer, store);
       if (record) components.onRecord(peer, record);
+    };
+    const run = async (): Promise<void> => {
+      triedAt.set(known, clock.now());
+      running.set(known, look());
+      await running.get(known)?.finally(() => running.delete(known));
     };
     const known = ofPeer.get(name) ?? createCoalesced(run, (error) => faults.note(peer, error, 'could not connect'));
     ofPeer.set(name, known);
@@ -144,6 +156,12 @@ export function createReading(components: ReadingComponents): Reading {
       for (const { name, one } of rested) dueAt.set(one, now + gapOf(peer, name));
       peer.nextReadAt = Math.min(...wanted.map(({ one }) => dueAt.get(one) ?? now));
       await Promise.all(rested.map(({ one }) => one.trigger()));
+    },
+    async freshen(peer, name) {
+      const one = job(peer, name);
+      const gapMs = Math.max(FRESH_MS, stores.get(name)?.traits.minPollMs ?? 0);
+      if (clock.now() - (triedAt.get(one) ?? Number.NEGATIVE_INFINITY) >= gapMs) await one.trigger();
+      else await running.get(one);
     },
     async screenRestored(peer) {
       const { restored } = peer;

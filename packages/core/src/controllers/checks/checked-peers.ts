@@ -1,0 +1,117 @@
+/** The peers of a device that can be checked: their state machines, their keys, and the tags by which their requests are known. */
+import type { Endpoint, Family } from '../../api/index.js';
+import { PeerCheckBudget } from '../../paths/check-budget.js';
+import { CheckCodec } from '../../paths/check-codec.js';
+import { CheckReceiver } from '../../paths/check-receiver.js';
+import { PeerChecks } from '../../paths/peer-checks.js';
+import type { PeerEntry } from '../../peers/peer-table.js';
+import type { ParsedRecord } from '../../record/endpoint-record.js';
+import type { PairKeys } from '../../record/pair-keys.js';
+import type { DeviceComponents } from '../device-components.js';
+
+export interface CheckedPeer {
+  readonly peer: PeerEntry;
+  readonly checks: PeerChecks;
+  readonly codec: CheckCodec;
+  readonly keys: PairKeys;
+  /** When next() is due though nothing happens; monotonic milliseconds. */
+  wakeAt: number;
+  /** The endpoint that its attempts use, while it is unsettled. */
+  use: Endpoint | undefined;
+  /** The record that its state machine has, and `t` of ours that a store has taken. */
+  record: ParsedRecord | undefined;
+  ownTime: number | undefined;
+  /** Addresses of that record that are not tried, and why. */
+  problems: readonly string[];
+}
+
+export interface CheckedPeersComponents extends Pick<DeviceComponents, 'device' | 'checkBudget'> {
+  createId(family: Family, peer: PeerEntry): Uint8Array;
+  isLan(endpoint: Endpoint): boolean;
+  preferred(peer: PeerEntry): Family;
+  lowTtl(family: Family): number;
+}
+
+export class CheckedPeers implements Iterable<CheckedPeer> {
+  readonly #components: CheckedPeersComponents;
+  readonly #peers = new Map<PeerEntry, CheckedPeer>();
+  readonly receiver: CheckReceiver<PeerEntry>;
+
+  constructor(components: CheckedPeersComponents) {
+    this.#components = components;
+    this.receiver = new CheckReceiver(components.checkBudget);
+  }
+
+  get(peer: PeerEntry): CheckedPeer | undefined {
+    return this.#peers.get(peer);
+  }
+
+  [Symbol.iterator](): Iterator<CheckedPeer> {
+    return this.#peers.values();
+  }
+
+  /** Takes up who came and drops who went. True: the tags are other ones. */
+  follow(): boolean {
+    const { device } = this.#components;
+    const present = new Set(
+      device.facts && !device.down ? device.peers.filter((peer) => peer.keys && peer.observed) : [],
+    );
+    let changed = false;
+    for (const [peer, { keys }] of this.#peers) {
+      if (present.has(peer) && peer.keys === keys) continue;
+      this.#peers.delete(peer);
+      this.receiver.remove(peer);
+      peer.checks = undefined;
+      changed = true;
+    }
+    for (const peer of present) {
+      if (this.#peers.has(peer)) continue;
+      this.#add(peer);
+      changed = true;
+    }
+    return changed;
+  }
+
+  #add(peer: PeerEntry): void {
+    const { device, checkBudget, createId, isLan, preferred, lowTtl } = this.#components;
+    const { keys } = peer;
+    if (!keys) return;
+    const checks = new PeerChecks({
+      smaller: keys.smaller,
+      seed: keys.searchSeed,
+      // A reload may change both.
+      get preferred() {
+        return preferred(peer);
+      },
+      get upgrade() {
+        return device.config.upgrade;
+      },
+      budget: new PeerCheckBudget(checkBudget),
+      createId: (family) => createId(family, peer),
+      isLan,
+      lowTtl,
+    });
+    this.receiver.add(peer, keys);
+    const one: CheckedPeer = {
+      peer,
+      checks,
+      codec: new CheckCodec(keys),
+      keys,
+      wakeAt: Number.POSITIVE_INFINITY,
+      use: undefined,
+      record: undefined,
+      ownTime: undefined,
+      problems: [],
+    };
+    this.#peers.set(peer, one);
+    peer.checks = {
+      get knowsChecks() {
+        return checks.knowsChecks;
+      },
+      paths: (now) => checks.paths(now),
+      get problems() {
+        return one.problems;
+      },
+    };
+  }
+}

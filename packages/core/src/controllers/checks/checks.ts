@@ -1,0 +1,290 @@
+/** Connectivity checks of one device: sends and answers them by WireGuard's port, and does what follows from them (F43 to F48). */
+import { type Endpoint, type Family, raceAbort, type StunMessageEvent } from '../../api/index.js';
+import { sameEndpoint } from '../../net/index.js';
+import type { Times } from '../../paths/acknowledgements.js';
+import type { CheckSend } from '../../paths/check-step.js';
+import { recordInUse } from '../../paths/record-in-use.js';
+import { PARKED } from '../../paths/session.js';
+import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
+import type { ParsedRecord } from '../../record/endpoint-record.js';
+import { saneClock } from '../../record/freshness.js';
+import { type PathCode, writtenAfter } from '../../record/path-code.js';
+import type { DeviceComponents } from '../device-components.js';
+import type { CheckExchange } from '../publish/writing.js';
+import { createAlarm } from './alarm.js';
+import { createCheckCandidates } from './check-candidates.js';
+import { createCheckSockets } from './check-sockets.js';
+import { type CheckedPeer, CheckedPeers } from './checked-peers.js';
+import { createParking } from './parking.js';
+import { createSwitching } from './switching.js';
+
+/** Reading a record before ours is written takes no longer than this. */
+const READ_MS = 500;
+/** Where the way to the outermost NAT was not measured. */
+const LOW_TTL = 3;
+
+export interface Checks {
+  /** The device was read: peers that came and went, sessions, and what is due. */
+  tick(): void;
+  /** The peer's phase is another one. */
+  onPhase(peer: PeerEntry): void;
+  /** One of its stores was read. Never rejects. */
+  onRead(peer: PeerEntry): Promise<void>;
+  /** What attempts to connect it use: 'today' where checks decide nothing for it, undefined where nothing is to be tried now. */
+  choiceFor(peer: PeerEntry): 'today' | Endpoint | undefined;
+  /** News of the network, or a failed probe; resolves when our NAT is open. Never rejects. */
+  restart(peers: readonly PeerEntry[], moved: boolean): Promise<void>;
+  /** What writing our records has to do with checks. */
+  readonly exchange: CheckExchange;
+  /** Parked endpoints are put back, and the sockets given back. */
+  stop(): Promise<void>;
+}
+
+export interface ChecksComponents extends DeviceComponents {
+  /** Brings the table up to date from a fresh dump. */
+  read(): Promise<boolean>;
+  /** A path is to be used: attempts begin at once. */
+  connect(peer: PeerEntry): void;
+  /** Its record in this store as it is now, or was a moment ago. Never rejects. */
+  freshen(peer: PeerEntry, store: string): Promise<void>;
+  /** Our record is to be written again for its acknowledgement. */
+  rewrite(peer: PeerEntry): void;
+}
+
+export function createChecks(components: ChecksComponents): Checks {
+  const { device, clock, logger, signal } = components;
+  const candidates = createCheckCandidates(components);
+  const parking = createParking(components);
+  const switching = createSwitching(components);
+  /** The newest time that a record told, for a host without a clock of its own. */
+  let heardTime = { seconds: 0, at: 0 };
+
+  const times = (): Times & { readonly seconds: number } => {
+    const [now, wall] = [clock.now(), clock.wallNow()];
+    const clockSane = saneClock(wall / 1_000);
+    const seconds = clockSane ? wall / 1_000 : heardTime.seconds + (now - heardTime.at) / 1_000;
+    return { now, wall, clockSane, seconds };
+  };
+
+  const handler = {
+    onRequest(_: unknown, { message, from }: StunMessageEvent): void {
+      const at = times();
+      if (peers.receiver.advance(at.seconds)) sockets.pass(peers.receiver.prefixes());
+      const heard = peers.receiver.receive(message, from, at, (peer) => peer.phase === 'connected');
+      device.checkCounts.received += 1;
+      const one = typeof heard === 'string' ? undefined : peers.get(heard.peer);
+      if (typeof heard === 'string' || !one) {
+        device.checkCounts.refused += 1;
+        return;
+      }
+      if (heard.answer) {
+        device.checkCounts.answered += 1;
+        void sockets.send(heard.answer, from);
+      }
+      one.checks.onRequest(at.now, from, heard.request);
+      void step(one);
+    },
+    onResponse(_: unknown, { message, from }: StunMessageEvent): void {
+      const peer = sockets.peerOf(message);
+      const one = peer && peers.get(peer);
+      const answer = one?.codec.answer(message);
+      if (!one || !answer || !one.checks.onAnswer(clock.now(), answer.transactionId, from)) return;
+      device.checkCounts.valid += 1;
+      void step(one);
+    },
+  };
+  const sockets = createCheckSockets({
+    ...components,
+    handler,
+    opened() {
+      for (const one of peers) void step(one);
+    },
+  });
+  const peers = new CheckedPeers({
+    ...components,
+    createId: sockets.createId,
+    isLan: candidates.isLan,
+    preferred: candidates.preferred,
+    lowTtl: (_family: Family) => LOW_TTL,
+  });
+
+  const transmit = async ({ codec }: CheckedPeer, send: CheckSend, at: ReturnType<typeof times>): Promise<void> => {
+    device.checkCounts.sent += 1;
+    const { ttl } = send;
+    await sockets.send(
+      codec.request(send, { ...at, seconds: at.wall / 1_000 }),
+      send.endpoint,
+      ttl === undefined ? {} : { ttl },
+    );
+  };
+
+  /** Does what is due for one peer; resolves when all that is sent has left. */
+  const step = async (one: CheckedPeer): Promise<void> => {
+    const { peer, checks } = one;
+    if (peer.phase === 'idle' || !sockets.ready || signal.aborted) {
+      one.wakeAt = Number.POSITIVE_INFINITY;
+      return;
+    }
+    const at = times();
+    const { sends, write, use, parked, wakeAt } = checks.next(at);
+    one.wakeAt = wakeAt;
+    alarm.at(wakeAt);
+    const sent = Promise.all(sends.map((send) => transmit(one, send, at)));
+    apply(one, parked, use);
+    await sent;
+    if (!write || one.ownTime === undefined) return;
+    const ack = checks.acknowledgement();
+    if (ack === undefined) return;
+    // It asks until the store has taken the record, and once is enough.
+    checks.onWritten(clock.now(), { t: one.ownTime, ack }, false);
+    components.rewrite(peer);
+  };
+
+  const apply = (one: CheckedPeer, parked: boolean, use: Endpoint | undefined): void => {
+    const { peer } = one;
+    if (peer.phase === 'connected') {
+      one.use = undefined;
+      const rttMs = one.checks.paths(clock.now()).find(({ endpoint }) => sameEndpoint(endpoint, use))?.rttMs;
+      if (use) void switching.move(peer, use, rttMs);
+      return;
+    }
+    const before = one.use;
+    one.use = parked ? undefined : use;
+    if (parked) void parking.park(peer);
+    else if (use && !sameEndpoint(before, use)) components.connect(peer);
+  };
+
+  const stepDue = (): void => {
+    const now = clock.now();
+    for (const one of peers) if (one.wakeAt <= now) void step(one);
+    alarm.at(Math.min(...[...peers].map(({ wakeAt }) => wakeAt)));
+  };
+  const alarm = createAlarm(clock, signal, stepDue);
+
+  /** What the device shows of the tunnel; true: it is connected now and was not, or the reverse. */
+  const observe = ({ peer, checks }: CheckedPeer): void => {
+    const { observed, life, phase } = peer;
+    if (!observed) return;
+    const { endpoint, keepaliveSeconds } = observed;
+    checks.onSession(clock.now(), {
+      connected: phase === 'connected' || phase === 'idle',
+      ...(endpoint && !sameEndpoint(endpoint, PARKED) ? { endpoint } : {}),
+      ...(life.handshakeMono === undefined ? {} : { handshakeAt: life.handshakeMono }),
+      ...(life.lastRxAt === undefined ? {} : { receivedAt: life.lastRxAt }),
+      keepalive: keepaliveSeconds > 0,
+    });
+  };
+
+  const inUse = (peer: PeerEntry): ParsedRecord | undefined =>
+    recordInUse(
+      [...peer.remote.values()].map(({ record }) => record),
+      {
+        provenTime: peer.provenTime,
+        wallNow: clock.wallNow(),
+        unconnectedForMs: isUnsettled(peer) ? clock.now() - peer.unconnectedSince : 0,
+      },
+    );
+
+  const take = async (one: CheckedPeer, record: ParsedRecord, c: PathCode): Promise<void> => {
+    const { peer, checks } = one;
+    const known = one.record?.c;
+    const same = known !== undefined && known.t === c.t && known.n === c.n;
+    const found = same ? undefined : await candidates.of(peer, record);
+    // Another store was read meanwhile, or the device went.
+    if (peers.get(peer) !== one || inUse(peer) !== record) return;
+    // An older one counts, as nothing newer is there any more.
+    if (known && !same && !writtenAfter(c, known)) checks.onOldRecord();
+    one.record = record;
+    if (found) one.problems = found.problems;
+    if (c.clockSane && c.t > heardTime.seconds) heardTime = { seconds: c.t, at: clock.now() };
+    observe(one);
+    checks.onRecord(times(), c, found?.candidates ?? []);
+    await step(one);
+  };
+
+  /** A store that hangs keeps no record waiting for long (F13). */
+  const freshen = async (peer: PeerEntry, store: string): Promise<void> => {
+    using limit = clock.deadline(READ_MS, signal);
+    await raceAbort(components.freshen(peer, store), limit.signal).catch(() => undefined);
+  };
+
+  const checked = (list: readonly PeerEntry[]): CheckedPeer[] => list.flatMap((peer) => peers.get(peer) ?? []);
+
+  return {
+    tick() {
+      const changed = peers.follow();
+      if (device.facts && device.facts.listenPort !== 0 && !device.down) sockets.follow(candidates.families());
+      if (peers.receiver.advance(times().seconds) || changed) sockets.pass(peers.receiver.prefixes());
+      for (const one of peers) {
+        parking.onObserved(one.peer);
+        observe(one);
+      }
+      stepDue();
+    },
+    onPhase(peer) {
+      const one = peers.get(peer);
+      if (!one) return;
+      observe(one);
+      void step(one);
+    },
+    async onRead(peer) {
+      const one = peers.get(peer);
+      if (!one) return;
+      const record = inUse(peer);
+      try {
+        if (!record) one.checks.onNoRecord(clock.now());
+        else if (record.c) await take(one, record, record.c);
+        else {
+          one.record = undefined;
+          one.use = undefined;
+          one.checks.onOldRecord();
+          await parking.release(peer);
+        }
+      } catch (error) {
+        if (!signal.aborted) logger.debug({ device: device.name, peer: peer.name, error }, 'candidates not looked at');
+      }
+    },
+    choiceFor(peer) {
+      const one = peers.get(peer);
+      return one?.checks.knowsChecks && !sockets.failed ? one.use : 'today';
+    },
+    async restart(list, moved) {
+      await Promise.all(
+        checked(list).map(async (one) => {
+          if (moved && one.record) {
+            const found = await candidates.of(one.peer, one.record);
+            one.problems = found.problems;
+            one.checks.onCandidates(clock.now(), found.candidates);
+          }
+          one.checks.restart(clock.now(), moved);
+          await step(one);
+        }),
+      ).catch((error) => {
+        if (!signal.aborted) logger.debug({ device: device.name, error }, 'candidates not looked at');
+      });
+    },
+    exchange: {
+      async beforeWrite(peer, store) {
+        const one = peers.get(peer);
+        if (!one || !sockets.ready) return;
+        await freshen(peer, store);
+        observe(one);
+        await step(one);
+      },
+      acknowledgement: (peer) => peers.get(peer)?.checks.acknowledgement(),
+      written(peer, record, renewed) {
+        const one = peers.get(peer);
+        if (!one) return;
+        one.ownTime = record.t;
+        one.checks.onWritten(clock.now(), record, renewed);
+        void step(one);
+      },
+    },
+    async stop() {
+      alarm.stop();
+      await switching.stop();
+      await parking.restore();
+      await sockets.stop();
+    },
+  };
+}

@@ -54,17 +54,22 @@ function summary(snapshots: readonly Snapshot[]): string {
   ];
   const down = stores.filter(({ state }) => state === 'down').length;
   const refusing = new Set(peers.flatMap(({ writeFault }) => writeFault?.store ?? [])).size;
+  // What a record is worth is no fault of the store that holds it.
+  const unread = peers.flatMap(({ readFault }) =>
+    /^ERR_(RECORD|KEY)_/.test(readFault?.code ?? '') ? [] : (readFault?.store ?? []),
+  );
   return [
     count(devices.length, 'device'),
     `${connected} of ${count(peers.length, 'peer')} connected`,
     ...(idle === 0 ? [] : [`${idle} idle`]),
-    storesInWords(stores.length, down, refusing),
+    storesInWords(stores.length, down, refusing, new Set(unread).size),
   ].join(', ');
 }
 
-function storesInWords(all: number, down: number, refusing: number): string {
+function storesInWords(all: number, down: number, refusing: number, unread: number): string {
   if (down > 0) return `${down} of ${count(all, 'store')} down`;
-  return refusing > 0 ? `${refusing} of ${count(all, 'store')} cannot be written` : `${count(all, 'store')} well`;
+  if (refusing > 0) return `${refusing} of ${count(all, 'store')} cannot be written`;
+  return unread > 0 ? `${unread} of ${count(all, 'store')} cannot be read` : `${count(all, 'store')} well`;
 }
 
 function deviceLines(
@@ -98,7 +103,7 @@ function deviceLines(
   );
   const print = createRowPrinter(rows, format.colour === true);
   if (rows.length > 0) lines.push(print(HEADINGS));
-  for (const { from, to, texts } of groups(peers)) {
+  for (const { from, to, texts } of groups(peers, device.state)) {
     for (const row of rows.slice(from, to)) lines.push(print(row));
     for (const text of texts)
       lines.push(...remark(to - from > 1 ? text.replace(/^(! )?/, `$1${to - from} peers: `) : text, 4));
@@ -131,10 +136,13 @@ function otherAddresses({ candidates = [] }: DeviceSnapshot): string {
 }
 
 /** Peers that follow each other and of whom the same is to be said: it is said once. */
-function groups(peers: readonly PeerSnapshot[]): { from: number; to: number; texts: readonly string[] }[] {
+function groups(
+  peers: readonly PeerSnapshot[],
+  state: DeviceSnapshot['state'],
+): { from: number; to: number; texts: readonly string[] }[] {
   const found: { from: number; to: number; texts: readonly string[] }[] = [];
   peers.forEach((peer, i) => {
-    const texts = remarks(peer);
+    const texts = remarks(peer, state);
     const last = found.at(-1);
     if (last && texts.length > 0 && last.texts.join('\n') === texts.join('\n')) last.to = i + 1;
     else found.push({ from: i, to: i + 1, texts });

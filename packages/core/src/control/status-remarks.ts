@@ -55,7 +55,8 @@ function omittedInWords(omitted: readonly string[]): string {
   return list(omitted.map((name) => OMITTED[name] ?? name));
 }
 
-export function remarks(peer: PeerSnapshot): readonly string[] {
+/** `state`: the device's; while that is not there nothing can be said of who is reached by it. */
+export function remarks(peer: PeerSnapshot, state: DeviceSnapshot['state']): readonly string[] {
   const lines: string[] = [];
   if (peer.published && peer.published.omitted.length > 0)
     lines.push(`our record leaves out ${omittedInWords(peer.published.omitted)}: the store takes no more`);
@@ -64,7 +65,12 @@ export function remarks(peer: PeerSnapshot): readonly string[] {
       '! both NATs are symmetric (another public port for each destination): the two cannot connect as they are; see `stunmesh doctor`',
     );
   else if (peer.lastError) lines.push(`! ${peer.lastError.message} [${peer.lastError.code}]`);
-  else if (peer.present && (peer.phase !== 'connecting' || peer.phaseForMs >= ADVISE_AFTER_MS) && ADVICE[peer.phase])
+  else if (
+    state === 'up' &&
+    peer.present &&
+    (peer.phase !== 'connecting' || peer.phaseForMs >= ADVISE_AFTER_MS) &&
+    ADVICE[peer.phase]
+  )
     lines.push(`! ${ADVICE[peer.phase]}`);
   return lines;
 }

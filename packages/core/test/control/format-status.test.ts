@@ -69,6 +69,30 @@ test('people see the last public address while none is found any more, and not t
   assert.deepEqual(JSON.parse(JSON.stringify(h.snapshot())), h.snapshot(), 'plain JSON');
 });
 
+test('people see a store that cannot be read counted, and one that holds a record of no use not', async () => {
+  const h = createHarness({ stores: { main: {}, backup: {} }, peers: 2 });
+  const text = () => formatStatus([h.snapshot()], h.clock.wallNow());
+  await h.peer(1).store('garbage', 'backup');
+  await h.start();
+  await h.advance(1_000);
+  assert.match(text(), /, 2 stores well/);
+  const main = h.stores.get('main') ?? assert.fail();
+  main.failure = new StunmeshError('ERR_STORE_DENIED', 'no right');
+  void h.session.refresh();
+  await h.advance(100);
+  assert.match(text(), /, 1 of 2 stores cannot be read/);
+});
+
+test('people see no advice about the peers of a device that is down', async () => {
+  const h = createHarness();
+  await h.start();
+  await h.advance(15_000);
+  const [snapshot] = [h.snapshot()];
+  const down = snapshot.devices.map((device) => ({ ...device, state: 'down' as const }));
+  assert.match(formatStatus([snapshot], h.clock.wallNow()), /no record of the peer yet/);
+  assert.doesNotMatch(formatStatus([{ ...snapshot, devices: down }], h.clock.wallNow()), /no record of the peer yet/);
+});
+
 test('people see a store that is down, when it is asked next, and why', async () => {
   const h = createHarness({ stores: { main: {}, backup: {} } });
   const main = h.stores.get('main');

@@ -115,3 +115,33 @@ test('F38 F79 our own record from before a crash, newer than the state that was 
   await h.advance(3_000);
   assert.equal(h.snapshot().devices[0]?.peers[0]?.lastError, undefined);
 });
+
+test('one key on two hosts: once the other one has gone, the record follows the tunnel, and the fault is over', async () => {
+  const h = await connected();
+  await overwrite(h);
+  await untilLost(h);
+  await h.advance(5_000);
+  h.peer().answersAt = farEndpoint(0);
+  h.forget();
+  await h.live(60_000);
+  assert.equal(h.entry().phase, 'connected');
+  assert.equal(h.peer().ourRecord()?.ipv4?.port, 40_000);
+  assert.equal(h.snapshot().devices[0]?.peers[0]?.lastError?.code, 'ERR_KEY_SHARED', 'for a while');
+  await h.live(120_000);
+  assert.equal(h.snapshot().devices[0]?.peers[0]?.lastError, undefined);
+  assert.equal(h.only('publish').length, 1);
+});
+
+test('F42 one key on two hosts: nobody writes against a host that goes on writing', async () => {
+  const h = await connected();
+  await overwrite(h);
+  await untilLost(h);
+  h.peer().answersAt = farEndpoint(0);
+  h.forget();
+  for (let i = 0; i < 12; i += 1) {
+    await h.live(8_000);
+    await overwrite(h);
+  }
+  assert.equal(h.snapshot().devices[0]?.peers[0]?.lastError?.code, 'ERR_KEY_SHARED');
+  assert.equal(h.only('publish').length, 0);
+});

@@ -1,7 +1,6 @@
 /** What explains a tunnel that is not there comes alone, and a NAT of which nothing is told yet is called so. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { fingerprint } from '#src/record/endpoint-record.js';
 import { createHarness, type Harness, lonely, now, PEER4, SERVERS, snapshotOf } from './harness.js';
 
 async function peerTexts(t: TestContext, change: (p: Harness) => void): Promise<readonly string[]> {
@@ -12,8 +11,8 @@ async function peerTexts(t: TestContext, change: (p: Harness) => void): Promise<
   return found.map(({ verdict, text }) => `${verdict} ${text}`);
 }
 
-function told(p: Harness, t: number, b?: string): void {
-  p.put({ ...(PEER4 ? { ipv4: PEER4 } : {}), t, f: fingerprint(p.peer.publicKey), ...(b ? { b } : {}) });
+function told(p: Harness, t: number, nat?: string): void {
+  p.put({ ...(PEER4 ? { ipv4: PEER4 } : {}), t, ...(nat ? { nat } : {}) });
 }
 
 test('a graver fault of the peer, or of what we write, stands without "should connect" beside it', async (t) => {
@@ -59,7 +58,7 @@ test('a record of a daemon that has just started tells of no NAT yet, an older o
   const young = await peerTexts(t, (p) => told(p, now - 20));
   assert.match(
     young.join('\n'),
-    /site-b a NAT that its record does not tell of yet \(the daemon there has just started/,
+    /site-b a NAT that its record does not tell of yet \(it is 2[0-9] s old, and a daemon tells/,
   );
   const old = await peerTexts(t, (p) => told(p, now - 1_000));
   assert.match(old.join('\n'), /site-b a NAT that its record does not tell of[;,]/);
@@ -75,4 +74,26 @@ test('where the servers cannot tell how our NAT maps this time, what the daemon 
     p.daemons.set('/run/stunmesh/wg0.sock', { ...seen, devices: device ? [{ ...device, nat: { ipv4: told4 } }] : [] });
   });
   assert.match(texts.join('\n'), /this host has a NAT that lets everybody in \(full cone\)/);
+});
+
+test('where our key changed, that there is no record for it is a note: the peer writes for the former one', async (t) => {
+  const fault = { code: 'ERR_KEY_CHANGED', message: 'our key changed: give the peer the new one', at: now * 1000 };
+  const texts = await peerTexts(t, (p) => {
+    p.store.records.clear();
+    p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 1, { phase: 'connecting', lastError: fault }));
+  });
+  assert.match(texts.join('\n'), /note needs the other side: there is no record/);
+  assert.match(texts.join('\n'), /fault the daemon says: our key changed/);
+});
+
+test('a device that is down explains its peers: nothing is foretold of them, and it is said once', async (t) => {
+  const harness = createHarness(t);
+  lonely(harness);
+  told(harness, now, '4ee');
+  const seen = snapshotOf(harness, 1, { phase: 'waiting' });
+  const errors = [{ of: 'device', code: 'ERR_WG_DEVICE_DOWN', message: 'wg0 is down', at: now * 1000 }];
+  const devices = seen.devices.map((device) => ({ ...device, state: 'down' as const, errors }));
+  harness.daemons.set('/run/stunmesh/wg0.sock', { ...seen, devices });
+  const texts = (await harness.examine()).map(({ text }) => text).join('\n');
+  assert.doesNotMatch(texts, /should connect|last error/);
 });

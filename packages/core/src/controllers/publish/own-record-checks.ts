@@ -21,7 +21,7 @@ export interface OwnRecordChecks {
   next(): Promise<void>;
   /** Something speaks against this peer's record: now, or as soon as there is room. Never rejects. */
   soon(peer: PeerEntry): Promise<void>;
-  /** A poll tick: those that wait, and unsettled peers in turn. Never rejects. */
+  /** A poll tick: those that wait, then peers that are unsettled, or in whose place another host's record was found. Never rejects. */
   due(): Promise<void>;
 }
 
@@ -67,9 +67,9 @@ export function createOwnRecordChecks(components: OwnRecordChecksComponents): Ow
   const due: OwnRecordChecks['due'] = async () => {
     const now = clock.now();
     if (now - windowAt >= ONCE_MS) [windowAt, inWindow] = [now, 0];
-    const unsettled = device.peers.filter(isUnsettled);
+    const doubtful = device.peers.filter((peer) => isUnsettled(peer) || peer.sharedKeyFault);
     const work: Promise<void>[] = [];
-    for (const peer of new Set([...waiting, ...unsettled])) {
+    for (const peer of new Set([...waiting, ...doubtful])) {
       if (inWindow >= MOST_AT_ONCE) break;
       const names = rested(peer);
       if (names.length === 0) continue;

@@ -17,12 +17,17 @@ import { toldNat } from './statement.js';
 export interface OwnRecord {
   /** Looks for our record for this peer in a store. Never rejects. */
   find(peer: PeerEntry, store: NamedStore): Promise<void>;
-  /** Looks whether it is still what we wrote: a newer one is another host's that has our key. True: it is there no more, or the store
-   * is not, so that it has to be written anew. Never rejects. */
+  /** Looks whether it is still what we wrote: a newer one is another host's that has our key. True: it has to be written anew, since it is
+   * there no more, or the store is not, or that host has gone. Never rejects. */
   check(peer: PeerEntry, store: NamedStore): Promise<boolean>;
   /** The generation that a record for this peer tells: the device's own, or one that goes on from what the peer saw last. */
   generation(peer: PeerEntry): number;
 }
+
+/** Connected for so long, and another host's record has not changed meanwhile: that one is gone, and the place is ours again. */
+const HELD_MS = 20_000;
+/** And is told for so long after it was last seen: a clone that cannot reach the peer writes seldom. */
+const TOLD_MS = 120_000;
 
 type StoredRecord = ParsedRecord & { readonly length: number };
 
@@ -47,6 +52,18 @@ export function createOwnRecord({ device, clock, logger, emit, signal }: OwnReco
       if (!isStunmeshError(error) || error.code !== 'ERR_STORE_UNAVAILABLE') return undefined;
       return error.details['circuit'] === undefined ? 'gone' : undefined;
     }
+  };
+
+  /** The time of another host's record in our place, as the last look found it; by store. */
+  const foreign = new WeakMap<PeerEntry, Map<string, number | undefined>>();
+
+  /** Who has the tunnel holds the record, and nobody writes against one who goes on writing. */
+  const isLeftOver = (peer: PeerEntry, store: NamedStore, record: ParsedRecord): boolean => {
+    const seen = foreign.get(peer) ?? new Map<string, number | undefined>();
+    foreign.set(peer, seen);
+    const same = seen.has(store.name) && seen.get(store.name) === record.t;
+    seen.set(store.name, record.t);
+    return same && !isHere(record) && peer.phase === 'connected' && clock.now() - peer.phaseSince >= HELD_MS;
   };
 
   /** A record with our very addresses is written by a host that is where we are. */
@@ -119,13 +136,19 @@ export function createOwnRecord({ device, clock, logger, emit, signal }: OwnReco
         peer.published.delete(store.name);
         return true;
       }
-      const foreign =
+      const isForeign =
         (record.t ?? 0) > written.t ||
         (record.t === written.t &&
           !(sameEndpoint(record.ipv4, written.ipv4) && sameEndpoint(record.ipv6, written.ipv6)));
-      if (foreign) noteSharedKey(peer, record);
-      else if (record.t === written.t) peer.sharedKeyFault = undefined;
-      return false;
+      if (!isForeign) {
+        const toldFor = clock.wallNow() - (peer.sharedKeyFault?.at ?? 0);
+        if (record.t === written.t && toldFor >= TOLD_MS) peer.sharedKeyFault = undefined;
+        return false;
+      }
+      noteSharedKey(peer, record);
+      if (!isLeftOver(peer, store, record)) return false;
+      peer.published.delete(store.name);
+      return true;
     },
   };
 }

@@ -73,7 +73,9 @@ async function look(context: DoctorContext, subject: string): Promise<readonly F
       remedy: remedyOf('ERR_CONTROL_PROTOCOL'),
       code: 'ERR_CONTROL_PROTOCOL',
     });
-  for (const { of, code, message } of device?.errors ?? [])
+  for (const { of, code, message } of device?.errors ?? []) {
+    // The check of the device sees that by itself.
+    if (code === 'ERR_WG_DEVICE_DOWN') continue;
     findings.push({
       check,
       subject,
@@ -82,6 +84,7 @@ async function look(context: DoctorContext, subject: string): Promise<readonly F
       remedy: remedyOf(code),
       code,
     });
+  }
   return findings;
 }
 

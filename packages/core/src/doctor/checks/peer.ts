@@ -90,19 +90,29 @@ async function examine(
     nats: nats.flatMap(({ value }) => value ?? []),
   });
   const tunnel = await judgeTunnel(context, { entry, config, device, wg, records, life, known: served[0] });
-  const judged = judgeRecords(records, { ownKey: device.publicKey, now, connected: life.connected });
-  const said = judgeFault(seen, judged);
+  const found = judgeRecords(records, { ownKey: device.publicKey, now, connected: life.connected });
+  const said = judgeFault(seen, found);
+  // The peer writes for the key that it knows us by, so that nothing of it is to be found.
+  const judged = said?.code === 'ERR_KEY_CHANGED' ? found.map(asNote) : found;
   const size = life.connected
     ? await gate.run(() => judgePacketSize(context, { entry, config, device, wg, seen }))
     : undefined;
   const others = [...judged, ...(own ? [own] : []), ...habits(wg, natted), ...(said ? [said] : [])];
   // That it should connect is no help where a fault says why it does not; what we cannot write is a fault of the store.
-  const explained = seen?.writeFault !== undefined || others.some(({ verdict }) => verdict === 'fault');
+  const explained =
+    seen?.writeFault !== undefined ||
+    said?.code === 'ERR_CAPTURE_OPEN' ||
+    served.some(({ state }) => state !== 'up') ||
+    others.some(({ verdict }) => verdict === 'fault');
   return [
     ...others,
     ...(tunnel && !(explained && tunnel.verdict === 'warning') ? [tunnel] : []),
     ...(size ? [size] : []),
   ].map((judgement) => ({ check, subject, ...judgement }));
+}
+
+function asNote(judgement: Judgement): Judgement {
+  return judgement.verdict === 'fault' ? { verdict: 'note', text: judgement.text } : judgement;
 }
 
 /** How the peer is set up in WireGuard, as far as it makes a difference. */

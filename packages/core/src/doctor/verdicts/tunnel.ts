@@ -122,8 +122,9 @@ function wanted(config: PeerConfig): { readonly four: boolean; readonly six: boo
 
 /** How a NAT is called of which a record says nothing. */
 function untold({ f, t }: ParsedRecord, now: number): string {
-  const young = f !== undefined && t !== undefined && now - t * 1000 < EXAMINED_MS;
-  return `a NAT that its record does not tell of${young ? ' yet (the daemon there has just started, and examines it within a minute)' : ''}`;
+  const age = f === undefined || t === undefined ? undefined : now - t * 1000;
+  const young = age !== undefined && age < EXAMINED_MS;
+  return `a NAT that its record does not tell of${young ? ` yet (it is ${formatAge(Math.max(0, age))} old, and a daemon tells within a minute of its start)` : ''}`;
 }
 
 async function ownSide(

@@ -99,7 +99,10 @@ export interface DatagramSocket extends AsyncDisposable {
 }
 
 export interface DatagramSocketOptions {
+  /** Of a link-local address `zone` is the interface's name. */
   readonly to: Endpoint;
+  /** Our address that it sends from. Default: as the system chooses. */
+  readonly from?: string;
   readonly firewallMark: number;
   readonly fib?: number;
   onMessage(message: Uint8Array): void;

@@ -24,6 +24,10 @@ export const ERROR_CODES = {
   ERR_CONFIG_SYNTAX: 'never',
   ERR_CONFIG_INVALID: 'never',
   ERR_CONFIG_WRITE: 'never',
+  // the router
+  ERR_PORTMAP_NONE: 'later',
+  ERR_PORTMAP_REFUSED: 'later',
+  ERR_PORTMAP_DOUBLE_NAT: 'later',
   // plugins and stores
   ERR_PLUGIN_NOT_FOUND: 'never',
   ERR_PLUGIN_INVALID: 'never',

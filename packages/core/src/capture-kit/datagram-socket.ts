@@ -102,17 +102,21 @@ function open(system: SocketSystem, o: Listening): Talk {
 /** Errors: ERR_CAPTURE_PERMISSION, ERR_CAPTURE_OPEN. */
 export function openDatagramSocket(
   system: SocketSystem,
-  { to, onMessage, onFault }: Pick<DatagramSocketOptions, 'to' | 'onMessage' | 'onFault'>,
+  { to, from, onMessage, onFault }: Pick<DatagramSocketOptions, 'to' | 'from' | 'onMessage' | 'onFault'>,
 ): DatagramSocket {
   const { native, errors } = system;
   const place = formatEndpoint(to);
   const what = `the UDP socket to ${place}`;
-  const address = encodeSockaddr(native, to.address, to.port);
+  const scope = to.zone === undefined ? 0 : native.interfaceIndex(to.zone);
+  const address = encodeSockaddr(native, to.address, to.port, scope);
   const talk = open(system, {
     family: to.family,
     what,
     place,
-    set: (socket) => native.connect(socket, address),
+    set(socket) {
+      if (from !== undefined) native.bind(socket, encodeSockaddr(native, from, 0));
+      native.connect(socket, address);
+    },
     onMessage: (message) => onMessage(message),
     onFault,
   });

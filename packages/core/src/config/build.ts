@@ -63,8 +63,14 @@ function buildInterface(raw: RawInterface, name: string, context: Context): Inte
     advertise: unique(raw.advertise ?? []),
     checkListen: raw.check_listen,
     upgrade: raw.upgrade,
+    portMapping: buildPortMapping(raw.port_mapping),
     ...(raw.proxy.fib === undefined ? {} : { fib: raw.proxy.fib }),
   };
+}
+
+function buildPortMapping(raw: RawInterface['port_mapping'] = ['off']): InterfaceConfig['portMapping'] {
+  const all = ['pcp', 'nat-pmp', 'upnp'] as const;
+  return raw.includes('off') ? [] : all.filter((protocol) => raw.includes('auto') || raw.includes(protocol));
 }
 
 /** One word, or prefixes. */

@@ -137,6 +137,13 @@ const networkInterface = {
       default: true,
       description: 'Whether a tunnel that works is moved to a better path.',
     },
+    port_mapping: {
+      type: ['array', 'string'],
+      items: { type: 'string', enum: ['off', 'auto', 'pcp', 'nat-pmp', 'upnp'] },
+      description:
+        'Whether the router is asked to map a port to WireGuard, so that everybody may come in: off, auto (all protocols), or a list of them. Default: off.',
+      'x-allowed': 'off, auto, or a list of pcp, nat-pmp and upnp',
+    },
     peers: {
       type: 'object',
       'x-name': 'PEER',

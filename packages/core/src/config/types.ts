@@ -30,6 +30,9 @@ export interface PeerConfig {
 /** When the socket for checks of peers is open. */
 export type CheckListen = 'always' | 'auto' | 'unsettled';
 
+/** How a router is asked for a port; in the order in which it is. */
+export type PortmapProtocol = 'pcp' | 'nat-pmp' | 'upnp';
+
 export interface InterfaceConfig {
   /** A device name that is safe inside a file name. */
   readonly name: string;
@@ -44,6 +47,8 @@ export interface InterfaceConfig {
   readonly checkListen: CheckListen;
   /** Whether a tunnel that works is moved to a better path. */
   readonly upgrade: boolean;
+  /** Empty: no router is asked. */
+  readonly portMapping: readonly PortmapProtocol[];
   /** FreeBSD's routing table number, where the file gives one. */
   readonly fib?: number;
 }

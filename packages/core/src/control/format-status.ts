@@ -1,5 +1,6 @@
 /** Snapshots as a table for people, as wide as their terminal where addresses allow. */
 import { count, cutMiddle, formatAge, formatMs, wrap } from '../runtime/terminal-text.js';
+import { portMappingLines } from './port-mapping-status.js';
 import type {
   Addresses,
   CandidateSnapshot,
@@ -90,6 +91,7 @@ function deviceLines(
   if (!snapshot.clockSane)
     lines.push('  ! the clock of this host is not set; records are numbered on from the last ones');
   for (const error of device.errors) lines.push(...remark(`! ${error.of}: ${error.message} [${error.code}]`, 2));
+  for (const line of portMappingLines(device.portMapping, wallNow)) lines.push(...remark(line, 2));
   // How a store does matters while somebody is looked for.
   const wanting = device.peers.some(({ phase }) => phase !== 'connected' && phase !== 'idle');
   for (const store of snapshot.stores) {

@@ -15,6 +15,8 @@ export interface Addresses {
   readonly ipv6?: string;
 }
 
+import { type PortMappingSnapshot, portMappingSnapshot } from './port-mapping-status.js';
+
 /** Times are milliseconds since 1970; `t` of records is in seconds. */
 export interface PeerSnapshot {
   readonly name: string;
@@ -80,6 +82,8 @@ export interface DeviceSnapshot {
   readonly candidates?: readonly CandidateSnapshot[];
   /** How the NATs in front behave, by family, once that was found out. */
   readonly nat?: { readonly ipv4?: NatSummary; readonly ipv6?: NatSummary };
+  /** What the router maps to the listen port; absent: it is not asked. */
+  readonly portMapping?: PortMappingSnapshot;
   readonly discoveries: number;
   readonly errors: readonly (Fault & { readonly of: string })[];
   readonly peers: readonly PeerSnapshot[];
@@ -175,6 +179,7 @@ function deviceSnapshot(device: DeviceEntry, now: number, wallNow: number): Devi
     ...(device.nat.size === 0
       ? {}
       : { nat: Object.fromEntries([...device.nat].map(([family, { summary }]) => [`ipv${family}`, summary])) }),
+    ...portMappingSnapshot(device),
     discoveries: device.discoveries,
     errors: [...device.faults, ...device.disagreements, ...device.standIns].map(([of, fault]) => ({
       of: typeof of === 'string' ? of : `ipv${of}`,

@@ -18,6 +18,7 @@ import { watchRecords } from './establish/record-watch.js';
 import { createEchoes } from './ping-monitor/echoes.js';
 import { createPingMonitors } from './ping-monitor/monitors.js';
 import { createProbe } from './ping-monitor/probe.js';
+import { createPortMapping } from './port-mapping/port-mapping.js';
 import { createDiscoverySchedule } from './publish/discovery-schedule.js';
 import { createGather } from './publish/gather.js';
 import { createLocalCandidates } from './publish/local-candidates.js';
@@ -101,6 +102,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     publish.wakeStores();
     nat.changed();
     void connectivity.restart(device.peers, true);
+    portMapping.networkChanged();
     void publish.refresh();
     for (const peer of device.peers) {
       if (isUnsettled(peer)) choosing.restartAttempts(peer);
@@ -154,6 +156,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
   });
   const schedule = createDiscoverySchedule(components);
   const ownRecord = createOwnRecord(components);
+  const portMapping = createPortMapping({ ...components, onChange: () => void publish.flush() });
   const publish = createPublish({
     ...components,
     gather: createGather({
@@ -164,7 +167,10 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     schedule,
     writing: createWriting({ ...components, ownRecord, exchange: connectivity.exchange }),
     mappingChanged: establish.punchAll,
-    discovered: async () => (await network).settled(),
+    async discovered() {
+      await (await network).settled();
+      await portMapping.discovered();
+    },
   });
   const checks = createOwnRecordChecks({ ...components, ownRecord, lost: () => void publish.flush() });
   const nat = createNatSchedule({
@@ -188,7 +194,9 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
       void echoes.tidy();
       connectivity.tick();
       nat.look();
+      portMapping.tick();
     },
+    tickDueAt: () => portMapping.dueAt,
   });
 
   let watching: Promise<AsyncDisposable> | undefined;
@@ -207,7 +215,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     async run() {
       monitors.follow();
       await rhythm.run();
-      await Promise.all([monitors, reading, choosing, publish, probe, nat].map((one) => one.stop()));
+      await Promise.all([monitors, reading, choosing, publish, probe, nat, portMapping].map((one) => one.stop()));
       await connectivity.stop();
       await echoes[Symbol.asyncDispose]();
       await (await network)[Symbol.asyncDispose]();
@@ -218,6 +226,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
       monitors.follow();
       observer.reopen();
       rewatch();
+      portMapping.reconfigured();
       void rhythm.refresh();
       rhythm.wake();
     },

@@ -12,6 +12,7 @@ import { type AttemptSeries, MOST_RENEWALS, startSeries } from './attempt-series
 import { type CheckCounts, type CheckView, createCheckCounts } from './check-view.js';
 import type { Fault } from './fault.js';
 import { createLife, type Life, type Phase } from './health.js';
+import { createPortMappingEntry, type PortMappingEntry } from './port-mapping.js';
 import { createReactionBudget, type ReactionBudget } from './reaction-budget.js';
 import { createSeenRecords, type SeenRecords } from './seen-records.js';
 
@@ -151,6 +152,8 @@ export interface DeviceEntry {
   /** How the NATs behave, and which reflexive address they had when that was found. */
   readonly nat: Map<Family, { readonly address: string; readonly summary: NatSummary; readonly port?: number }>;
   readonly checkCounts: CheckCounts;
+  /** What a router maps to the listen port. */
+  readonly portMapping: PortMappingEntry;
   discoveries: number;
   discovering: boolean;
   /** Our own counter and last time, as published (see record/freshness). */
@@ -172,6 +175,7 @@ export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceE
     lastReflexive: new Map(),
     nat: new Map(),
     checkCounts: createCheckCounts(),
+    portMapping: createPortMappingEntry(),
     discoveries: 0,
     discovering: false,
     generation: 0,

@@ -8,6 +8,7 @@ import { clampOwnTime } from '../record/freshness.js';
 import { type PortAllocation, readAllocation } from '../record/path-code.js';
 import { type Coalesced, createCoalesced } from '../runtime/coalesce.js';
 import type { DeviceEntry } from './peer-table.js';
+import { restoreMappings, type SavedMapping, savedMappings } from './saved-mapping.js';
 
 /** A generation grows by one at a time; a larger one was never counted. */
 const MOST_GENERATION = 2 ** 31;
@@ -38,6 +39,9 @@ export interface DeviceState {
   readonly n: number;
   /** How the NATs behave, as records tell it, and the reflexive address that this was found with; by family ("ipv4"). */
   readonly nat?: Readonly<Record<string, NatState>>;
+  /** What the router of IPv4 and that of IPv6 may still have of us (F52). */
+  readonly portmap?: SavedMapping;
+  readonly portmap6?: SavedMapping;
   /** By public key. */
   readonly peers: Readonly<Record<string, PeerState>>;
 }
@@ -77,6 +81,7 @@ export function createDeviceState(device: DeviceEntry): DeviceState {
     ...(device.lastT === undefined ? {} : { t: device.lastT }),
     n: device.generation,
     ...(device.nat.size === 0 ? {} : { nat }),
+    ...savedMappings(device.portMapping),
     peers,
   };
 }
@@ -91,6 +96,7 @@ export function restoreDeviceState(device: DeviceEntry, value: unknown, wallNow:
   device.lastT = time(value['t']) ?? device.lastT;
   if (whole(value['n']) && value['n'] < MOST_GENERATION) device.generation = value['n'];
   restoreNat(device, value['nat']);
+  restoreMappings(device.portMapping, value);
   const { peers } = value;
   if (!isObject(peers)) return true;
   for (const peer of device.peers) {

@@ -38,14 +38,22 @@ function addDeviceMetrics({ gauge, counter }: Metrics): Reader {
     'of',
     'code',
   ]);
+  const mapped = gauge('stunmesh_portmap_up', 'Ports that a router maps to WireGuard; no series: it is not asked.', [
+    'device',
+    'protocol',
+  ]);
   const discoveries = counter('stunmesh_device_discoveries_total', 'Rounds of STUN discovery.', ['device']);
   return ({ configured, devices }) => {
-    for (const metric of [up, reflexive, faults, discoveries]) metric.reset();
+    for (const metric of [up, reflexive, faults, mapped, discoveries]) metric.reset();
     for (const device of configured) up.set({ device }, 0);
-    for (const { name: device, state, reflexive: known, errors, discoveries: count } of devices) {
+    for (const { name: device, state, reflexive: known, errors, portMapping, discoveries: count } of devices) {
       up.set({ device }, state === 'up' ? 1 : 0);
       for (const family of ['ipv4', 'ipv6'] as const) if (known[family]) reflexive.set({ device, family }, 1);
       for (const { of, code } of errors) faults.set({ device, of, code: codeLabel(code) }, 1);
+      for (const protocol of portMapping ? ['pcp', 'nat-pmp', 'upnp'] : []) {
+        const { length } = portMapping?.mappings.filter((mapping) => mapping.protocol === protocol) ?? [];
+        mapped.set({ device, protocol }, length);
+      }
       discoveries.inc({ device }, count);
     }
   };

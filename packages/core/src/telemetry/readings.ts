@@ -30,6 +30,7 @@ export interface DeviceReading {
   readonly state: 'up' | 'down' | 'missing';
   readonly reflexive: { readonly ipv4?: string; readonly ipv6?: string };
   readonly discoveries: number;
+  readonly portMapping?: { readonly mappings: readonly { readonly protocol: string }[] };
   /** `of`: device, ipv4 or ipv6. */
   readonly errors: readonly (FaultReading & { readonly of: string })[];
   readonly peers: readonly PeerReading[];

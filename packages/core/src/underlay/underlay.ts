@@ -1,7 +1,10 @@
 /** One device's way out below the tunnel: capture, firewall mark, routing table and the kernel's name of the device are bound here once, and nobody else asks the capture for a device. */
+import type { Socket } from 'node:net';
 import {
   type CaptureModule,
   type Clock,
+  type DatagramSocket,
+  type DatagramSocketOptions,
   type Device,
   type EchoSocket,
   type EchoSocketOptions,
@@ -56,6 +59,12 @@ export interface Underlay {
   binding(): { readonly port: number; readonly key: string };
   /** `device`: an interface by its name; default: the tunnel itself. Errors: as openStunSocket. */
   openEchoSocket(options: Omit<EchoSocketOptions, 'device'> & { readonly device?: string }): Promise<EchoSocket>;
+  /** A UDP socket towards one address, by WireGuard's way. Errors: those of CaptureModule.openDatagramSocket. */
+  openDatagramSocket(options: Omit<DatagramSocketOptions, 'firewallMark' | 'fib'>): Promise<DatagramSocket>;
+  /** A TCP connection by WireGuard's way, which the caller closes. Errors: those of CaptureModule.connectTcp. */
+  connectTcp(options: { readonly to: Endpoint; readonly signal: AbortSignal }): Promise<Socket>;
+  /** False: the capture has no such sockets. */
+  readonly opensSockets: boolean;
   /** How WireGuard's own packets would leave towards this address; undefined: not at all, or the capture cannot tell. */
   routeTo(to: string): Promise<Route | undefined>;
   /** How they would leave without the firewall mark. */
@@ -135,6 +144,15 @@ function bind(parts: UnderlayParts, interfaces: Underlay['interfaces'], device: 
     },
     openEchoSocket: async (options) =>
       capture.openEchoSocket({ ...options, device: options.device ?? present().realName }),
+    opensSockets: capture.openDatagramSocket !== undefined && capture.connectTcp !== undefined,
+    async openDatagramSocket(options) {
+      if (!capture.openDatagramSocket) throw unable(capture);
+      return capture.openDatagramSocket({ ...options, firewallMark: present().firewallMark, ...fib() });
+    },
+    async connectTcp(options) {
+      if (!capture.connectTcp) throw unable(capture);
+      return capture.connectTcp({ ...options, firewallMark: present().firewallMark, ...fib() });
+    },
     routeTo: (to) => route(to, device.facts?.firewallMark ?? 0),
     unmarkedRouteTo: (to) => route(to, 0),
     async refusal(address) {
@@ -161,6 +179,10 @@ function bind(parts: UnderlayParts, interfaces: Underlay['interfaces'], device: 
       return true;
     },
   };
+}
+
+function unable({ name }: CaptureModule): StunmeshError {
+  return new StunmeshError('ERR_INTERNAL', `the capture ${name} opens no sockets that take WireGuard's way`);
 }
 
 function addressesOf(interfaces: readonly NetInterface[]): readonly string[] {

@@ -80,6 +80,7 @@ interfaces:
     advertise: [],
     checkListen: 'always',
     upgrade: true,
+    portMapping: [],
   });
 });
 
@@ -97,6 +98,16 @@ test('candidates: LAN addresses by a word or by prefixes, other ways in as host 
   const entry = await of('advertise: "vpn.example.org:443, [2001:db8::1]:51820", check_listen: auto, upgrade: "0"');
   assert.deepEqual(entry?.advertise, ['vpn.example.org:443', '[2001:db8::1]:51820']);
   assert.deepEqual([entry?.checkListen, entry?.upgrade], ['auto', false]);
+});
+
+test('port mapping: a word or a list of protocols, in our order; off unless it is asked for', async (t) => {
+  const of = async (text: string) =>
+    (await load(t, `interfaces: { wg0: { ${text} } }`)).config.interfaces.get('wg0')?.portMapping;
+  for (const off of ['', 'port_mapping: off', 'port_mapping: ""', 'port_mapping: [off, pcp]'])
+    assert.deepEqual(await of(off), [], off);
+  assert.deepEqual(await of('port_mapping: auto'), ['pcp', 'nat-pmp', 'upnp']);
+  assert.deepEqual(await of('port_mapping: [upnp, pcp, pcp]'), ['pcp', 'upnp']);
+  assert.deepEqual(await of('port_mapping: "nat-pmp, pcp"'), ['pcp', 'nat-pmp']);
 });
 
 test('booleans and whole numbers take the forms that Go takes', async (t) => {

@@ -26,6 +26,7 @@ test('a file of the older Go program works as it is: every key, any letter case,
           advertise: [],
           checkListen: 'always',
           upgrade: true,
+          portMapping: [],
           fib: 2,
           peers: new Map([
             [

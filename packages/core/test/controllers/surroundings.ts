@@ -113,5 +113,6 @@ export function interfaceConfig(
     advertise: options.advertise ?? [],
     checkListen: 'always',
     upgrade: true,
+    portMapping: [],
   };
 }

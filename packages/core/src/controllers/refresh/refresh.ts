@@ -37,6 +37,8 @@ export interface RefreshComponents extends Pick<DeviceComponents, 'device' | 'cl
   silent(peer: PeerEntry, why: string): void;
   /** Called at every tick. */
   tick(): void;
+  /** When it is needed next, monotonic milliseconds. */
+  tickDueAt(): number;
 }
 
 export function createRefresh(components: RefreshComponents): Refresh {
@@ -93,6 +95,7 @@ export function createRefresh(components: RefreshComponents): Refresh {
       due.push(
         device.discovering ? Number.POSITIVE_INFINITY : schedule.dueAt,
         publish.nextFlushAt(),
+        components.tickDueAt(),
         ...unsettled.flatMap((p) => [p.nextReadAt, p.series.nextAt]),
       );
     return Math.max(LEAST_TICK_MS, Math.min(...due) - now);

@@ -10,7 +10,7 @@ export const GATEWAY_TYPES = [
   'urn:schemas-upnp-org:device:InternetGatewayDevice:2',
 ] as const;
 
-/** To the router alone (section 1.3.2, unicast M-SEARCH, which has no MX). */
+/** To the router alone (section 1.3.2). MX belongs to searches of all devices; some do not answer without it. */
 export function formatSsdpSearch(gateway: string, type: (typeof GATEWAY_TYPES)[number]): Uint8Array {
   const lines = [
     'M-SEARCH * HTTP/1.1',

@@ -2,9 +2,10 @@
 import { type Peer, StunmeshError } from '../../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import { PARKED } from '../../paths/session.js';
+import { forgetEchoes, watchArrivals } from '../../peers/echo-count.js';
 import { createFault } from '../../peers/faults.js';
 import { createLife, forgetSession, hasSession, observe, observeEcho } from '../../peers/health.js';
-import { forgetEchoes, type PeerEntry, watchArrivals } from '../../peers/peer-table.js';
+import type { PeerEntry } from '../../peers/peer-table.js';
 import type { DeviceComponents } from '../device-components.js';
 
 /** How long an endpoint that WireGuard found by itself is left alone, and one that another program wrote. */

@@ -1,5 +1,6 @@
 /** Sends one small packet into the tunnel, so that WireGuard shakes hands (F18). */
-import { countEcho, type PeerEntry } from '../../peers/peer-table.js';
+import { countEcho } from '../../peers/echo-count.js';
+import type { PeerEntry } from '../../peers/peer-table.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { Echoes } from '../ping-monitor/echoes.js';
 import { innerAddresses } from './inner-address.js';

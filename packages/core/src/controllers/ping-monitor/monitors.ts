@@ -3,8 +3,9 @@ import { isIP } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { type Clock, hasCode, StunmeshError } from '../../api/index.js';
 import type { PeerConfig } from '../../config/index.js';
+import { countEcho } from '../../peers/echo-count.js';
 import { asStunmeshError, createFault } from '../../peers/faults.js';
-import { countEcho, type PeerEntry } from '../../peers/peer-table.js';
+import type { PeerEntry } from '../../peers/peer-table.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { Echoes } from './echoes.js';
 

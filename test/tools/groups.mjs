@@ -102,18 +102,28 @@ export function readCosts(folder) {
 }
 
 const TIMES = join(ROOT, 'node_modules/.stunmesh-times.json');
+/** Read by nobody but people who look for what to make cheaper. */
+const COSTS_OF_ALL = join(ROOT, 'node_modules/.stunmesh-costs.json');
 
-/** How long each file took when it ran last on this machine. @returns {Record<string, number>} */
-export function timesOfLastRun() {
+/** How long each file took when it ran last on this machine. @param {string} [path] @returns {Record<string, number>} */
+export function timesOfLastRun(path = TIMES) {
   try {
-    return JSON.parse(readFileSync(TIMES, 'utf8'));
+    return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
     return {};
   }
 }
 
-/** @param {readonly { file: string, ms: number }[]} files */
-export function rememberTimes(files) {
-  const times = { ...timesOfLastRun(), ...Object.fromEntries(files.map(({ file, ms }) => [file, Math.round(ms)])) };
-  writeFileSync(TIMES, JSON.stringify(times, undefined, 1));
+/** @typedef {{ file: string, ms: number }} Taken */
+
+/** @param {readonly Taken[]} files by the clock @param {readonly Taken[]} costs processor time */
+export function rememberTimes(files, costs) {
+  remember(TIMES, files);
+  remember(COSTS_OF_ALL, costs);
+}
+
+/** @param {string} path @param {readonly Taken[]} taken */
+function remember(path, taken) {
+  const all = { ...timesOfLastRun(path), ...Object.fromEntries(taken.map(({ file, ms }) => [file, Math.round(ms)])) };
+  writeFileSync(path, JSON.stringify(all, undefined, 1));
 }

@@ -100,7 +100,7 @@ if (ours.length > 0) reporter.addFailure('left in the temporary folder', ours.jo
 for (const name of left.filter((name) => !isOfProduct(name)))
   reporter.notes.push(`left in the temporary folder: ${name}`);
 
-rememberTimes(reporter.files);
+rememberTimes(reporter.files, reporter.costs);
 if (name && reporter.passed.length + reporter.failed.length + reporter.skipped.length === 0) {
   const names = files.flatMap(({ source }) => testNames(readFileSync(join(ROOT, source), 'utf8')));
   giveUp(`no test in ${files.length} files has a name like ${name}; near:`, near(name.source, [...new Set(names)]));

@@ -37,8 +37,18 @@ export function addStunServerCommand(program: Command): void {
 
 async function run(flags: StunServerFlags): Promise<void> {
   allowOptimizing();
+  const over = new AbortController();
   // Waiting for the signals begins first, so that none of them can fall between listening and waiting.
-  const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  const signals = Promise.race([once(process, 'SIGINT', over), once(process, 'SIGTERM', over)]);
+  const stopped = signals.catch(() => undefined);
+  try {
+    await serve(flags, stopped);
+  } finally {
+    over.abort();
+  }
+}
+
+async function serve(flags: StunServerFlags, stopped: Promise<unknown>): Promise<void> {
   const { metrics } = flags;
   const bytes = metrics && parseAddress(metrics.address);
   if (bytes && flags.metricsRemote !== true && refusedAddress(bytes) !== 'loopback')

@@ -49,10 +49,18 @@ export async function runCommand(
     env: { PATH: searchPath(), LC_ALL: 'C', WG_ENDPOINT_RESOLUTION_RETRIES: '0' },
     cwd: '/',
     detached: true,
-    maxBuffer: OUTPUT_CAP,
-    stripFinalNewline: false,
+    // Of a program that fails execa would put all output into a message, character by character: seconds for what the cap allows.
+    buffer: false,
     ...(input === undefined ? { stdin: 'ignore' as const } : { input }),
   });
+  const kept = { stdout: '', stderr: '' };
+  let capped = false;
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name]?.setEncoding('utf8').on('data', (text: string) => {
+      capped ||= kept[name].length + text.length > OUTPUT_CAP;
+      if (capped) killGroup(child);
+      else kept[name] += text;
+    });
   let onAbort = () => {};
   const aborted = new Promise<never>((_, reject) => {
     onAbort = () => {
@@ -66,10 +74,9 @@ export async function runCommand(
     const code = result.exitCode === undefined ? result.code : undefined;
     return {
       exitCode: result.exitCode,
-      stdout: result.stdout ?? '',
-      stderr: result.stderr ?? '',
+      ...kept,
       ...(code !== undefined && { spawnCode: code }),
-      capped: result.isMaxBuffer,
+      capped,
     };
   } finally {
     signal.removeEventListener('abort', onAbort);

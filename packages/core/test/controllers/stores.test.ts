@@ -58,7 +58,7 @@ test('F13 a store that hangs keeps no discovery waiting: a new mapping is found 
 });
 
 test('F32 a store that is down for an hour is asked a bounded number of times, however many peers wait for it', async () => {
-  const h = createHarness({ peers: 20, watch: false });
+  const h = createHarness({ peers: 8, watch: false });
   const main = h.stores.get('main');
   assert.ok(main);
   main.failure = down();

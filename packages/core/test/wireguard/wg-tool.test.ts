@@ -187,11 +187,15 @@ test('F31 the caller’s own signal ends it by its reason', async () => {
   await gone(pid);
 });
 
-test('F31 a wg that never stops writing is ended at the output cap', async () => {
+test('F31 a wg that never stops writing is ended at the output cap, and costs no more than reading it', async () => {
+  const before = process.cpuUsage();
   await assert.rejects(openTool(script('yes')).read(names, options), (error: unknown) => {
     assert.match(String(error), /more than 33554432 characters/);
     return hasCode(error, 'ERR_WG_PROTOCOL');
   });
+  const { user, system } = process.cpuUsage(before);
+  // A tenth of it on a quiet machine; six seconds where the output went into a message that nobody reads.
+  assert.ok(user + system < 3_000_000, `${user + system} µs`);
 });
 
 /** Resolves when the process is gone or a zombie that its parent has yet to reap. */

@@ -4,6 +4,7 @@ import { missingForLab, sweepDeadLabs } from '../e2e/lab/index.js';
 import { benchDht, benchFirstPing } from './first-ping.js';
 import { benchHeal, benchHealLong } from './heal.js';
 import { benchIdle } from './idle.js';
+import { benchPaths, benchPathsLong } from './paths.js';
 import { benchPeers } from './peers.js';
 import { Report } from './report.js';
 import { benchSocketCost } from './socket-cost.js';
@@ -16,9 +17,10 @@ const PARTS: Readonly<Record<string, (report: Report, runs: number) => Promise<v
   heal: benchHeal,
   stores: benchStores,
   socket: benchSocketCost,
+  paths: benchPaths,
 };
 /** Parts that run only when named. */
-const LONG_PARTS: typeof PARTS = { 'heal-long': benchHealLong, dht: benchDht };
+const LONG_PARTS: typeof PARTS = { 'heal-long': benchHealLong, 'paths-long': benchPathsLong, dht: benchDht };
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({

@@ -45,6 +45,12 @@ export function remoteCandidates(record: EndpointRecord, rules: CandidateRules):
   return { candidates, problems };
 }
 
+/** Whether the peer may be reached at this endpoint by its record, whatever it knows of checks. */
+export function namesEndpoint(record: EndpointRecord, endpoint: Endpoint | undefined): boolean {
+  const plain = [record.ipv4, record.ipv6].some((one) => sameEndpoint(one, endpoint));
+  return plain || named(record).some((one) => sameEndpoint(one.endpoint, endpoint));
+}
+
 /** F47: on a link of ours, or inside a prefix that `lan` lists. */
 export function isLan(endpoint: Endpoint, { links, lan }: Pick<CandidateRules, 'links' | 'lan'>): boolean {
   if (lan === false) return false;

@@ -1,7 +1,8 @@
 /** The one place that writes a peer's phase, by the pure rules of health, and what a connection proves. */
 import type { Clock, Logger, PublicKey } from '../api/index.js';
-import { formatEndpoint, sameEndpoint } from '../net/index.js';
+import { formatEndpoint } from '../net/index.js';
 import { lost, proved } from '../paths/check-list.js';
+import { namesEndpoint } from '../paths/remote-candidates.js';
 import { oneWayFault } from './faults.js';
 import { nextPhase, type Phase } from './health.js';
 import type { EventSink, PeerEntry } from './peer-table.js';
@@ -78,7 +79,7 @@ function prove(peer: PeerEntry, now: number): void {
   if (endpoint) peer.paths = proved(peer.paths, endpoint, now, peer.rttMs);
   peer.proven = endpoint;
   for (const { record } of peer.remote.values()) {
-    const used = sameEndpoint(record.ipv4, endpoint) || sameEndpoint(record.ipv6, endpoint);
+    const used = namesEndpoint(record, endpoint);
     if (used && record.t !== undefined && record.t > (peer.provenTime ?? -1)) peer.provenTime = record.t;
   }
   if (peer.fault?.code !== 'ERR_KEY_WEAK') peer.fault = undefined;

@@ -1,5 +1,5 @@
 /** Acts on peers' records: connects the peers that need it, and leaves those alone that are well (F16). */
-import { sameEndpoint } from '../../net/index.js';
+import { namesEndpoint } from '../../paths/remote-candidates.js';
 import { MOST_RENEWALS } from '../../peers/attempt-series.js';
 import { onRecordChange } from '../../peers/health.js';
 import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
@@ -38,7 +38,7 @@ export function createEstablish(components: EstablishComponents): Establish {
       const fresh = freshness(record.t, peer.provenTime, clock.wallNow() / 1000) === 'new';
       if (peer.seen.seenBefore(record, clock.now()) || !fresh) return;
       const { endpoint } = peer.observed ?? {};
-      const inUse = sameEndpoint(record.ipv4, endpoint) || sameEndpoint(record.ipv6, endpoint);
+      const inUse = namesEndpoint(record, endpoint);
       const verdict = onRecordChange({ phase: peer.phase, inUse });
       if (verdict === 'connect' && isUnsettled(peer)) choosing.restartAttempts(peer, MOST_RENEWALS);
       if (verdict !== 'probe') return;

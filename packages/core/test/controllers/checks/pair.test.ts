@@ -66,7 +66,8 @@ test('F43 an endpoint left on the device is parked while no path is valid, kept 
   assert.equal(parked, '203.0.113.1:7777');
   await world.clock.advance(20_000);
   assert.deepEqual(
-    a.packets.filter(({ kind, full }) => kind === 'wireguard' || full),
+    // On a link of ours no router can be spoilt.
+    a.packets.filter(({ kind, full, to }) => kind === 'wireguard' || (full && !to.startsWith('192.168.1.'))),
     [],
   );
   await a.stop();

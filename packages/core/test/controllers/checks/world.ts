@@ -50,6 +50,8 @@ export type Side = ReturnType<typeof createSide>;
 export class CheckWorld {
   readonly clock = createFakeClock(WALL_START);
   readonly store = createMemoryStore();
+  /** Whether the two hosts reach each other by their own addresses. */
+  lan = false;
   readonly #oneWayMs: number;
   readonly sides: readonly [Side, Side];
 
@@ -67,6 +69,10 @@ export class CheckWorld {
     const now = this.clock.now();
     const other = this.other(side);
     if (to.address === '127.0.0.1') return;
+    if (to.address === other.lanAddress) {
+      if (this.lan) void this.clock.sleep(1).then(() => arrive({ family: 4, address: side.lanAddress, port: PORT }));
+      return;
+    }
     const from = side.router.outgoing(now, to);
     if (ttl !== undefined || to.address !== other.router.address) return;
     if (!other.router.incoming(now, from, to.port)) return;
@@ -96,14 +102,24 @@ function createSide(world: CheckWorld, name: string, peerName: string, options: 
   const packets: Packet[] = [];
   const inside = name === 'a' ? '10.99.1.2' : '10.99.1.1';
   const farSide = createFarSide({ name: peerName, keys: far, own: () => own, storeOf: () => world.store });
-  const device = createDeviceEntry(interfaceConfig({}, [farSide], ['main']), clock.now());
+  const device = createDeviceEntry(interfaceConfig({ lan: true }, [farSide], ['main']), clock.now());
   if (options.state !== undefined) restoreDeviceState(device, options.state, clock.wallNow());
   const [peer] = device.peers;
   if (!peer) throw new Error('the device has no peer');
   const note = (kind: Packet['kind'], to: Endpoint, full: boolean) =>
     packets.push({ at: clock.now(), kind, to: formatEndpoint(to), full });
 
-  capture.setInterfaces(INTERFACES);
+  const lanAddress = name === 'a' ? '192.168.1.2' : '192.168.1.3';
+  capture.setInterfaces([
+    ...INTERFACES.filter(({ loopback }) => loopback),
+    {
+      name: 'eth0',
+      index: 2,
+      up: true,
+      loopback: false,
+      addresses: [{ family: 4, address: lanAddress, prefixLength: 24 }],
+    },
+  ]);
   capture.onSend = ({ message, to, options: how }) => {
     const kind = message.length === 1 ? 'punch' : isCheckRequest(message) ? 'request' : 'answer';
     note(kind, to, how?.ttl === undefined);
@@ -137,7 +153,8 @@ function createSide(world: CheckWorld, name: string, peerName: string, options: 
     if (!known?.endpoint) return;
     wg.traffic(DEVICE, far.publicKey, { txBytes: 64 });
     note('wireguard', known.endpoint, true);
-    world.transmit(side, known.endpoint, undefined, () => {
+    world.transmit(side, known.endpoint, undefined, (from) => {
+      world.other(side).wg.changePeer(DEVICE, own.publicKey, { endpoint: from });
       wg.traffic(DEVICE, far.publicKey, { rxBytes: 64 });
       answerEcho(capture, DEVICE, packet, inside);
     });
@@ -203,6 +220,7 @@ function createSide(world: CheckWorld, name: string, peerName: string, options: 
   let running = Promise.resolve();
   const side = {
     router,
+    lanAddress,
     own,
     wg,
     capture,

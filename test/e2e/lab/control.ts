@@ -29,7 +29,11 @@ export interface PeerSnapshot {
     readonly t?: number;
     readonly nat?: string;
   };
-  readonly published?: Addresses & { readonly at: number; readonly t?: number };
+  readonly published?: Addresses & {
+    readonly at: number;
+    readonly t?: number;
+    readonly omitted: readonly string[];
+  };
   readonly endpointWrites: number;
   readonly renewals: number;
   /** Milliseconds; only with ping, once one was answered. */
@@ -46,6 +50,7 @@ export interface DeviceSnapshot {
   readonly listenPort?: number;
   readonly firewallMark?: number;
   readonly reflexive: Addresses;
+  readonly candidates?: readonly { readonly type: string; readonly endpoint: string; readonly foundBy: string }[];
   readonly discoveries: number;
   readonly errors?: readonly (Fault & { readonly of: string })[];
   readonly peers: readonly PeerSnapshot[];

@@ -64,6 +64,10 @@ function snapshot(now: number): object {
         listenPort: 51820,
         firewallMark: 0,
         reflexive: { ipv4: '203.0.113.9:51820' },
+        candidates: [
+          { type: 'reflexive', endpoint: '203.0.113.9:51820', foundBy: 'stun.example.org:3478' },
+          { type: 'host', endpoint: '192.168.1.20:51820', foundBy: 'eth0' },
+        ],
         discoveries: 30,
         errors: [],
         peers: [
@@ -76,6 +80,11 @@ function snapshot(now: number): object {
             latestHandshakeAt: ago(130),
             rttMs: 12.3,
             record: record(312),
+            path: { endpoint: '203.0.113.77:51820', class: 'ipv4', state: 'valid', rttMs: 12.1 },
+            paths: [
+              { endpoint: '203.0.113.77:51820', class: 'ipv4', state: 'valid', rttMs: 12.1 },
+              { endpoint: '[2001:db8:7::77]:51820', class: 'ipv6', state: 'valid', rttMs: 14.8 },
+            ],
           },
           { ...peer, ...counts, name: 'van', phase: 'waiting' },
           {
@@ -83,8 +92,23 @@ function snapshot(now: number): object {
             ...counts,
             name: 'cabin',
             phase: 'connecting',
-            endpoint: '198.51.100.7:40001',
+            endpoint: '127.0.0.1:9',
             record: record(200),
+            parked: true,
+            paths: [
+              {
+                endpoint: '198.51.100.7:40001',
+                class: 'ipv4',
+                state: 'failed',
+                why: 'no answer: stunmesh does not run there, or a firewall in between drops it',
+              },
+              {
+                endpoint: '10.7.0.5:51820',
+                class: 'lan',
+                state: 'refused',
+                why: 'not on a link of ours, nor inside a prefix of lan',
+              },
+            ],
           },
           {
             ...peer,

@@ -1,4 +1,5 @@
 /** Snapshots as a table for people, as wide as their terminal where addresses allow. */
+import type { PathKind } from '../paths/path-words.js';
 import { count, cutMiddle, formatAge, formatMs, wrap } from '../runtime/terminal-text.js';
 import { portMappingLines } from './port-mapping-status.js';
 import type {
@@ -19,7 +20,7 @@ export interface StatusFormat {
   shows?(peer: PeerSnapshot): boolean;
 }
 
-const HEADINGS = ['PEER', 'PHASE', 'ENDPOINT', 'HANDSHAKE', 'RTT', 'RECORD'];
+const HEADINGS = ['PEER', 'PHASE', 'ENDPOINT', 'PATH', 'HANDSHAKE', 'RTT', 'RECORD'];
 const NAME = 0;
 const PHASE = 1;
 const COLUMNS = 80;
@@ -181,15 +182,27 @@ function storeLine({ name, retryAt = 0, lastError }: StoreSnapshot, wallNow: num
   return `! store "${name}" is down, and asked again in ${formatAge(retryAt - wallNow)}${why}`;
 }
 
+/** As narrow as can be. */
+const PATH_COLUMN: Readonly<Record<PathKind, string>> = {
+  lan: 'LAN',
+  ipv6: 'IPv6',
+  ipv4: 'IPv4',
+  learnt: 'learnt',
+  mapped: 'mapped',
+  configured: 'advert.',
+};
+
 function peerRow(peer: PeerSnapshot, wallNow: number): readonly string[] {
   const age = (at: number | undefined) => (at === undefined ? '-' : formatAge(wallNow - at));
   const record = peer.record === undefined ? '-' : peer.record.t === undefined ? 'no time' : age(peer.record.t * 1000);
+  const rttMs = peer.rttMs ?? peer.path?.rttMs;
   return [
     peer.name,
     peer.present ? peer.phase : 'not on device',
-    peer.endpoint ?? '-',
+    peer.parked ? 'parked' : (peer.endpoint ?? '-'),
+    peer.path ? PATH_COLUMN[peer.path.class] : '-',
     age(peer.latestHandshakeAt),
-    peer.rttMs === undefined ? '-' : formatMs(peer.rttMs),
+    rttMs === undefined ? '-' : formatMs(rttMs),
     record,
   ];
 }

@@ -4,11 +4,13 @@ import type { NatSummary } from '../nat/behaviour-types.js';
 import { formatNatCode, natOf } from '../nat/code.js';
 import { formatEndpoint } from '../net/index.js';
 import { type LocalCandidateType, localCandidate } from '../paths/candidate.js';
+import type { CheckCounts } from '../peers/check-view.js';
 import { type Fault, oneWayFault, peerFault, readFault, writeFault } from '../peers/faults.js';
 import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
 import type { EndpointRecord } from '../record/endpoint-record.js';
 import { saneClock } from '../record/freshness.js';
 import type { GuardedStore } from '../store/guarded-store.js';
+import { type PathSnapshot, peerPaths } from './path-snapshot.js';
 
 export interface Addresses {
   readonly ipv4?: string;
@@ -33,6 +35,11 @@ export interface PeerSnapshot {
   /** Round trip of the last answered ping. */
   readonly rttMs?: number;
   readonly probes: number;
+  /** The ways to it; a daemon of an older version tells none. */
+  readonly paths?: readonly PathSnapshot[];
+  readonly path?: PathSnapshot;
+  /** Its endpoint is kept on this host until a path is valid. */
+  readonly parked?: true;
   /** The NATs at both ends map by destination, so that the two cannot connect as they are; absent: not so, or not known. */
   readonly bothSymmetric?: true;
   /** The peer's newest record. */
@@ -85,6 +92,8 @@ export interface DeviceSnapshot {
   /** What the router maps to the listen port; absent: it is not asked. */
   readonly portMapping?: PortMappingSnapshot;
   readonly discoveries: number;
+  /** Connectivity checks since the start. */
+  readonly checks?: Readonly<CheckCounts>;
   readonly errors: readonly (Fault & { readonly of: string })[];
   readonly peers: readonly PeerSnapshot[];
 }
@@ -181,6 +190,7 @@ function deviceSnapshot(device: DeviceEntry, now: number, wallNow: number): Devi
       : { nat: Object.fromEntries([...device.nat].map(([family, { summary }]) => [`ipv${family}`, summary])) }),
     ...portMappingSnapshot(device),
     discoveries: device.discoveries,
+    checks: { ...device.checkCounts },
     errors: [...device.faults, ...device.disagreements, ...device.standIns].map(([of, fault]) => ({
       of: typeof of === 'string' ? of : `ipv${of}`,
       ...fault,
@@ -217,6 +227,7 @@ function peerSnapshot(device: DeviceEntry, peer: PeerEntry, now: number, wallNow
     keepaliveSeconds: observed?.keepaliveSeconds ?? 0,
     ...(peer.rttMs === undefined ? {} : { rttMs: peer.rttMs }),
     probes: peer.probes,
+    ...peerPaths(device, peer, remote?.record, { now, wallNow }),
     ...(bothSymmetric(device, remote?.record) ? { bothSymmetric: true } : {}),
     ...(remote
       ? {

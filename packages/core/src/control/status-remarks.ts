@@ -1,5 +1,6 @@
 /** What an operator can do about a peer that is not well, in words; and which peers are not. */
-import { list } from '../runtime/terminal-text.js';
+import { PATH_WORDS } from '../paths/path-words.js';
+import { formatMs, list } from '../runtime/terminal-text.js';
 import type { DeviceSnapshot, PeerSnapshot, Snapshot } from './snapshot.js';
 
 const ADVICE: Readonly<Partial<Record<PeerSnapshot['phase'], string>>> = {
@@ -9,6 +10,8 @@ const ADVICE: Readonly<Partial<Record<PeerSnapshot['phase'], string>>> = {
     'no answer at this endpoint so far: is stunmesh running there, and does its WireGuard have our public key?',
   suspect: 'the tunnel went silent and is being connected again',
 };
+const PARKED_ADVICE =
+  'no answer at any of its addresses so far: is stunmesh running there, and does its WireGuard have our public key?';
 /** A phase that is over sooner needs no advice. */
 const ADVISE_AFTER_MS = 10_000;
 
@@ -55,11 +58,27 @@ function omittedInWords(omitted: readonly string[]): string {
   return list(omitted.map((name) => OMITTED[name] ?? name));
 }
 
+/** The other ways that work; where none does, why. */
+function pathRemarks({ paths = [], path, parked, phase, phaseForMs, present }: PeerSnapshot): readonly string[] {
+  const valid = paths.filter(({ state, endpoint }) => state === 'valid' && endpoint !== path?.endpoint);
+  const words = valid.map(
+    (one) =>
+      `${one.endpoint} (${[PATH_WORDS[one.class], ...(one.rttMs === undefined ? [] : [formatMs(one.rttMs)])].join(', ')})`,
+  );
+  const lines = words.length === 0 ? [] : [`${path ? 'also ' : ''}valid: ${words.join(', ')}`];
+  if (!present || path || valid.length > 0 || phaseForMs < ADVISE_AFTER_MS || phase === 'waiting') return lines;
+  if (parked) lines.push('parked: nothing is sent to it but checks, until one is answered');
+  for (const { endpoint, why, class: kind } of paths)
+    if (why !== undefined) lines.push(`${endpoint} (${PATH_WORDS[kind]}): ${why}`);
+  return lines;
+}
+
 /** `state`: the device's; while that is not there nothing can be said of who is reached by it. */
 export function remarks(peer: PeerSnapshot, state: DeviceSnapshot['state']): readonly string[] {
   const lines: string[] = [];
   if (peer.published && peer.published.omitted.length > 0)
     lines.push(`our record leaves out ${omittedInWords(peer.published.omitted)}: the store takes no more`);
+  lines.push(...pathRemarks(peer));
   if (peer.present && peer.bothSymmetric && peer.phase !== 'connected')
     lines.push(
       '! both NATs are symmetric (another public port for each destination): the two cannot connect as they are; see `stunmesh doctor`',
@@ -71,6 +90,6 @@ export function remarks(peer: PeerSnapshot, state: DeviceSnapshot['state']): rea
     (peer.phase !== 'connecting' || peer.phaseForMs >= ADVISE_AFTER_MS) &&
     ADVICE[peer.phase]
   )
-    lines.push(`! ${ADVICE[peer.phase]}`);
+    lines.push(`! ${peer.parked ? PARKED_ADVICE : ADVICE[peer.phase]}`);
   return lines;
 }

@@ -1,7 +1,7 @@
 /** The candidates that a peer's record names, and why some are not tried (F45, F47). */
 import type { Endpoint, Family } from '../api/index.js';
 import { isPrivate } from '../nat/filtering.js';
-import { contains, formatEndpoint, type Prefix, parseAddress, sameEndpoint } from '../net/index.js';
+import { contains, type Prefix, parseAddress, sameEndpoint } from '../net/index.js';
 import { type EndpointRecord, refusedEndpoint } from '../record/endpoint-record.js';
 import type { PathCode } from '../record/path-code.js';
 import type { CandidateType } from './check-message.js';
@@ -18,31 +18,36 @@ export interface CandidateRules {
   refuse(endpoint: Endpoint): string | undefined;
 }
 
+/** An address of a record that is not tried. */
+export interface RefusedCandidate extends Pick<RemoteCandidate, 'endpoint' | 'type'> {
+  /** After "it is": "not on a link of ours". */
+  readonly why: string;
+}
+
 export interface RemoteCandidates {
   readonly candidates: readonly RemoteCandidate[];
-  /** "its LAN address 10.0.0.9:51820 is not on a link of ours". */
-  readonly problems: readonly string[];
+  readonly refused: readonly RefusedCandidate[];
 }
 
 /** Nothing of a record without `c`: its sender does not know checks. */
 export function remoteCandidates(record: EndpointRecord, rules: CandidateRules): RemoteCandidates {
   const candidates: RemoteCandidate[] = [];
-  const problems: string[] = [];
-  for (const { what, type, endpoint } of named(record)) {
+  const refused: RefusedCandidate[] = [];
+  for (const { type, endpoint } of named(record)) {
     if (!rules.families.has(endpoint.family) || candidates.some((known) => sameEndpoint(known.endpoint, endpoint)))
       continue;
     const lan = isLan(endpoint, rules);
     const strange = (type === 'host' || type === 'configured') && isPrivate(endpoint.address) && !lan;
-    const problem =
+    const why =
       refusedEndpoint(endpoint) ??
       rules.refuse(endpoint) ??
       (type === 'host' && rules.lan === false ? 'not tried, since lan is off' : undefined) ??
       (strange ? 'not on a link of ours, nor inside a prefix of lan' : undefined);
     const open = isForwarded(type, endpoint.family, record.c);
-    if (problem === undefined) candidates.push({ endpoint, type, lan, ...(open ? { open } : {}) });
-    else problems.push(`its ${what} ${formatEndpoint(endpoint)} is ${problem}`);
+    if (why === undefined) candidates.push({ endpoint, type, lan, ...(open ? { open } : {}) });
+    else refused.push({ endpoint, type, why });
   }
-  return { candidates, problems };
+  return { candidates, refused };
 }
 
 /** Whether the peer may be reached at this endpoint by its record, whatever it knows of checks. */
@@ -68,7 +73,6 @@ function isForwarded(type: CandidateType, family: Family, code: PathCode | undef
 }
 
 interface Named {
-  readonly what: string;
   readonly type: CandidateType;
   readonly endpoint: Endpoint;
 }
@@ -78,15 +82,15 @@ function named({ ipv4, ipv6, c }: EndpointRecord): Named[] {
   if (!c) return [];
   const { lan4, secondLan4, lan6, mappedPort, pinholePort, configured4, configured6 } = c.candidates;
   const list: (Omit<Named, 'endpoint'> & { endpoint: Endpoint | undefined })[] = [
-    { what: 'LAN address', type: 'host', endpoint: lan4 },
-    { what: 'LAN address', type: 'host', endpoint: lan6 },
-    { what: 'IPv6 address', type: 'reflexive', endpoint: ipv6 },
-    { what: 'IPv4 address', type: 'reflexive', endpoint: ipv4 },
-    { what: 'mapped port', type: 'mapped', endpoint: withPort(ipv4, mappedPort) },
-    { what: 'IPv6 pinhole', type: 'mapped', endpoint: withPort(ipv6, pinholePort) },
-    { what: 'configured address', type: 'configured', endpoint: configured4 },
-    { what: 'configured address', type: 'configured', endpoint: configured6 },
-    { what: 'LAN address', type: 'host', endpoint: secondLan4 },
+    { type: 'host', endpoint: lan4 },
+    { type: 'host', endpoint: lan6 },
+    { type: 'reflexive', endpoint: ipv6 },
+    { type: 'reflexive', endpoint: ipv4 },
+    { type: 'mapped', endpoint: withPort(ipv4, mappedPort) },
+    { type: 'mapped', endpoint: withPort(ipv6, pinholePort) },
+    { type: 'configured', endpoint: configured4 },
+    { type: 'configured', endpoint: configured6 },
+    { type: 'host', endpoint: secondLan4 },
   ];
   return list.flatMap(({ endpoint, ...rest }) => (endpoint ? [{ ...rest, endpoint }] : []));
 }

@@ -1,5 +1,6 @@
 /** What `status` sees of connectivity checks. */
 import type { Path } from '../paths/path.js';
+import type { RefusedCandidate } from '../paths/remote-candidates.js';
 
 /** Of one peer. */
 export interface CheckView {
@@ -8,7 +9,7 @@ export interface CheckView {
   /** `now`: monotonic milliseconds. */
   paths(now: number): readonly Path[];
   /** Addresses of its record that are not tried, and why (F19, F47). */
-  readonly problems: readonly string[];
+  readonly refused: readonly RefusedCandidate[];
 }
 
 /** Of one device since the start, in numbers. */

@@ -43,10 +43,16 @@ function addDeviceMetrics({ gauge, counter }: Metrics): Reader {
     'protocol',
   ]);
   const discoveries = counter('stunmesh_device_discoveries_total', 'Rounds of STUN discovery.', ['device']);
+  const checks = counter(
+    'stunmesh_checks_total',
+    'Connectivity checks: ours (out: sent, of these answered), and of peers (in: received, of these answered or refused).',
+    ['device', 'direction', 'result'],
+  );
   return ({ configured, devices }) => {
-    for (const metric of [up, reflexive, faults, mapped, discoveries]) metric.reset();
+    for (const metric of [up, reflexive, faults, mapped, discoveries, checks]) metric.reset();
     for (const device of configured) up.set({ device }, 0);
-    for (const { name: device, state, reflexive: known, errors, portMapping, discoveries: count } of devices) {
+    for (const reading of devices) {
+      const { name: device, state, reflexive: known, errors, portMapping, discoveries: count, checks: counts } = reading;
       up.set({ device }, state === 'up' ? 1 : 0);
       for (const family of ['ipv4', 'ipv6'] as const) if (known[family]) reflexive.set({ device, family }, 1);
       for (const { of, code } of errors) faults.set({ device, of, code: codeLabel(code) }, 1);
@@ -55,6 +61,13 @@ function addDeviceMetrics({ gauge, counter }: Metrics): Reader {
         mapped.set({ device, protocol }, length);
       }
       discoveries.inc({ device }, count);
+      if (!counts) continue;
+      const { sent, valid, received, answered, refused } = counts;
+      checks.inc({ device, direction: 'out', result: 'sent' }, sent);
+      checks.inc({ device, direction: 'out', result: 'answered' }, valid);
+      checks.inc({ device, direction: 'in', result: 'received' }, received);
+      checks.inc({ device, direction: 'in', result: 'answered' }, answered);
+      checks.inc({ device, direction: 'in', result: 'refused' }, refused);
     }
   };
 }
@@ -103,10 +116,15 @@ function addObservations({ counter, histogram }: Metrics): Pick<DaemonMetrics, '
   ]);
   const phases = counter('stunmesh_peer_phase_changes_total', 'Changes into a phase.', ['device', 'peer', 'phase']);
   const connects = histogram('stunmesh_peer_connect_duration_seconds', 'From unconnected to connected.', ['device']);
+  const switches = counter('stunmesh_path_switches_total', 'Live tunnels that were moved to a better path.', [
+    'device',
+    'peer',
+  ]);
   const networks = counter('stunmesh_network_changes_total', 'Network events that led to a new discovery.', ['device']);
   return {
     event({ event, device, peer, ...data }) {
       if (event === 'fault') faults.inc({ device, code: codeLabel(String(data['code'])) });
+      else if (event === 'path' && peer !== undefined) switches.inc({ device, peer });
       else if (event === 'network') networks.inc({ device });
       else if (event === 'phase' && peer !== undefined) {
         phases.inc({ device, peer, phase: String(data['to']) });

@@ -10,6 +10,11 @@ export function addPeerMetrics({ gauge, counter }: Metrics): (readings: Readings
     ...LABELS,
     'phase',
   ]);
+  const path = gauge(
+    'stunmesh_path',
+    '1 for the kind of path that the peer is reached by; no series: it is not connected.',
+    [...LABELS, 'class'],
+  );
   const fault = gauge('stunmesh_peer_fault', 'What is wrong with a peer now; no series: nothing.', [...LABELS, 'code']);
   /** Values that may be missing, for which there is no series then. */
   const gauges = [
@@ -55,11 +60,12 @@ export function addPeerMetrics({ gauge, counter }: Metrics): (readings: Readings
   ] satisfies readonly [ReturnType<Metrics['counter']>, (peer: PeerReading) => number][];
 
   return ({ devices, wallNow }) => {
-    for (const metric of [phase, fault, ...gauges.map(([g]) => g), ...counters.map(([c]) => c)]) metric.reset();
+    for (const metric of [phase, path, fault, ...gauges.map(([g]) => g), ...counters.map(([c]) => c)]) metric.reset();
     for (const { name: device, peers } of devices)
       for (const reading of peers) {
         const labels = { device, peer: reading.name };
         for (const name of PHASES) phase.set({ ...labels, phase: name }, name === reading.phase ? 1 : 0);
+        if (reading.path) path.set({ ...labels, class: reading.path.class }, 1);
         if (reading.lastError) fault.set({ ...labels, code: codeLabel(reading.lastError.code) }, 1);
         for (const [metric, read] of gauges) {
           const value = read(reading, wallNow);

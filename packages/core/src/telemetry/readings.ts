@@ -22,6 +22,7 @@ export interface PeerReading {
   readonly renewals: number;
   readonly reads: number;
   readonly probes: number;
+  readonly path?: { readonly class: string };
   readonly lastError?: FaultReading;
 }
 
@@ -31,7 +32,14 @@ export interface DeviceReading {
   readonly reflexive: { readonly ipv4?: string; readonly ipv6?: string };
   readonly discoveries: number;
   readonly portMapping?: { readonly mappings: readonly { readonly protocol: string }[] };
-  /** `of`: device, ipv4 or ipv6. */
+  readonly checks?: {
+    readonly sent: number;
+    readonly valid: number;
+    readonly received: number;
+    readonly answered: number;
+    readonly refused: number;
+  };
+  /** `of`: device, ipv4, ipv6 or advertise. */
   readonly errors: readonly (FaultReading & { readonly of: string })[];
   readonly peers: readonly PeerReading[];
 }

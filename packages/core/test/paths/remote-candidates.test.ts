@@ -38,7 +38,7 @@ const texts = (candidates: FurtherCandidates, rules: Partial<CandidateRules> = {
 };
 
 test('F45 a record without c names no candidate, one with c all that it says', () => {
-  assert.deepEqual(remoteCandidates({ ipv4, ipv6 }, RULES), { candidates: [], problems: [] });
+  assert.deepEqual(remoteCandidates({ ipv4, ipv6 }, RULES), { candidates: [], refused: [] });
   const all = texts({
     mappedPort: 40_000,
     lan4: endpoint('192.168.1.7:51820'),
@@ -57,7 +57,7 @@ test('F45 a record without c names no candidate, one with c all that it says', (
     'configured 198.51.100.9:443',
     'configured [2001:db8:9::2]:443',
   ]);
-  assert.deepEqual(all.problems, []);
+  assert.deepEqual(all.refused, []);
 });
 
 test("F47 a peer's private address is tried on a link of ours, or where lan lists it, and nowhere else", () => {
@@ -66,7 +66,9 @@ test("F47 a peer's private address is tried on a link of ours, or where lan list
     texts(far).candidates.filter((text) => text.includes(' 10.')),
     [],
   );
-  assert.match(texts(far).problems.join(), /its LAN address 10\.0\.0\.9:51820 is not on a link of ours/);
+  const [refused] = texts(far).refused;
+  assert.deepEqual([refused?.endpoint, refused?.type], [far.lan4, 'host']);
+  assert.match(refused?.why ?? '', /^not on a link of ours/);
   const listed = texts(far, { lan: [prefix('10.0.0.0/8')] });
   assert.deepEqual(listed.candidates.slice(0, 1), ['host 10.0.0.9:51820 lan']);
   assert.ok(listed.candidates.includes('configured 10.0.0.10:51820 lan'));
@@ -83,7 +85,7 @@ test('F19 endpoints that can be nobody’s, or that the caller refuses, are name
     { refuse: (e) => (e.address === '198.51.100.9' ? 'reached by the tunnel itself' : undefined) },
   );
   assert.deepEqual(odd.candidates, ['reflexive [2001:db8:9::1]:51820', 'reflexive 203.0.113.11:51820']);
-  assert.equal(odd.problems.length, 3);
+  assert.equal(odd.refused.length, 3);
   assert.deepEqual(texts({}, { families: new Set([6]) }).candidates, ['reflexive [2001:db8:9::1]:51820']);
 });
 

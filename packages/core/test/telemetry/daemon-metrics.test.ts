@@ -80,6 +80,7 @@ test('events, discoveries and store calls are counted and timed', async () => {
   metrics.event({ event: 'fault', device: 'wg0', code: 'ERR_STUN_NO_RESPONSE' });
   metrics.event({ event: 'network', device: 'wg0', why: 'x' });
   metrics.event({ event: 'refresh', device: 'wg0' });
+  metrics.event({ event: 'path', device: 'wg0', peer: 'site-b', from: '203.0.113.7:1', endpoint: '192.168.1.7:1' });
   metrics.discovery('wg0', 4, { server: 'stun.test:3478', rttMs: 20 });
   metrics.discovery('wg0', 6, { code: 'ERR_STUN_NO_ROUTE' });
   metrics.storeCall('main', { operation: 'get', ms: 30 });
@@ -91,6 +92,7 @@ test('events, discoveries and store calls are counted and timed', async () => {
     'stunmesh_peer_connect_duration_seconds_bucket{le="0.1",device="wg0"}': 0,
     'stunmesh_faults_total{device="wg0",code="ERR_STUN_NO_RESPONSE"}': 1,
     'stunmesh_network_changes_total{device="wg0"}': 1,
+    'stunmesh_path_switches_total{device="wg0",peer="site-b"}': 1,
     'stunmesh_stun_rtt_seconds_sum{device="wg0",family="ipv4",server="stun.test:3478"}': 0.02,
     'stunmesh_stun_failures_total{device="wg0",family="ipv6",code="ERR_STUN_NO_ROUTE"}': 1,
     'stunmesh_store_call_duration_seconds_count{store="main",operation="get"}': 1,
@@ -98,6 +100,23 @@ test('events, discoveries and store calls are counted and timed', async () => {
     'stunmesh_store_call_failures_total{store="main",operation="set",code="ERR_DEADLINE"}': 1,
   };
   for (const [name, value] of Object.entries(wanted)) assert.equal(Number(series.get(name)), value, name);
+});
+
+test('the path of a connected peer is a series by its kind, and checks are counted by direction and result', async () => {
+  const checks = { sent: 9, valid: 4, received: 7, answered: 5, refused: 2 };
+  const peers = [peerReading({ path: { class: 'lan' } })];
+  const { scrape } = open({ devices: [deviceReading({ checks, peers })] });
+  const series = await scrape();
+  assert.equal(series.get('stunmesh_path{device="wg0",peer="site-b",class="lan"}'), '1');
+  for (const [labels, value] of [
+    ['direction="out",result="sent"', '9'],
+    ['direction="out",result="answered"', '4'],
+    ['direction="in",result="received"', '7'],
+    ['direction="in",result="answered"', '5'],
+    ['direction="in",result="refused"', '2'],
+  ])
+    assert.equal(series.get(`stunmesh_checks_total{device="wg0",${labels}}`), value, labels);
+  assert.doesNotMatch([...(await scrape({ devices: [deviceReading()] })).keys()].join('\n'), /stunmesh_path\{/);
 });
 
 test('labels are bounded: a code that a plugin made up counts as other, addresses and keys are in none', async () => {

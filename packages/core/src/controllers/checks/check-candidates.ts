@@ -46,7 +46,7 @@ export function createCheckCandidates({
     isLan: (endpoint) => isLan(endpoint, { links, lan: device.config.lan }),
     async of(peer, record) {
       const { facts } = device;
-      if (!facts) return { candidates: [], problems: [] };
+      if (!facts) return { candidates: [], refused: [] };
       links = linksOf(await underlay.interfaces(), new Set([...(tunnels?.() ?? []), facts.realName]));
       const wanted = new Set<Family>(families().filter((each) => PEER_FAMILIES[peer.config.protocol].includes(each)));
       const rules = { links, lan: device.config.lan, families: wanted };

@@ -4,6 +4,7 @@ import { PeerCheckBudget } from '../../paths/check-budget.js';
 import { CheckCodec } from '../../paths/check-codec.js';
 import { CheckReceiver } from '../../paths/check-receiver.js';
 import { PeerChecks } from '../../paths/peer-checks.js';
+import type { RefusedCandidate } from '../../paths/remote-candidates.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
 import type { ParsedRecord } from '../../record/endpoint-record.js';
 import type { PairKeys } from '../../record/pair-keys.js';
@@ -22,7 +23,7 @@ export interface CheckedPeer {
   record: ParsedRecord | undefined;
   ownTime: number | undefined;
   /** Addresses of that record that are not tried, and why. */
-  problems: readonly string[];
+  refused: readonly RefusedCandidate[];
 }
 
 export interface CheckedPeersComponents extends Pick<DeviceComponents, 'device' | 'checkBudget'> {
@@ -101,7 +102,7 @@ export class CheckedPeers implements Iterable<CheckedPeer> {
       use: undefined,
       record: undefined,
       ownTime: undefined,
-      problems: [],
+      refused: [],
     };
     this.#peers.set(peer, one);
     peer.checks = {
@@ -109,8 +110,8 @@ export class CheckedPeers implements Iterable<CheckedPeer> {
         return checks.knowsChecks;
       },
       paths: (now) => checks.paths(now),
-      get problems() {
-        return one.problems;
+      get refused() {
+        return one.refused;
       },
     };
   }

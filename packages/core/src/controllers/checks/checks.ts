@@ -195,7 +195,7 @@ export function createChecks(components: ChecksComponents): Checks {
     // An older one counts, as nothing newer is there any more.
     if (known && !same && !writtenAfter(c, known)) checks.onOldRecord();
     one.record = record;
-    if (found) one.problems = found.problems;
+    if (found) one.refused = found.refused;
     if (c.clockSane && c.t > heardTime.seconds) heardTime = { seconds: c.t, at: clock.now() };
     observe(one);
     checks.onRecord(times(), c, found?.candidates ?? []);
@@ -253,7 +253,7 @@ export function createChecks(components: ChecksComponents): Checks {
         checked(list).map(async (one) => {
           if (moved && one.record) {
             const found = await candidates.of(one.peer, one.record);
-            one.problems = found.problems;
+            one.refused = found.refused;
             one.checks.onCandidates(clock.now(), found.candidates);
           }
           one.checks.restart(clock.now(), moved);

@@ -52,7 +52,15 @@ function addDeviceMetrics({ gauge, counter }: Metrics): Reader {
     for (const metric of [up, reflexive, faults, mapped, discoveries, checks]) metric.reset();
     for (const device of configured) up.set({ device }, 0);
     for (const reading of devices) {
-      const { name: device, state, reflexive: known, errors, portMapping, discoveries: count, checks: counts } = reading;
+      const {
+        name: device,
+        state,
+        reflexive: known,
+        errors,
+        portMapping,
+        discoveries: count,
+        checks: counts,
+      } = reading;
       up.set({ device }, state === 'up' ? 1 : 0);
       for (const family of ['ipv4', 'ipv6'] as const) if (known[family]) reflexive.set({ device, family }, 1);
       for (const { of, code } of errors) faults.set({ device, of, code: codeLabel(code) }, 1);

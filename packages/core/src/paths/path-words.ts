@@ -7,8 +7,6 @@ import type { Path, RemoteCandidate } from './path.js';
 /** learnt: where the peer's own checks came from, which its record does not name. */
 export type PathKind = 'lan' | 'ipv6' | 'ipv4' | 'learnt' | 'mapped' | 'configured';
 
-export const PATH_KINDS: readonly PathKind[] = ['lan', 'ipv6', 'ipv4', 'learnt', 'mapped', 'configured'];
-
 export const PATH_WORDS: Readonly<Record<PathKind, string>> = {
   lan: 'LAN',
   ipv6: 'IPv6',

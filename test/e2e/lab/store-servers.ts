@@ -73,10 +73,17 @@ export async function startRedis(lab: Lab, host = ADDRESS): Promise<StoreServer>
   return await startServer({ plugin, env: {} }, spawn, 'Ready to accept connections');
 }
 
-/** Real nodes of the DHT at 203.0.113.1, entered by the first of them; `host`: as the configuration writes it. */
-export async function startDht(lab: Lab, host = ADDRESS, nodes = 30): Promise<StoreServer> {
+export interface DhtOptions {
+  /** As the configuration writes the first node's. Default: its address. */
+  readonly host?: string;
+  /** Half of the nodes are dead, and what the others send is delayed by 60 to 180 ms, and lost to 8 %. */
+  readonly rough?: boolean;
+}
+
+/** Thirty real nodes of the DHT at 203.0.113.1, entered by the first of them. */
+export async function startDht(lab: Lab, { host = ADDRESS, rough = false }: DhtOptions = {}): Promise<StoreServer> {
   const program = join(REPOSITORY, 'packages/store-dht/test/lab/nodes.mjs');
-  const argv = [process.execPath, program, String(nodes), ADDRESS, '6881'];
+  const argv = [process.execPath, program, '30', ADDRESS, '6881', ...(rough ? ['rough'] : [])];
   const plugin = { type: 'builtin', name: 'dht', bootstrap: [`${host}:6881`] };
   return await startServer({ plugin, env: {} }, () => lab.spawn(lab.publicNamespace, argv), 'ready');
 }

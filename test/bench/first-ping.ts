@@ -77,7 +77,12 @@ export async function benchDht(report: Report, runs: number): Promise<void> {
   }
   report.row({ what: 'started together', values: together, unit: 'ms', target: DHT_TARGET });
   report.row({ what: 'second daemon 60 s later, from its start', values: later, unit: 'ms', target: DHT_LATER_TARGET });
-  report.row({ what: 'half of the nodes dead, 8 % loss, 60 to 180 ms', values: rough, unit: 'ms', target: DHT_ROUGH_TARGET });
+  report.row({
+    what: 'half of the nodes dead, 8 % loss, 60 to 180 ms',
+    values: rough,
+    unit: 'ms',
+    target: DHT_ROUGH_TARGET,
+  });
 }
 
 async function measureDht(apartMs: number, rough = false): Promise<number> {

@@ -25,7 +25,7 @@ export class Report {
 
   title(text: string): void {
     process.stdout.write(
-      `\n${text}\n${'what'.padEnd(62)}${'median'.padStart(11)}${'worst'.padStart(11)}${'target'.padStart(17)}\n`,
+      `\n${text}\n${'what'.padEnd(62)}${'median'.padStart(11)}${'worst'.padStart(11)}${'target'.padStart(19)}\n`,
     );
   }
 
@@ -43,7 +43,7 @@ export class Report {
     if (missed) this.#missed += 1;
     const verdict = goal === undefined ? '' : missed ? '  MISSED' : '  ok';
     const measured = show(middle, unit).padStart(11) + show(worst, unit).padStart(11);
-    const line = what.padEnd(62) + measured + showTarget(goal, unit).padStart(17);
+    const line = what.padEnd(62) + measured + showTarget(goal, unit).padStart(19);
     process.stdout.write(`${line}${verdict}${note === undefined ? '' : ` (${note})`}\n`);
   }
 }

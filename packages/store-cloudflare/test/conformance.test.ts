@@ -12,7 +12,9 @@ const components = { clock: createSystemClock(), logger: createMemoryLogger() };
 const config = { zone: ZONE, subdomain: 'wg', token: TOKEN, api: api.url };
 const cases = storeCases({
   open: () => cloudflareStore.open(config, components),
-  openUnreachable: () => cloudflareStore.open({ ...config, api: 'http://127.0.0.1:1' }, components),
+  openUnreachable: (given) =>
+    cloudflareStore.open({ ...config, api: 'http://127.0.0.1:1' }, { ...components, ...given }),
+  openWith: (given) => cloudflareStore.open(config, { ...components, ...given }),
   traits: cloudflareStore.traits(config),
 });
 

@@ -1,5 +1,6 @@
 import { after, test } from 'node:test';
 import { storeCases } from '@stunmesh/core/conformance';
+import { openPlainDatagrams } from '#src/datagrams.js';
 import dhtStore from '#src/index.js';
 import { openNetwork, openStore } from './lab/network.js';
 
@@ -8,7 +9,10 @@ after(() => network[Symbol.asyncDispose]());
 
 const cases = storeCases({
   open: () => network.open(),
-  openUnreachable: () => openStore(1),
+  openUnreachable: (given) => openStore(1, given),
+  openWith: (given) => network.open(given),
+  hidesRecords: true,
+  datagrams: openPlainDatagrams,
   traits: dhtStore.traits({}),
   many: 8,
   patienceMs: 10_000,

@@ -57,6 +57,7 @@ for (const name of ['folder-store-1.sh', 'folder_store.c', 'folder-store.mjs', '
     ...storeCases({
       open: async () => without(await execStore.open(config, components), traits),
       openUnreachable: () => execStore.open({ ...config, command: '/no/such/program' }, components),
+      openWith: async (given) => without(await execStore.open(config, { ...components, ...given }), traits),
       traits: execStore.traits(config),
       many: 6,
     }),

@@ -22,6 +22,7 @@ for (const [type, name] of [
   const cases = storeCases({
     open: () => execStore.open(config, components),
     openUnreachable: () => execStore.open({ type, command: '/no/such/program' }, components),
+    openWith: (given) => execStore.open(config, { ...components, ...given }),
     traits: execStore.traits(config),
     many: 6,
   });

@@ -12,7 +12,8 @@ after(() => rm(folder, { recursive: true, force: true }));
 const components = { clock: createSystemClock(), logger: createMemoryLogger() };
 const cases = storeCases({
   open: () => fileStore.open({ path: join(folder, 'records') }, components),
-  openUnreachable: () => fileStore.open({ path: '/proc/nowhere/at/all' }, components),
+  openUnreachable: (given) => fileStore.open({ path: '/dev/null/at/all' }, { ...components, ...given }),
+  openWith: (given) => fileStore.open({ path: join(folder, 'records') }, { ...components, ...given }),
   traits: fileStore.traits({ path: folder }),
 });
 

@@ -34,10 +34,11 @@ else {
 }
 
 function run(name: string, config: RedisStoreConfig): void {
-  const open = () => redisStore.open(config, { clock, logger: createMemoryLogger() });
+  const components = { clock, logger: createMemoryLogger() };
   const cases = storeCases({
-    open,
-    openUnreachable: () => redisStore.open({ url: 'redis://127.0.0.1:1' }, { clock, logger: createMemoryLogger() }),
+    open: () => redisStore.open(config, components),
+    openUnreachable: (given) => redisStore.open({ url: 'redis://127.0.0.1:1' }, { ...components, ...given }),
+    openWith: (given) => redisStore.open(config, { ...components, ...given }),
     traits: redisStore.traits(config),
   });
   for (const each of cases) {

@@ -5,5 +5,6 @@ export * from './exec.js';
 export * from './human.js';
 export * from './inbox.js';
 export * from './store.js';
+export type { GivenComponents } from './store-components.js';
 export * from './tap.js';
 export * from './wireguard.js';

@@ -1,5 +1,14 @@
 /** A store in memory, for tests of core and as the plainest example of what a store does. */
-import { type CallOptions, type Store, type StoreModule, StunmeshError, type WatchListener } from '../api/index.js';
+import { createHash } from 'node:crypto';
+import {
+  type CallOptions,
+  type DatagramPort,
+  type Store,
+  type StoreComponents,
+  type StoreModule,
+  StunmeshError,
+  type WatchListener,
+} from '../api/index.js';
 
 export interface MemoryStore extends Store {
   /** What is stored; tests may look and change. */
@@ -10,22 +19,52 @@ export interface MemoryStore extends Store {
   watch(keys: readonly string[], on: WatchListener, options: CallOptions): Promise<AsyncDisposable>;
 }
 
-/** A store over `records`, which several instances may share as machines share a backend. `watchers` likewise. */
+interface Watcher {
+  /** The keys by the names of their records. */
+  readonly keys: ReadonlyMap<string, string>;
+  readonly on: WatchListener;
+}
+
+/** Where the datagrams go: nobody has to be there. */
+const BACKEND = { family: 4, address: '127.0.0.1', port: 9 } as const;
+
+/** A store over `records`, which several instances may share as machines share a backend. `watchers` likewise. With `secretFor` a record
+ * lies under a name that follows from the secret of its key, with `openDatagrams` each call sends one, as a store over UDP would. */
 export function createMemoryStore(
   records = new Map<string, string>(),
-  watchers = new Set<{ readonly keys: ReadonlySet<string>; readonly on: WatchListener }>(),
+  watchers = new Set<Watcher>(),
+  components: Pick<StoreComponents, 'secretFor' | 'openDatagrams'> = {},
 ): MemoryStore {
   const own = new Set<AsyncDisposable>();
+  let socket: Promise<DatagramPort> | undefined;
   let closed = false;
 
+  const openSocket = (): Promise<DatagramPort> | undefined => {
+    socket ??= components.openDatagrams?.({ family: 4, onMessage: () => {}, onFault: () => void closeSocket() });
+    socket?.catch(() => {
+      socket = undefined;
+    });
+    return socket;
+  };
+  const closeSocket = async (): Promise<void> => {
+    const open = socket;
+    socket = undefined;
+    await (await open?.catch(() => undefined))?.[Symbol.asyncDispose]();
+  };
   const begin = async ({ signal }: CallOptions): Promise<void> => {
     if (closed) throw new StunmeshError('ERR_CLOSED', 'the store is closed');
     signal.throwIfAborted();
     if (store.failure) throw store.failure;
+    if (components.openDatagrams) await (await openSocket())?.send(Uint8Array.of(0), BACKEND);
   };
-  const changed = (key: string, value?: string): void => {
+  const nameOf = (key: string): string => {
+    const secret = components.secretFor?.(key);
+    return secret ? createHash('sha1').update(key).update(secret).digest('hex') : key;
+  };
+  const changed = (name: string, value?: string): void => {
     for (const { keys, on } of watchers) {
-      if (keys.has(key)) queueMicrotask(() => (value === undefined ? on.change(key) : on.change(key, value)));
+      const key = keys.get(name);
+      if (key !== undefined) queueMicrotask(() => (value === undefined ? on.change(key) : on.change(key, value)));
     }
   };
 
@@ -34,20 +73,20 @@ export function createMemoryStore(
     failure: undefined,
     async get(key, options) {
       await begin(options);
-      return records.get(key);
+      return records.get(nameOf(key));
     },
     async set(key, value, options) {
       await begin(options);
-      records.set(key, value);
-      changed(key, value);
+      records.set(nameOf(key), value);
+      changed(nameOf(key), value);
     },
     async delete(key, options) {
       await begin(options);
-      if (records.delete(key)) changed(key);
+      if (records.delete(nameOf(key))) changed(nameOf(key));
     },
     async watch(keys, on, options) {
       await begin(options);
-      const watcher = { keys: new Set(keys), on };
+      const watcher = { keys: new Map(keys.map((key) => [nameOf(key), key])), on };
       watchers.add(watcher);
       const disposable = {
         async [Symbol.asyncDispose]() {
@@ -61,6 +100,7 @@ export function createMemoryStore(
     async [Symbol.asyncDispose]() {
       closed = true;
       for (const watch of own) await watch[Symbol.asyncDispose]();
+      await closeSocket();
     },
   };
   return store;

@@ -12,7 +12,7 @@ const open = async () => createMemoryStore(records, watchers);
 const clock = createSystemClock();
 const logger = createMemoryLogger();
 
-const bare = storeCases({ open, traits });
+const bare = storeCases({ open, openWith: open, traits });
 const guarded = storeCases({
   open: async () => guardStore({ name: 'memory', store: await open(), traits, timeoutMs: 10_000, clock, logger }),
   traits,

@@ -1,7 +1,8 @@
 /** Where the API token comes from: the configuration, a file, or the environment; read when it is needed, never shown (F34). */
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import { StunmeshError } from '@stunmesh/core/api';
+import { isStunmeshError, StunmeshError } from '@stunmesh/core/api';
 
 export const DEFAULT_TOKEN_ENV = 'CLOUDFLARE_API_TOKEN';
 /** A token has 40 characters today; anything longer than this is another file. */
@@ -55,24 +56,24 @@ function absolute(file: string, environment: Environment): string {
 
 async function readSmallFile(path: string): Promise<string> {
   try {
-    const file = await open(path, 'r');
-    try {
-      const buffer = Buffer.alloc(LONGEST_FILE);
-      const { bytesRead } = await file.read(buffer, 0, LONGEST_FILE, 0);
-      return buffer.toString('latin1', 0, bytesRead);
-    } finally {
-      await file.close();
-    }
+    // Without waiting: a FIFO that nobody writes to would hold a thread for ever (F76).
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = await file.stat();
+    if (!found.isFile() && !found.isDirectory()) throw unreadable(path, 'it is no regular file');
+    const buffer = Buffer.alloc(LONGEST_FILE + 1);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
+    if (bytesRead > LONGEST_FILE) throw unreadable(path, `it is longer than ${LONGEST_FILE} bytes`);
+    return buffer.toString('latin1', 0, bytesRead);
   } catch (error) {
-    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-    throw new StunmeshError(
-      'ERR_STORE_DENIED',
-      `${path}: the API token cannot be read (${code}); check path and mode`,
-      {
-        details: { path, errno: code },
-      },
-    );
+    if (isStunmeshError(error)) throw error;
+    throw unreadable(path, (error as NodeJS.ErrnoException).code ?? 'unknown error');
   }
+}
+
+function unreadable(path: string, why: string): StunmeshError {
+  return new StunmeshError('ERR_STORE_DENIED', `${path}: the API token cannot be read (${why}); check path and mode`, {
+    details: { path, errno: why },
+  });
 }
 
 /** What can stand in a header, and no more: the text is never quoted in the message. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,6 +71,21 @@ test('F34 a token that is missing or none is denied without being quoted', async
     assert.equal(error.code, 'ERR_STORE_DENIED');
     assert.ok(error.message.includes(text), error.message);
     assert.ok(!error.message.includes(broken) && !error.message.includes(TOKEN));
+  }
+});
+
+test('F76 a token file that is a pipe without a writer, or larger than any token, is named at once', async (t) => {
+  const path = await tokenFile(t, `${TOKEN}\n`.padEnd(5_000));
+  const pipe = `${path}.pipe`;
+  execFileSync('mkfifo', [pipe]);
+  for (const [file, why] of [
+    [path, 'it is longer than 4096 bytes'],
+    [pipe, 'it is no regular file'],
+    ['/dev/zero', 'it is no regular file'],
+  ] as const) {
+    const error = await failureOf(createTokenReader({ token_file: file }, {})());
+    assert.equal(error.code, 'ERR_STORE_DENIED');
+    assert.ok(error.message.startsWith(`${file}: the API token cannot be read (${why})`), error.message);
   }
 });
 

@@ -1,7 +1,8 @@
 /** Reads password and certificates when a connection is made, so that a rotated file counts at the next one. */
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { ConnectionOptions } from 'node:tls';
-import { StunmeshError } from '@stunmesh/core/api';
+import { isStunmeshError, StunmeshError } from '@stunmesh/core/api';
 import type { Credentials, TlsFiles } from './settings.js';
 
 export interface Login {
@@ -32,9 +33,13 @@ export async function readTls({ ca, cert, key, servername }: TlsFiles): Promise<
 
 async function read(name: string, path: string): Promise<string> {
   try {
-    const text = await readFile(path, 'utf8');
-    if (text.length <= MOST_BYTES) return text;
+    // Without waiting: a FIFO that nobody writes to would hold a thread for ever (F76).
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = await file.stat();
+    if (!found.isFile() && !found.isDirectory()) throw unreadable(name, path, 'it is no regular file');
+    if (found.size <= MOST_BYTES) return await file.readFile('utf8');
   } catch (error) {
+    if (isStunmeshError(error)) throw error;
     throw unreadable(name, path, (error as NodeJS.ErrnoException).code ?? 'unknown error');
   }
   throw unreadable(name, path, 'it is larger than 1 MiB');

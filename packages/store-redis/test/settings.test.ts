@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -88,6 +89,18 @@ test('F34 secrets come from the url, the configuration, a file, the environment,
   );
   await writeFile(join(folder, 'pw'), '\n');
   await assert.rejects(login({ ...URL_ONLY, password_file: join(folder, 'pw') }), failing('ERR_STORE_DENIED', 'empty'));
+});
+
+test('F76 a password file that is a pipe without a writer is named at once', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'store-redis-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const pipe = join(folder, 'pw');
+  execFileSync('mkfifo', [pipe]);
+  for (const file of [pipe, '/dev/zero'])
+    await assert.rejects(
+      readLogin(parseSettings({ ...URL_ONLY, password_file: file }, {}).credentials),
+      failing('ERR_STORE_DENIED', file, 'no regular file'),
+    );
 });
 
 test('F40 contradictions are refused, with the key that is wrong', () => {

@@ -64,9 +64,10 @@ async function readIfThere(
   try {
     await using handle = await open(path, 'r');
     const bytes = await readBounded(handle, shownAs);
-    const { mode } = await handle.stat();
+    const found = await handle.stat();
+    const { mode } = found;
     const regular = (mode & 0o170000) === 0o100000;
-    if (regular) await refuseWritable(shownAs, path, mode, env);
+    if (regular) await refuseWritable(shownAs, path, found, env);
     return { shownAs, path, bytes, worldReadable: regular && (mode & 0o004) !== 0 };
   } catch (error) {
     const code = String((error as NodeJS.ErrnoException).code);

@@ -5,6 +5,6 @@ export * from './exec.js';
 export * from './human.js';
 export * from './inbox.js';
 export * from './store.js';
-export type { GivenComponents } from './store-components.js';
+export type { GivenComponents, StoreHarness } from './store-harness.js';
 export * from './tap.js';
 export * from './wireguard.js';

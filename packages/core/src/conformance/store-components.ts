@@ -2,20 +2,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
-import {
-  type DatagramPort,
-  type Logger,
-  type OpenDatagrams,
-  type Store,
-  type StoreComponents,
-  StunmeshError,
-} from '../api/index.js';
+import { type DatagramPort, type Logger, type OpenDatagrams, type Store, StunmeshError } from '../api/index.js';
 import type { ConformanceCase } from './case.js';
-import type { StoreHarness } from './store.js';
 import { expectAbsent, expectValue, free, randomHex, soon } from './store-checks.js';
-
-/** What a harness hands to `open` of its module as it is. */
-export type GivenComponents = Partial<Pick<StoreComponents, 'secretFor' | 'openDatagrams' | 'logger'>>;
+import type { GivenComponents, StoreHarness } from './store-harness.js';
 
 /** Where a stranger's datagrams come from. */
 const STRANGER = { family: 4, address: '192.0.2.1', port: 6881 } as const;

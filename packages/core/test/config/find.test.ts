@@ -133,6 +133,26 @@ test('F75 root refuses a file that others may write or replace, and says what to
   await load();
 });
 
+test('F75 root refuses a file that a group other than its own may write or replace', async (t) => {
+  if (process.geteuid?.() !== 0) return t.skip('needs root');
+  const { cwd, options } = await places(t);
+  const path = join(cwd, 'config.yaml');
+  const load = (env = {}) => loadConfig({ ...options, file: path, env });
+  const refused = (message: RegExp) => ({ code: 'ERR_CONFIG_WRITABLE', message });
+  await write(cwd, 'config.yaml');
+  await chmod(path, 0o660);
+  await load();
+  await chown(path, 0, 12_345);
+  await assert.rejects(load(), refused(/: group 12345 may write to it, .*run: chmod go-w /));
+  await load({ SUDO_GID: '12345' });
+  await chmod(path, 0o640);
+  await load();
+  await chmod(cwd, 0o770);
+  await load();
+  await chown(cwd, 0, 12_345);
+  await assert.rejects(load(), refused(/: group 12345 may change what is in .*, and what it names runs as root/));
+});
+
 test('a pipe is nobody’s file, whatever its mode', async (t) => {
   const { cwd, options } = await places(t);
   const path = join(cwd, 'pipe');

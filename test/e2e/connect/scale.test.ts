@@ -102,7 +102,7 @@ labTest(
     const peers = await crowd.daemon.waitFor(
       (snapshot) => {
         const seen = snapshot.devices[0]?.peers ?? [];
-        return seen.every((peer) => peer.endpoint !== undefined && peer.published !== undefined && peer.reads > 0)
+        return seen.every((peer) => peer.phase === 'connecting' && peer.published !== undefined && peer.reads > 0)
           ? seen
           : undefined;
       },

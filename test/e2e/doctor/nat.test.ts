@@ -185,7 +185,9 @@ labTest(
       );
     await Promise.all([learns(a, 'b', '4pp'), learns(b, 'a', '4ep')]);
     const friend = await a.daemons[0]?.peer('c');
-    assert.deepEqual([friend?.phase, friend?.endpointWrites], ['connected', 1]);
+    assert.equal(friend?.phase, 'connected');
+    // One of the two sides sets it, the other one follows.
+    assert.ok(friend.endpointWrites <= 1, `${friend.endpointWrites} endpoint writes`);
     assert.equal(await endpoint(), before);
     assert.deepEqual(await a.pingBurst(c, 20, 0.02), { sent: 20, received: 20 });
   },

@@ -225,6 +225,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     reconfigured() {
       monitors.follow();
       observer.reopen();
+      void connectivity.judge();
       rewatch();
       portMapping.reconfigured();
       void rhythm.refresh();

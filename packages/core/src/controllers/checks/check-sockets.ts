@@ -12,7 +12,7 @@ const MOST_RETRY_MS = 60_000;
 const ID_BYTES = 12;
 
 export interface CheckSockets {
-  /** Opens those that are missing; called at every poll tick. */
+  /** Opens those that are missing, and gives back those of other families; called at every poll tick. */
   follow(families: readonly Family[]): void;
   /** From now on the requests with these tags are handed over. */
   pass(tags: readonly number[]): void;
@@ -55,6 +55,10 @@ export function createCheckSockets(components: CheckSocketsComponents): CheckSoc
     await one.socket[Symbol.asyncDispose]();
   };
 
+  const drop = (family: Family, one: Held): void => {
+    release(family, one).catch((error) => note(error, 'could not close a socket'));
+  };
+
   const acquire = async (family: Family): Promise<void> => {
     try {
       const socket = await agent.acquire(family, signal);
@@ -62,7 +66,7 @@ export function createCheckSockets(components: CheckSocketsComponents): CheckSoc
       const one = { socket, ids: new CheckIds<PeerEntry>(socket.transactionPrefix, random) };
       held.set(family, one);
       retry.delete(family);
-      const lost = () => void release(family, one).catch((error) => note(error, 'could not close a socket'));
+      const lost = () => drop(family, one);
       if (socket.lost.aborted) lost();
       else socket.lost.addEventListener('abort', lost, { once: true });
       components.opened();
@@ -84,6 +88,7 @@ export function createCheckSockets(components: CheckSocketsComponents): CheckSoc
       agent.passRequests({ tags }, handler).catch((error) => note(error, 'requests are not handed over'));
     },
     follow(families) {
+      for (const [family, one] of held) if (!families.includes(family)) drop(family, one);
       for (const family of families) {
         if (held.has(family) || opening.has(family) || clock.now() < (retry.get(family)?.at ?? 0)) continue;
         opening.set(

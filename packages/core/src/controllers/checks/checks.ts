@@ -3,18 +3,17 @@ import { type Endpoint, type Family, raceAbort, type StunMessageEvent } from '..
 import { sameEndpoint } from '../../net/index.js';
 import type { Times } from '../../paths/acknowledgements.js';
 import type { CheckSend } from '../../paths/check-step.js';
-import { recordInUse } from '../../paths/record-in-use.js';
 import { PARKED } from '../../paths/session.js';
-import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
-import type { ParsedRecord } from '../../record/endpoint-record.js';
+import type { PeerEntry } from '../../peers/peer-table.js';
 import { saneClock } from '../../record/freshness.js';
-import { type PathCode, writtenAfter } from '../../record/path-code.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { CheckExchange } from '../publish/writing.js';
 import { createAlarm } from './alarm.js';
 import { createCheckCandidates } from './check-candidates.js';
+import { createCheckRecords } from './check-records.js';
 import { createCheckSockets } from './check-sockets.js';
 import { type CheckedPeer, CheckedPeers } from './checked-peers.js';
+import { createListening } from './listening.js';
 import { createParking } from './parking.js';
 import { createSwitching } from './switching.js';
 
@@ -32,6 +31,8 @@ export interface Checks {
   onRead(peer: PeerEntry): Promise<void>;
   /** What attempts to connect it use: 'today' where checks decide nothing for it, undefined where nothing is to be tried now. */
   choiceFor(peer: PeerEntry): 'today' | Endpoint | undefined;
+  /** What is tried of peers' records may be something else now, by the configuration. Never rejects. */
+  judge(): Promise<void>;
   /** News of the network, or a failed probe; resolves when our NAT is open. Never rejects. */
   restart(peers: readonly PeerEntry[], moved: boolean): Promise<void>;
   /** What writing our records has to do with checks. */
@@ -52,18 +53,16 @@ export interface ChecksComponents extends DeviceComponents {
 }
 
 export function createChecks(components: ChecksComponents): Checks {
-  const { device, clock, logger, signal } = components;
+  const { device, clock, signal } = components;
   const candidates = createCheckCandidates(components);
   const parking = createParking(components);
   const switching = createSwitching(components);
-  /** The newest time that a record told, for a host without a clock of its own. */
-  let heardTime = { seconds: 0, at: 0 };
+  const listening = createListening(components);
 
   const times = (): Times & { readonly seconds: number } => {
     const [now, wall] = [clock.now(), clock.wallNow()];
     const clockSane = saneClock(wall / 1_000);
-    const seconds = clockSane ? wall / 1_000 : heardTime.seconds + (now - heardTime.at) / 1_000;
-    return { now, wall, clockSane, seconds };
+    return { now, wall, clockSane, seconds: clockSane ? wall / 1_000 : records.seconds };
   };
 
   const handler = {
@@ -154,14 +153,22 @@ export function createChecks(components: ChecksComponents): Checks {
     else if (use && !sameEndpoint(before, use)) components.connect(peer);
   };
 
+  /** Opens and closes the sockets as the configuration wants it. */
+  const listen = (): void => {
+    if (!device.facts || device.facts.listenPort === 0 || device.down) return;
+    sockets.follow(listening.wanted() ? candidates.families() : []);
+    alarm.at(listening.nextAt);
+  };
+
   const stepDue = (): void => {
+    listen();
     const now = clock.now();
     for (const one of peers) if (one.wakeAt <= now) void step(one);
     alarm.at(Math.min(...[...peers].map(({ wakeAt }) => wakeAt)));
   };
   const alarm = createAlarm(clock, signal, stepDue);
 
-  /** What the device shows of the tunnel; true: it is connected now and was not, or the reverse. */
+  /** What the device shows of the tunnel goes into the peer's state machine. */
   const observe = ({ peer, checks }: CheckedPeer): void => {
     const { observed, life, phase } = peer;
     if (!observed) return;
@@ -175,32 +182,14 @@ export function createChecks(components: ChecksComponents): Checks {
     });
   };
 
-  const inUse = (peer: PeerEntry): ParsedRecord | undefined =>
-    recordInUse(
-      [...peer.remote.values()].map(({ record }) => record),
-      {
-        provenTime: peer.provenTime,
-        wallNow: clock.wallNow(),
-        unconnectedForMs: isUnsettled(peer) ? clock.now() - peer.unconnectedSince : 0,
-      },
-    );
-
-  const take = async (one: CheckedPeer, record: ParsedRecord, c: PathCode): Promise<void> => {
-    const { peer, checks } = one;
-    const known = one.record?.c;
-    const same = known !== undefined && known.t === c.t && known.n === c.n;
-    const found = same ? undefined : await candidates.of(peer, record);
-    // Another store was read meanwhile, or the device went.
-    if (peers.get(peer) !== one || inUse(peer) !== record) return;
-    // An older one counts, as nothing newer is there any more.
-    if (known && !same && !writtenAfter(c, known)) checks.onOldRecord();
-    one.record = record;
-    if (found) one.refused = found.refused;
-    if (c.clockSane && c.t > heardTime.seconds) heardTime = { seconds: c.t, at: clock.now() };
-    observe(one);
-    checks.onRecord(times(), c, found?.candidates ?? []);
-    await step(one);
-  };
+  const records = createCheckRecords({
+    ...components,
+    candidates,
+    parking,
+    times,
+    observe,
+    step,
+  });
 
   /** A store that hangs keeps no record waiting for long (F13). */
   const freshen = async (peer: PeerEntry, store: string): Promise<void> => {
@@ -213,7 +202,6 @@ export function createChecks(components: ChecksComponents): Checks {
   return {
     tick() {
       const changed = peers.follow();
-      if (device.facts && device.facts.listenPort !== 0 && !device.down) sockets.follow(candidates.families());
       if (peers.receiver.advance(times().seconds) || changed) sockets.pass(peers.receiver.prefixes());
       for (const one of peers) {
         parking.onObserved(one.peer);
@@ -224,25 +212,13 @@ export function createChecks(components: ChecksComponents): Checks {
     onPhase(peer) {
       const one = peers.get(peer);
       if (!one) return;
+      listen();
       observe(one);
       void step(one);
     },
     async onRead(peer) {
       const one = peers.get(peer);
-      if (!one) return;
-      const record = inUse(peer);
-      try {
-        if (!record) one.checks.onNoRecord(clock.now());
-        else if (record.c) await take(one, record, record.c);
-        else {
-          one.record = undefined;
-          one.use = undefined;
-          one.checks.onOldRecord();
-          await parking.release(peer);
-        }
-      } catch (error) {
-        if (!signal.aborted) logger.debug({ device: device.name, peer: peer.name, error }, 'candidates not looked at');
-      }
+      if (one) await records.read(one);
     },
     choiceFor(peer) {
       const one = peers.get(peer);
@@ -251,17 +227,17 @@ export function createChecks(components: ChecksComponents): Checks {
     async restart(list, moved) {
       await Promise.all(
         checked(list).map(async (one) => {
-          if (moved && one.record) {
-            const found = await candidates.of(one.peer, one.record);
-            one.refused = found.refused;
-            one.checks.onCandidates(clock.now(), found.candidates);
-          }
+          if (moved) await records.judge(one);
           one.checks.restart(clock.now(), moved);
           await step(one);
         }),
-      ).catch((error) => {
-        if (!signal.aborted) logger.debug({ device: device.name, error }, 'candidates not looked at');
-      });
+      );
+    },
+    async judge() {
+      for (const one of peers) {
+        await records.judge(one);
+        await step(one);
+      }
     },
     exchange: {
       async beforeWrite(peer, store) {

@@ -1,7 +1,7 @@
 /** What explains a tunnel that is not there comes alone, and a NAT of which nothing is told yet is called so. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { createHarness, type Harness, lonely, now, PEER4, SERVERS, snapshotOf } from './harness.js';
+import { createHarness, type Harness, lonely, now, ownRecord, PEER4, SERVERS, snapshotOf } from './harness.js';
 
 async function peerTexts(t: TestContext, change: (p: Harness) => void): Promise<readonly string[]> {
   const harness = createHarness(t);
@@ -96,4 +96,17 @@ test('a device that is down explains its peers: nothing is foretold of them, and
   harness.daemons.set('/run/stunmesh/wg0.sock', { ...seen, devices });
   const texts = (await harness.examine()).map(({ text }) => text).join('\n');
   assert.doesNotMatch(texts, /should connect|last error/);
+});
+
+test("another host's record in the place of ours is told as such, not as an address that is about to change", async (t) => {
+  const fault = { code: 'ERR_KEY_SHARED', message: 'another host uses our key', at: now * 1000 };
+  const seen = async (more: object) =>
+    peerTexts(t, (p) => {
+      ownRecord(p, '192.0.2.200:51820');
+      p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 1, { phase: 'connecting', ...more }));
+    });
+  assert.match((await seen({})).join('\n'), /our own record for it names 192\.0\.2\.200:51820/);
+  const shared = (await seen({ lastError: fault })).join('\n');
+  assert.match(shared, /fault the daemon says: another host/);
+  assert.doesNotMatch(shared, /our own record for it names/);
 });

@@ -97,7 +97,9 @@ async function examine(
   const size = life.connected
     ? await gate.run(() => judgePacketSize(context, { entry, config, device, wg, seen }))
     : undefined;
-  const others = [...judged, ...(own ? [own] : []), ...habits(wg, natted), ...(said ? [said] : [])];
+  // Whose record stands in the place of ours has been said.
+  const ours = own && said?.code !== 'ERR_KEY_SHARED' ? [own] : [];
+  const others = [...judged, ...ours, ...habits(wg, natted), ...(said ? [said] : [])];
   // That it should connect is no help where a fault says why it does not; what we cannot write is a fault of the store.
   const explained =
     seen?.writeFault !== undefined ||

@@ -3,7 +3,7 @@ import { natOf } from '../nat/code.js';
 import { formatEndpoint, sameEndpoint } from '../net/index.js';
 import { localCandidate } from '../paths/candidate.js';
 import type { Path, PathState } from '../paths/path.js';
-import { type PathKind, pathKind, whyNoAnswer } from '../paths/path-words.js';
+import { acceptsStrangers, type PathKind, pathKind, whyNoAnswer } from '../paths/path-words.js';
 import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
 import type { EndpointRecord } from '../record/endpoint-record.js';
 
@@ -39,9 +39,10 @@ export function peerPaths(
   const shown = known.map((path): PathSnapshot => {
     const { family } = path.endpoint;
     const nat = device.nat.get(family);
-    const reflexive = localCandidate(device.candidates, 'reflexive', family)?.endpoint;
-    const own = nat?.address === reflexive?.address ? nat?.summary : undefined;
-    const why = whyNoAnswer(path, { own, peer: theirs.get(family), record, paths: known });
+    const reflexive = localCandidate(device.candidates, 'reflexive', family);
+    const own = nat?.address === reflexive?.endpoint.address ? nat?.summary : undefined;
+    const accepting = acceptsStrangers(device.portSeen.get(family), reflexive, own);
+    const why = whyNoAnswer(path, { own, peer: theirs.get(family), record, paths: known, accepting });
     return { ...pathSnapshot(path, at), ...(why === undefined ? {} : { why }) };
   });
   const refused = (peer.checks?.refused ?? []).map(

@@ -26,6 +26,11 @@ export interface PairContext {
   readonly peerUnknown?: string;
   /** Both publish the same IPv4 address: they are behind one NAT. */
   readonly samePublicAddress?: boolean;
+  /** An address of the peer's on a link of ours, or inside a prefix of `lan`. */
+  readonly lan?: string;
+  /** Where a router, or the operator, lets strangers in to the peer, and to this host; the other side tries it. */
+  readonly peerOpen?: string;
+  readonly ownOpen?: string;
   /** What to forward, for the remedies. */
   readonly ownPort?: number;
   readonly peerPort?: number;

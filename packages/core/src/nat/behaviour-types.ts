@@ -24,8 +24,6 @@ export interface NatSummary {
   readonly filtering: FilteringBehaviour;
   /** The carrier translates: our address on the way out, or the reflexive one, lies in 100.64.0.0/10 (RFC 6598). */
   readonly cgnat: boolean;
-  /** The router takes in packets that nobody asked for, and then gives WireGuard another port towards their sender (F43); not told in records. */
-  readonly accepting?: true;
   /** Of a dependent mapping: how it chooses outer ports, by those that several destinations saw. */
   readonly allocation?: PortAllocation;
 }

@@ -5,6 +5,7 @@ import type { InterfaceConfig, PeerConfig } from '../config/index.js';
 import type { NatSummary } from '../nat/behaviour-types.js';
 import type { LocalCandidate } from '../paths/candidate.js';
 import type { Path } from '../paths/path.js';
+import type { PortSeen } from '../paths/path-words.js';
 import type { ParsedRecord } from '../record/endpoint-record.js';
 import type { PairKeys } from '../record/pair-keys.js';
 import type { Channel } from '../record/seal.js';
@@ -152,6 +153,8 @@ export interface DeviceEntry {
   /** How the NATs behave, and which reflexive address they had when that was found. */
   readonly nat: Map<Family, { readonly address: string; readonly summary: NatSummary; readonly port?: number }>;
   readonly checkCounts: CheckCounts;
+  /** Where a peer last saw another port of ours than STUN does. */
+  readonly portSeen: Map<Family, PortSeen>;
   /** What a router maps to the listen port. */
   readonly portMapping: PortMappingEntry;
   discoveries: number;
@@ -175,6 +178,7 @@ export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceE
     lastReflexive: new Map(),
     nat: new Map(),
     checkCounts: createCheckCounts(),
+    portSeen: new Map(),
     portMapping: createPortMappingEntry(),
     discoveries: 0,
     discovering: false,

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { parseNatCode } from '#src/nat/code.js';
 import { parseEndpoint } from '#src/net/index.js';
 import type { Path } from '#src/paths/path.js';
-import { type PathFacts, pathKind, whyNoAnswer } from '#src/paths/path-words.js';
+import { acceptsStrangers, type PathFacts, pathKind, whyNoAnswer } from '#src/paths/path-words.js';
 
 const endpoint = (text: string) => parseEndpoint(text) ?? assert.fail(text);
 const nat = (code: string) => parseNatCode(code).get(4) ?? assert.fail(code);
@@ -22,6 +22,7 @@ const facts = (change: Partial<PathFacts> = {}): PathFacts => ({
   peer: nat('4ep'),
   record: { ipv4: AT },
   paths: [],
+  accepting: false,
   ...change,
 });
 
@@ -52,7 +53,7 @@ test('the reason is the gravest that both NATs, and what was heard, allow', () =
     [{ lan: true }, {}, /another host has the address/],
     [{ type: 'configured' }, {}, /not forwarded/],
     [{ type: 'learnt' }, {}, /fallen silent/],
-    [{}, { own: { ...nat('4ep'), accepting: true } }, /^your router takes in packets that nobody asked for/],
+    [{}, { accepting: true }, /^your router takes in packets that nobody asked for/],
     [{}, { paths: [learnt] }, /^the router there takes in packets that nobody asked for/],
     [{}, { peer: nat('4pp'), paths: [learnt] }, /^the NAT there gives each destination another port/],
     [{}, { own: nat('4pp') }, /^your NAT gives each destination another port/],
@@ -62,4 +63,17 @@ test('the reason is the gravest that both NATs, and what was heard, allow', () =
   ];
   for (const [path, change, words] of cases)
     assert.match(whyNoAnswer(failed(path), facts(change)) ?? '', words, `${words}`);
+});
+
+test('F43 a router accepts strangers where a peer sees another port and STUN goes on seeing the same one', () => {
+  const reflexive = endpoint('203.0.113.9:51820');
+  const moved = { reflexive, seen: { ...reflexive, port: 1_953 }, at: 1_000 };
+  const now = { endpoint: reflexive, at: 31_000 };
+  assert.equal(acceptsStrangers(moved, now, nat('4ep')), true);
+  assert.equal(acceptsStrangers(moved, { ...now, at: 500 }, nat('4ep')), false, 'STUN was not asked since');
+  const all = { ...now, endpoint: { ...reflexive, port: 1_953 } };
+  assert.equal(acceptsStrangers(moved, all, nat('4ep')), false, 'the port is another one for all');
+  assert.equal(acceptsStrangers(moved, now, nat('4pp')), false, 'its NAT gives each destination another one');
+  assert.equal(acceptsStrangers({ ...moved, seen: endpoint('198.51.100.1:1') }, now, nat('4ep')), false);
+  assert.equal(acceptsStrangers(undefined, now, nat('4ep')), false);
 });

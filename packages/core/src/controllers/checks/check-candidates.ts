@@ -3,10 +3,11 @@ import type { Endpoint, Family, NetInterface } from '../../api/index.js';
 import type { InterfaceProtocol, PeerProtocol } from '../../config/index.js';
 import { formatEndpoint, type Prefix, parsePrefix } from '../../net/index.js';
 import { isLan, type RemoteCandidates, remoteCandidates } from '../../paths/remote-candidates.js';
-import type { PeerEntry } from '../../peers/peer-table.js';
+import type { DeviceEntry, PeerEntry } from '../../peers/peer-table.js';
 import type { EndpointRecord } from '../../record/endpoint-record.js';
 import { refusedHere } from '../../record/policy.js';
 import { ownPlace } from '../../record/reader.js';
+import type { Underlay } from '../../underlay/underlay.js';
 import type { DeviceComponents } from '../device-components.js';
 
 const DEVICE_FAMILIES: Readonly<Record<InterfaceProtocol, readonly Family[]>> = {
@@ -26,17 +27,18 @@ export interface CheckCandidates {
   /** Those of the device's configuration. */
   families(): readonly Family[];
   /** What is tried of a record. Errors: those of the underlay. */
-  of(peer: PeerEntry, record: EndpointRecord): Promise<RemoteCandidates>;
+  of(peer: Pick<PeerEntry, 'config'>, record: EndpointRecord): Promise<RemoteCandidates>;
   /** By the links that were seen last. */
   isLan(endpoint: Endpoint): boolean;
   preferred(peer: PeerEntry): Family;
 }
 
-export function createCheckCandidates({
-  device,
-  underlay,
-  tunnels,
-}: Pick<DeviceComponents, 'device' | 'underlay' | 'tunnels'>): CheckCandidates {
+export interface CheckCandidatesComponents extends Pick<DeviceComponents, 'tunnels'> {
+  readonly device: Pick<DeviceEntry, 'facts' | 'config'>;
+  readonly underlay: Pick<Underlay, 'interfaces' | 'ownAddresses' | 'routeTo'>;
+}
+
+export function createCheckCandidates({ device, underlay, tunnels }: CheckCandidatesComponents): CheckCandidates {
   let links: readonly Prefix[] = [];
   const families = () => DEVICE_FAMILIES[device.config.protocol];
 

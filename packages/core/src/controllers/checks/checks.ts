@@ -2,6 +2,7 @@
 import { type Endpoint, type Family, raceAbort, type StunMessageEvent } from '../../api/index.js';
 import { sameEndpoint } from '../../net/index.js';
 import type { Times } from '../../paths/acknowledgements.js';
+import { localCandidate } from '../../paths/candidate.js';
 import type { CheckSend } from '../../paths/check-step.js';
 import { PARKED } from '../../paths/session.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
@@ -65,6 +66,13 @@ export function createChecks(components: ChecksComponents): Checks {
     return { now, wall, clockSane, seconds: clockSane ? wall / 1_000 : records.seconds };
   };
 
+  /** Where the peer sees us come from, where it is another port than STUN sees. */
+  const notePort = (seen: Endpoint): void => {
+    const reflexive = localCandidate(device.candidates, 'reflexive', seen.family)?.endpoint;
+    if (reflexive && seen.address === reflexive.address && seen.port !== reflexive.port)
+      device.portSeen.set(seen.family, { reflexive, seen, at: clock.now() });
+  };
+
   const handler = {
     onRequest(_: unknown, { message, from }: StunMessageEvent): void {
       const at = times();
@@ -89,6 +97,7 @@ export function createChecks(components: ChecksComponents): Checks {
       const answer = one?.codec.answer(message);
       if (!one || !answer || !one.checks.onAnswer(clock.now(), answer.transactionId, from)) return;
       device.checkCounts.valid += 1;
+      notePort(answer.mapped);
       void step(one);
     },
   };

@@ -8,8 +8,9 @@ import { type Check, type Finding, fromError, remedyOf } from '../finding.js';
 import { judgeFault } from '../verdicts/fault.js';
 import { judgeOwn } from '../verdicts/own.js';
 import { judgePacketSize } from '../verdicts/packet-size.js';
+import { candidatesOf, judgePaths } from '../verdicts/paths.js';
 import { type Judgement, judgeRecords } from '../verdicts/records.js';
-import { judgeTunnel, lifeOf } from '../verdicts/tunnel.js';
+import { judgeTunnel, lifeOf, newestOf } from '../verdicts/tunnel.js';
 
 const check = 'peer';
 /** Strangers that are named; the rest is a number. */
@@ -89,7 +90,9 @@ async function examine(
     listenPort: device.listenPort,
     nats: nats.flatMap(({ value }) => value ?? []),
   });
-  const tunnel = await judgeTunnel(context, { entry, config, device, wg, records, life, known: served[0] });
+  const candidates = await candidatesOf(context, entry, config, device, newestOf(records));
+  const paths = judgePaths(seen, candidates);
+  const tunnel = await judgeTunnel(context, { entry, config, device, wg, records, life, known: served[0], candidates });
   const found = judgeRecords(records, { ownKey: device.publicKey, now, connected: life.connected });
   const said = judgeFault(seen, found);
   // The peer writes for the key that it knows us by, so that nothing of it is to be found.
@@ -109,6 +112,7 @@ async function examine(
   return [
     ...others,
     ...(tunnel && !(explained && tunnel.verdict === 'warning') ? [tunnel] : []),
+    ...(paths ? [paths] : []),
     ...(size ? [size] : []),
   ].map((judgement) => ({ check, subject, ...judgement }));
 }

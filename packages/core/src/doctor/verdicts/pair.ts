@@ -27,6 +27,8 @@ export function pairVerdict(own: PairSide, peer: PairSide, context: PairContext 
     families.find(({ outcome }) => outcome === 'connects') ??
     families.find(({ outcome }) => outcome === 'unknown') ??
     families[0];
+  const way = best?.outcome === 'connects' ? undefined : openWay(context, ownName, peerName);
+  if (way !== undefined) return { outcome: 'connects', words: way, remedies: [] };
   const remedies = (): readonly string[] => pairRemedies(own, peer, { ...context, ownName, peerName });
   if (!best)
     return {
@@ -44,9 +46,23 @@ export function pairVerdict(own: PairSide, peer: PairSide, context: PairContext 
     return {
       outcome,
       words: `${ownName} and ${peerName} are behind the same public address: they connect only if that router sends packets back inwards (hairpinning)`,
-      remedies: ['set the endpoint to the address inside the common network, or use IPv6'],
+      remedies: ['let both tell their LAN addresses (lan: true, and stunmesh on both sides), or use IPv6'],
     };
   return { outcome, words: `cannot be foretold: ${both}`, remedies: remedies() };
+}
+
+/** Ways that no NAT stands in: the daemon tries them beside the others. An address on a link of ours may be another host's where the
+ * public addresses differ: two sites often have the same prefix. */
+function openWay(
+  { lan, peerOpen, ownOpen, samePublicAddress }: PairContext,
+  ownName: string,
+  peerName: string,
+): string | undefined {
+  if (lan !== undefined && samePublicAddress === true)
+    return `should connect inside the common network: ${peerName} is at ${lan} there`;
+  if (peerOpen !== undefined) return `should connect at ${peerOpen}, where ${peerName} lets strangers in`;
+  if (ownOpen !== undefined) return `should connect at ${ownOpen}, where ${ownName} lets strangers in`;
+  return undefined;
 }
 
 const MAPPINGS: readonly MappingBehaviour[] = ['endpoint-independent', 'address-and-port-dependent'];

@@ -5,11 +5,13 @@ import type { DeviceSnapshot, PeerSnapshot } from '../../control/snapshot.js';
 import type { NatBehaviour } from '../../nat/behaviour-types.js';
 import { natOf } from '../../nat/code.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
+import type { RemoteCandidate } from '../../paths/path.js';
+import type { RemoteCandidates } from '../../paths/remote-candidates.js';
 import type { ParsedRecord } from '../../record/endpoint-record.js';
 import { formatAge } from '../../runtime/terminal-text.js';
 import type { PeerRecords } from '../context.js';
 import { attempt, type DoctorContext, familiesOf } from '../context.js';
-import { type PairSide, UNKNOWN_NAT } from '../pair.js';
+import { type PairContext, type PairSide, UNKNOWN_NAT } from '../pair.js';
 import { pairVerdict } from './pair.js';
 import type { Judgement } from './records.js';
 
@@ -33,6 +35,8 @@ export interface TunnelFacts {
   readonly life: Life;
   /** What a running daemon found out of our own NATs. */
   readonly known?: DeviceSnapshot | undefined;
+  /** Of the peer's record, as this host may use them; undefined: its writer knows no checks. */
+  readonly candidates?: RemoteCandidates | undefined;
 }
 
 /** A daemon that runs examines its NATs within this time of its start, and tells of them in its records. */
@@ -78,6 +82,7 @@ export async function judgeTunnel(context: DoctorContext, facts: TunnelFacts): P
     peerName: config.name,
     peerUnknown: untold(record, context.parts.clock.wallNow()),
     samePublicAddress: ours.mapped.some(({ address }) => address === record.ipv4?.address),
+    ...openWays(facts),
     ownPort: device.listenPort,
   });
   const remedies = verdict.remedies.join('; or ');
@@ -109,7 +114,22 @@ function nextSteps({ life, wg, config }: TunnelFacts, record: ParsedRecord): rea
   ];
 }
 
-function newestOf({ theirs }: PeerRecords): ParsedRecord | undefined {
+/** What needs no hole: the local network, and ports that a router forwards; only between hosts that both know checks. */
+function openWays({ candidates, entry, known }: TunnelFacts): Pick<PairContext, 'lan' | 'peerOpen' | 'ownOpen'> {
+  if (!candidates) return {};
+  const text = (found: RemoteCandidate | undefined) => (found ? formatEndpoint(found.endpoint) : undefined);
+  const lan = text(candidates.candidates.find((one) => one.lan));
+  const peerOpen = text(candidates.candidates.find(({ type }) => type === 'configured' || type === 'mapped'));
+  const ours = known?.candidates?.find(({ type }) => type === 'configured' || type === 'mapped')?.endpoint;
+  const ownOpen = ours ?? entry.advertise[0];
+  return {
+    ...(lan === undefined ? {} : { lan }),
+    ...(peerOpen === undefined ? {} : { peerOpen }),
+    ...(ownOpen === undefined ? {} : { ownOpen }),
+  };
+}
+
+export function newestOf({ theirs }: PeerRecords): ParsedRecord | undefined {
   return theirs
     .flatMap(({ record, error }) => (record && !error ? [record] : []))
     .toSorted((a, b) => (b.t ?? 0) - (a.t ?? 0))[0];

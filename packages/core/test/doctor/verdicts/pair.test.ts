@@ -111,5 +111,20 @@ test('two hosts behind one public address depend on that router, and are told so
   const verdict = pairVerdict({ ipv4: NATS.full }, { ipv4: NATS.full }, { samePublicAddress: true });
   assert.equal(verdict.outcome, 'unknown');
   assert.match(verdict.words, /hairpinning/);
-  assert.match(verdict.remedies.join('\n'), /inside the common network/);
+  assert.match(verdict.remedies.join('\n'), /let both tell their LAN addresses/);
+});
+
+test('a way that no NAT stands in connects any pair: the common network, or a port that lets strangers in', () => {
+  const apart = [{ ipv4: NATS.symmetric }, { ipv4: NATS.symmetric }] as const;
+  const lan = '192.168.1.7:51820';
+  const inside = pairVerdict(...apart, { lan, samePublicAddress: true });
+  assert.deepEqual([inside.outcome, inside.remedies], ['connects', []]);
+  assert.match(inside.words, /^should connect inside the common network: the peer is at 192\.168\.1\.7:51820 there$/);
+  assert.equal(pairVerdict(...apart, { lan }).outcome, 'cannot', 'two sites may have the same prefix');
+  assert.match(pairVerdict(...apart, { peerOpen: '198.51.100.9:443' }).words, /at 198\.51\.100\.9:443, where the peer/);
+  assert.match(
+    pairVerdict(...apart, { ownOpen: 'vpn.example.org:443' }).words,
+    /vpn\.example\.org:443, where this host/,
+  );
+  assert.match(pairVerdict({ ipv4: NATS.full }, { ipv4: NATS.full }, { peerOpen: 'x:1' }).words, /by IPv4/);
 });

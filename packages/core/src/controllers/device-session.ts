@@ -120,6 +120,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
   const connectivity = createChecks({
     ...components,
     read,
+    nudge: handshake.trigger,
     connect: (peer) => choosing.restartAttempts(peer),
     freshen: (peer, store) => reading.freshen(peer, store),
     rewrite: (peer) => void publish.rewrite(peer),

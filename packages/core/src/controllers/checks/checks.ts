@@ -45,6 +45,8 @@ export interface Checks {
 export interface ChecksComponents extends DeviceComponents {
   /** Brings the table up to date from a fresh dump. */
   read(): Promise<boolean>;
+  /** Has WireGuard send the peer a packet now. Never rejects. */
+  nudge(peer: PeerEntry): Promise<void>;
   /** A path is to be used: attempts begin at once. */
   connect(peer: PeerEntry): void;
   /** Its record in this store as it is now, or was a moment ago. Never rejects. */

@@ -23,10 +23,12 @@ export interface SwitchingComponents
   extends Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'writer' | 'underlay' | 'emit' | 'signal'> {
   /** Brings the table up to date from a fresh dump. */
   read(): Promise<boolean>;
+  /** Has WireGuard send the peer a packet now. Never rejects. */
+  nudge(peer: PeerEntry): Promise<void>;
 }
 
 export function createSwitching(components: SwitchingComponents): Switching {
-  const { device, clock, logger, writer, underlay, emit, signal, read } = components;
+  const { device, clock, logger, writer, underlay, emit, signal, read, nudge } = components;
   const running = new Map<PeerEntry, Promise<void>>();
 
   const write = async (peer: PeerEntry, to: Endpoint): Promise<void> => {
@@ -35,6 +37,8 @@ export function createSwitching(components: SwitchingComponents): Switching {
     await writer.set(device.name, peer.publicKey, to, deadline.signal);
     peer.endpointWrites += 1;
     if (peer.observed) peer.observed = { ...peer.observed, endpoint: to };
+    // The peer's WireGuard follows a packet; a host that only answers would send none before one came by the old path.
+    await nudge(peer);
   };
 
   const isLive = (peer: PeerEntry): boolean => peer.phase === 'connected' && peer.observed !== undefined;

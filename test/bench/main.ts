@@ -8,11 +8,13 @@ import { benchPaths, benchPathsLong } from './paths.js';
 import { benchPeers } from './peers.js';
 import { Report } from './report.js';
 import { benchSocketCost } from './socket-cost.js';
+import { benchStart } from './start.js';
 import { benchStores } from './stores.js';
 
 const PARTS: Readonly<Record<string, (report: Report, runs: number) => Promise<void>>> = {
   'first-ping': benchFirstPing,
   idle: benchIdle,
+  start: benchStart,
   peers: benchPeers,
   heal: benchHeal,
   stores: benchStores,

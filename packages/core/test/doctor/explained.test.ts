@@ -110,3 +110,16 @@ test("another host's record in the place of ours is told as such, not as an addr
   assert.match(shared, /fault the daemon says: another host/);
   assert.doesNotMatch(shared, /our own record for it names/);
 });
+
+test('a peer that was connected a moment ago is silent, and no NAT is to be changed for it', async (t) => {
+  const texts = await peerTexts(t, (p) => {
+    told(p, now - 5);
+    p.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(p, 1, { phase: 'connecting' }));
+    p.wg.changePeer('wg0', p.peer.publicKey, { latestHandshakeAt: (now - 20) * 1000 });
+  });
+  assert.match(
+    texts.join('\n'),
+    /warning the NATs of both let the two connect before, and it is silent now; the last handshake was/,
+  );
+  assert.doesNotMatch(texts.join('\n'), /cannot be foretold/);
+});

@@ -39,6 +39,8 @@ export interface TunnelFacts {
   readonly candidates?: RemoteCandidates | undefined;
 }
 
+/** NATs seldom become others within this time. */
+const PASSED_MS = 30 * 60_000;
 /** A daemon that runs examines its NATs within this time of its start, and tells of them in its records. */
 const EXAMINED_MS = 60_000;
 
@@ -94,11 +96,15 @@ export async function judgeTunnel(context: DoctorContext, facts: TunnelFacts): P
       ...(remedies === '' ? {} : { remedy: `${remedies}.` }),
       details: told,
     };
-  const steps = [...nextSteps(facts, record), ...(verdict.outcome === 'unknown' && remedies !== '' ? [remedies] : [])];
+  // A handshake needs both ways: what stood between the two a moment ago is no reason to change NATs.
+  const passed = verdict.outcome === 'unknown' && (life.handshakeAgeMs ?? Number.POSITIVE_INFINITY) < PASSED_MS;
+  const unknown = verdict.outcome === 'unknown' && !passed && remedies !== '';
+  const steps = [...nextSteps(facts, record), ...(unknown ? [remedies] : [])];
+  const words = passed ? 'the NATs of both let the two connect before, and it is silent now' : verdict.words;
   return {
     // Without a daemon nothing was tried yet.
     verdict: life.phase === undefined ? 'note' : 'warning',
-    text: `${verdict.words}; ${handshake}${at}${silence}`,
+    text: `${words}; ${handshake}${at}${silence}`,
     remedy: `${steps.join('; ')}.`,
     details: told,
   };

@@ -278,7 +278,10 @@ test('what we publish agrees with what the servers see, or changes with every se
 test('a daemon knows better than the handshake whether a peer is connected', async (t) => {
   const harness = createHarness(t);
   harness.daemons.set('/run/stunmesh/wg0.sock', snapshotOf(harness, 1, { phase: 'suspect' }));
-  assert.match((await harness.examine()).at(-1)?.text ?? '', /^the NATs of both let the two connect before, and it is silent now/);
+  assert.match(
+    (await harness.examine()).at(-1)?.text ?? '',
+    /^the NATs of both let the two connect before, and it is silent now/,
+  );
 });
 
 test("F70 a record is judged by WireGuard's own table: a full tunnel in the default one is not in its way", async (t) => {

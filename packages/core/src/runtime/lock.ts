@@ -1,5 +1,5 @@
 /** One daemon per device: a lock file that names its holder and is not fooled by a crash (F38, F79). */
-import { link, mkdir, rename, writeFile } from 'node:fs/promises';
+import { link, mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { StunmeshError } from '../api/index.js';
 import { tooManyFiles } from './descriptor-limit.js';
@@ -60,34 +60,47 @@ async function acquire(path: string, temporary: string): Promise<void> {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(path, error);
     }
     const holder = await readHolder(path);
-    if (holder && (await isAlive(holder))) {
-      throw new StunmeshError(
-        'ERR_LOCKED',
-        `another stunmesh (process ${holder.pid}) already serves this device, by ${path}; stop it first`,
-        { details: { pid: holder.pid } },
-      );
-    }
-    // Move the dead lock aside under a name of our own, so that two starters cannot both remove each other's fresh lock.
-    const staleLock = `${temporary}.stale`;
-    try {
-      await rename(path, staleLock);
-      // Another starter may have taken it between our look and the move: it gets it back.
-      const moved = await readHolder(staleLock);
-      if (moved && (await isAlive(moved))) await link(staleLock, path);
-      await removeFile(staleLock);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      // A folder, which unlink(2) refuses: it goes back, and somebody has to look at it.
-      if (code === 'EISDIR' || code === 'EPERM') {
-        await rename(staleLock, path).catch(() => undefined);
-        throw new StunmeshError('ERR_RUN_DIR', `${path} is no lock of stunmesh but a folder; remove it`, {
-          cause: error,
-        });
-      }
-      if (code !== 'ENOENT' && code !== 'EEXIST') throw unusable(path, error);
-    }
+    if (holder && (await isAlive(holder))) throw heldBy(holder, path);
+    await replaceDead(path, temporary);
   }
   throw new StunmeshError('ERR_LOCKED', `${path} is being taken by another process; try again`);
+}
+
+/**
+ * Removes a lock that nobody living holds. Only who has the claim may: of two that saw the same dead lock the slower one would
+ * otherwise remove the living lock that the faster one has put in its place.
+ */
+async function replaceDead(path: string, temporary: string): Promise<void> {
+  const claim = `${path}.claim`;
+  try {
+    await link(temporary, claim);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(claim, error);
+    const claimant = await readHolder(claim);
+    if (claimant && (await isAlive(claimant))) throw heldBy(claimant, path);
+    // Killed in these few lines.
+    await removeFile(claim);
+    return;
+  }
+  try {
+    const holder = await readHolder(path);
+    if (!(holder && (await isAlive(holder)))) await removeFile(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // A folder, which unlink(2) refuses: somebody has to look at it.
+    if (code !== 'EISDIR' && code !== 'EPERM') throw unusable(path, error);
+    throw new StunmeshError('ERR_RUN_DIR', `${path} is no lock of stunmesh but a folder; remove it`, { cause: error });
+  } finally {
+    await removeFile(claim);
+  }
+}
+
+function heldBy({ pid }: ProcessIdentity, path: string): StunmeshError {
+  return new StunmeshError(
+    'ERR_LOCKED',
+    `another stunmesh (process ${pid}) already serves this device, by ${path}; stop it first`,
+    { details: { pid } },
+  );
 }
 
 function unusable(path: string, error: unknown): StunmeshError {

@@ -128,6 +128,26 @@ test('F38 of several that start at once over a dead lock exactly one wins', asyn
   assert.deepEqual(said.sort(), ['ERR_LOCKED', 'ERR_LOCKED', 'ERR_LOCKED', 'held']);
 });
 
+test('F38 while another starter puts its lock in the place of a dead one nobody else does; its claim dies with it', async (t) => {
+  const path = await lockPath(t);
+  await (await takeLock(path))[Symbol.asyncDispose]();
+  const dead = JSON.stringify({ pid: 2 ** 22 + 1, born: '1' });
+  await writeFile(path, dead);
+  const other = await holder(t, join(path, '../wg1.lock'));
+  await writeFile(`${path}.claim`, await readFile(join(path, '../wg1.lock')));
+  await assert.rejects(
+    takeLock(path),
+    (error) => hasCode(error, 'ERR_LOCKED') && String(error).includes(String(other.child.pid)),
+  );
+  assert.equal(await readFile(path, 'utf8'), dead);
+  const gone = ended(other.child);
+  other.child.kill('SIGKILL');
+  await gone;
+  await using _lock = await takeLock(path);
+  assert.equal(await lockHolder(path), process.pid);
+  assert.deepEqual((await readdir(join(path, '..'))).sort(), ['wg0.lock', 'wg1.lock']);
+});
+
 test('F38 released it is free; releasing twice, or after another took it, harms nobody', async (t) => {
   const path = await lockPath(t);
   const first = await takeLock(path);

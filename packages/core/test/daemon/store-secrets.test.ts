@@ -1,26 +1,13 @@
 /** Secrets of stores by the keys of records: the same on both hosts, by module, and out of reach for whoever knows the public keys. */
 import assert from 'node:assert/strict';
 import { createHash, createHmac, diffieHellman, generateKeyPairSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { type PublicKey, parsePublicKey, publicKeyBytes, SecretKey } from '#src/api/index.js';
+import { publicKeyBytes, SecretKey } from '#src/api/index.js';
 import { createKeyNames, createStoreSecrets, type KeyedDevice } from '#src/daemon/store-secrets.js';
 import { storeKey } from '#src/record/store-key.js';
 import { keyPair } from '../controllers/far-side.js';
+import { key, PAIR_VECTORS as vectors } from '../record/pair-vectors.js';
 
-interface Vector {
-  readonly secretA: string;
-  readonly secretB: string;
-  readonly publicA: string;
-  readonly publicB: string;
-  readonly storeAB: { readonly module: string; readonly secret: string };
-  readonly storeBA: { readonly module: string; readonly secret: string };
-}
-
-const vectors = JSON.parse(
-  readFileSync(new URL('../../../../test/fixtures/paths/pair-keys.json', import.meta.url), 'utf8'),
-) as readonly Vector[];
-const key = (text: string): PublicKey => parsePublicKey(text) ?? assert.fail(`not a key: ${text}`);
 const hex = (bytes: Uint8Array | undefined): string | undefined => bytes && Buffer.from(bytes).toString('hex');
 
 interface Host extends KeyedDevice {

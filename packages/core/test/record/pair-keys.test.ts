@@ -1,31 +1,11 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
-import { type PublicKey, parsePublicKey, SecretKey } from '#src/api/index.js';
+import { SecretKey } from '#src/api/index.js';
 import { createPairKeys, expand } from '#src/record/pair-keys.js';
 import { sharedSecret } from '#src/record/shared-secret.js';
+import { key, PAIR_VECTORS as vectors } from './pair-vectors.js';
 
-interface Vector {
-  readonly secretA: string;
-  readonly secretB: string;
-  readonly publicA: string;
-  readonly publicB: string;
-  readonly shared: string;
-  readonly smaller: 'A' | 'B';
-  readonly checkAB: { readonly tagKey: string; readonly macKey: string };
-  readonly checkBA: { readonly tagKey: string; readonly macKey: string };
-  readonly readerMarkAB: string;
-  readonly readerMarkBA: string;
-  readonly searchSeed: number;
-  readonly storeAB: { readonly module: string; readonly secret: string };
-  readonly storeBA: { readonly module: string; readonly secret: string };
-}
-
-const vectors = JSON.parse(
-  readFileSync(new URL('../../../../test/fixtures/paths/pair-keys.json', import.meta.url), 'utf8'),
-) as readonly Vector[];
-const key = (text: string): PublicKey => parsePublicKey(text) ?? assert.fail(`not a key: ${text}`);
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 test('both hosts of every golden pair derive the same keys', () => {

@@ -64,7 +64,11 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
       return;
     }
     connectivity.onPhase(peer);
-    if (peer.phase === 'connected') stateChanged();
+    if (peer.phase === 'connected') {
+      stateChanged();
+      // The other side has set the path and begun: whether the peer answers echoes is learnt now, or its death would be seen late.
+      if (!peer.answersEcho && connectivity.choiceFor(peer) !== 'today') void handshake.trigger(peer);
+    }
     if (!isUnsettled(peer) || peer.phase === 'suspect') return;
     void reading.read(peer);
     choosing.restartAttempts(peer);

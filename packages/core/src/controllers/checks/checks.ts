@@ -1,5 +1,5 @@
 /** Connectivity checks of one device: sends and answers them by WireGuard's port, and does what follows from them (F43 to F48). */
-import { type Endpoint, type Family, raceAbort, type StunMessageEvent } from '../../api/index.js';
+import { type Endpoint, raceAbort, type StunMessageEvent } from '../../api/index.js';
 import { sameEndpoint } from '../../net/index.js';
 import type { Times } from '../../paths/acknowledgements.js';
 import { localCandidate } from '../../paths/candidate.js';
@@ -15,13 +15,12 @@ import { createCheckRecords } from './check-records.js';
 import { createCheckSockets } from './check-sockets.js';
 import { type CheckedPeer, CheckedPeers } from './checked-peers.js';
 import { createListening } from './listening.js';
+import { createLowTtl } from './low-ttl.js';
 import { createParking } from './parking.js';
 import { createSwitching } from './switching.js';
 
 /** Reading a record before ours is written takes no longer than this. */
 const READ_MS = 500;
-/** Where the way to the outermost NAT was not measured. */
-const LOW_TTL = 3;
 
 export interface Checks {
   /** The device was read: peers that came and went, sessions, and what is due. */
@@ -61,6 +60,7 @@ export function createChecks(components: ChecksComponents): Checks {
   const parking = createParking(components);
   const switching = createSwitching(components);
   const listening = createListening(components);
+  const ttl = createLowTtl(components);
 
   const times = (): Times & { readonly seconds: number } => {
     const [now, wall] = [clock.now(), clock.wallNow()];
@@ -115,7 +115,7 @@ export function createChecks(components: ChecksComponents): Checks {
     createId: sockets.createId,
     isLan: candidates.isLan,
     preferred: candidates.preferred,
-    lowTtl: (_family: Family) => LOW_TTL,
+    lowTtl: ttl.of,
   });
 
   const transmit = async ({ codec }: CheckedPeer, send: CheckSend, at: ReturnType<typeof times>): Promise<void> => {
@@ -214,6 +214,7 @@ export function createChecks(components: ChecksComponents): Checks {
     tick() {
       const changed = peers.follow();
       if (peers.receiver.advance(times().seconds) || changed) sockets.pass(peers.receiver.prefixes());
+      if (sockets.ready) ttl.follow();
       for (const one of peers) {
         parking.onObserved(one.peer);
         observe(one);
@@ -236,6 +237,7 @@ export function createChecks(components: ChecksComponents): Checks {
       return one?.checks.knowsChecks && !sockets.failed ? one.use : 'today';
     },
     async restart(list, moved) {
+      if (moved) ttl.forget();
       await Promise.all(
         checked(list).map(async (one) => {
           if (moved) await records.judge(one);
@@ -269,7 +271,7 @@ export function createChecks(components: ChecksComponents): Checks {
     },
     async stop() {
       alarm.stop();
-      await switching.stop();
+      await Promise.all([switching.stop(), ttl.stop()]);
       await parking.restore();
       await sockets.stop();
     },

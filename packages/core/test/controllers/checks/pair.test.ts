@@ -13,6 +13,12 @@ test('F46 two hosts behind routers that drop connect by checks, and no endpoint 
   assert.ok(took !== undefined && took < 1_500, `${took} ms`);
   assert.equal(a.endpoint(), '203.0.113.1:51820');
   assert.equal(b.endpoint(), '198.51.100.1:51820');
+  await world.clock.advance(1_000);
+  // The one that set nothing knows as well that echoes are answered.
+  assert.deepEqual(
+    world.sides.map(({ peer }) => peer.answersEcho),
+    [true, true],
+  );
   for (const { packets } of world.sides) assert.equal(packets.filter(({ kind }) => kind === 'punch').length, 0);
   await a.stop();
   await b.stop();
@@ -101,4 +107,24 @@ test('F45 a peer whose record knows no checks gets none, is never parked, and is
   );
   assert.ok(a.packets.some(({ kind }) => kind === 'punch'));
   await a.stop();
+});
+
+test('F43 what dies on the way goes as far as our outermost NAT, where that was measured', async () => {
+  for (const [hops, ttl] of [
+    [1, 2],
+    [3, 4],
+    [9, 3],
+  ] as const) {
+    const world = new CheckWorld({ router: router('a'), hops }, { router: router('b') });
+    const [a] = world.sides;
+    await a.start();
+    await world.clock.advance(2_000);
+    // Nobody is there any more: what goes to it is never full.
+    await a.farSide.publish({ ipv4: '203.0.113.1:51820', t: 1_798_800_000 });
+    await world.clock.advance(3_000);
+    const asked = a.packets.filter(({ kind, to }) => kind === 'request' && to.startsWith('203.0.113.1:'));
+    assert.ok(asked.length > 0);
+    assert.deepEqual(new Set(asked.map((packet) => packet.ttl)), new Set([ttl]));
+    await a.stop();
+  }
 });

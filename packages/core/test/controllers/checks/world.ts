@@ -32,6 +32,8 @@ const DEVICE = 'wg0';
 export interface SideOptions {
   readonly router: Router;
   readonly keepaliveSeconds?: number;
+  /** How far away its router is. Default: 1. */
+  readonly hops?: number;
   /** What an earlier process left on the device, and in the state file. */
   readonly endpoint?: Endpoint;
   readonly state?: unknown;
@@ -43,6 +45,7 @@ export interface Packet {
   readonly kind: 'request' | 'answer' | 'wireguard' | 'punch';
   readonly to: string;
   readonly full: boolean;
+  readonly ttl: number | undefined;
 }
 
 export type Side = ReturnType<typeof createSide>;
@@ -106,8 +109,8 @@ function createSide(world: CheckWorld, name: string, peerName: string, options: 
   if (options.state !== undefined) restoreDeviceState(device, options.state, clock.wallNow());
   const [peer] = device.peers;
   if (!peer) throw new Error('the device has no peer');
-  const note = (kind: Packet['kind'], to: Endpoint, full: boolean) =>
-    packets.push({ at: clock.now(), kind, to: formatEndpoint(to), full });
+  const note = (kind: Packet['kind'], to: Endpoint, ttl?: number) =>
+    packets.push({ at: clock.now(), kind, to: formatEndpoint(to), full: ttl === undefined, ttl });
 
   const lanAddress = name === 'a' ? '192.168.1.2' : '192.168.1.3';
   capture.setInterfaces([
@@ -122,7 +125,7 @@ function createSide(world: CheckWorld, name: string, peerName: string, options: 
   ]);
   capture.onSend = ({ message, to, options: how }) => {
     const kind = message.length === 1 ? 'punch' : isCheckRequest(message) ? 'request' : 'answer';
-    note(kind, to, how?.ttl === undefined);
+    note(kind, to, how?.ttl);
     world.transmit(
       side,
       to,
@@ -134,7 +137,7 @@ function createSide(world: CheckWorld, name: string, peerName: string, options: 
   const handshake = (packet: Uint8Array): void => {
     const endpoint = wg.peer(DEVICE, far.publicKey)?.endpoint;
     if (!endpoint || !wg.kick(DEVICE, far.publicKey)) return;
-    note('wireguard', endpoint, true);
+    note('wireguard', endpoint);
     world.transmit(side, endpoint, undefined, (from) => {
       const other = world.other(side);
       other.wg.changePeer(DEVICE, own.publicKey, { endpoint: from });
@@ -146,13 +149,18 @@ function createSide(world: CheckWorld, name: string, peerName: string, options: 
       });
     });
   };
-  capture.onEcho = ({ packet }) => {
+  capture.onEcho = ({ packet, device: name, to, ttl = 64 }) => {
+    if (name !== DEVICE) {
+      // The router that holds our public address answers, as far as the ping comes.
+      if (to === router.address && ttl >= (options.hops ?? 1)) answerEcho(capture, name, packet, to);
+      return;
+    }
     const known = wg.peer(DEVICE, far.publicKey);
     const { latestHandshakeAt } = known ?? {};
     if (latestHandshakeAt === undefined || clock.wallNow() - latestHandshakeAt > 180_000) return handshake(packet);
     if (!known?.endpoint) return;
     wg.traffic(DEVICE, far.publicKey, { txBytes: 64 });
-    note('wireguard', known.endpoint, true);
+    note('wireguard', known.endpoint);
     world.transmit(side, known.endpoint, undefined, (from) => {
       world.other(side).wg.changePeer(DEVICE, own.publicKey, { endpoint: from });
       wg.traffic(DEVICE, far.publicKey, { rxBytes: 64 });

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { findCoturn } from './aside.js';
 import type { Daemon } from './daemon.js';
 import { Host, type LabContext } from './host.js';
-import { createKeyPair } from './keys.js';
+import { createKeyPair, createPair, type KeyPair } from './keys.js';
 import { planSides, routersOf, type SidePlan } from './plan.js';
 import { LabProcess, must, run, type SpawnOptions } from './processes.js';
 import { type ProviderPlan, planProviders, providerScript, startDelay } from './provider.js';
@@ -164,10 +164,17 @@ export async function openLab(spec: LabSpec): Promise<Lab> {
   }
 }
 
+/** Slots of five minutes begin where the seconds since 1970 and the pair's seed add up to a multiple of 300. */
+function pairWithSlotIn(seconds: number): readonly KeyPair[] {
+  const from = Math.floor(Date.now() / 1_000) + seconds;
+  return createPair((seed) => (300 - ((from + (seed % 300)) % 300)) % 300 <= 10);
+}
+
 async function furnish(lab: Lab, spec: LabSpec): Promise<void> {
   await mkdir(lab.storeDir, { mode: 0o700 });
-  for (const plan of lab.plans) {
-    lab.hosts.set(plan.name, new Host(lab, plan, createKeyPair()));
+  const keys = spec.slotInSeconds === undefined ? [] : pairWithSlotIn(spec.slotInSeconds);
+  for (const [at, plan] of lab.plans.entries()) {
+    lab.hosts.set(plan.name, new Host(lab, plan, keys[at] ?? createKeyPair()));
     await mkdir(join(lab.dir, plan.name), { recursive: true });
   }
   await must(undefined, ['ip', '-batch', '-'], { input: linkBatch(lab.publicNamespace, lab.plans, lab.providers) });

@@ -66,6 +66,9 @@ export interface LabSpec {
   readonly rttMs?: number;
   /** Public addresses 203.0.113.N with N of 1 to 4 that run coturn, in one process each; default: none. */
   readonly coturn?: readonly number[];
+  /** The first two sides have keys by which their common slot of five minutes begins so many seconds, and up to ten more, after the
+   * opening of the laboratory began. */
+  readonly slotInSeconds?: number;
   /** The program of daemons; default: node with the built `stunmesh`. */
   readonly daemonCommand?: readonly string[];
   /** false: leaves SIGINT and SIGTERM to the caller (who disposes the laboratory); the clean-up at exit stays. Default true. */

@@ -1,6 +1,7 @@
 /** All commands of `stunmesh` with their options: what main runs, and what the manual and the completions are made from. */
 import { Command, Help, type Option } from 'commander';
 import { VERSION } from '../version.js';
+import { addCleanupCommand } from './cleanup.js';
 import { addCompletionCommand } from './completion.js';
 import { addConfigCommand } from './config.js';
 import type { CliContext } from './context.js';
@@ -27,6 +28,7 @@ export function createProgram(context: CliContext): Command {
   addDoctorCommand(program, context);
   addExplainCommand(program, context);
   addReloadCommand(program, context);
+  addCleanupCommand(program, context);
   addInitCommand(program, context);
   addConfigCommand(program, context);
   addPluginCommand(program, context);

@@ -64,6 +64,7 @@ function buildInterface(raw: RawInterface, name: string, context: Context): Inte
     checkListen: raw.check_listen,
     upgrade: raw.upgrade,
     portMapping: buildPortMapping(raw.port_mapping),
+    hardNat: raw.hard_nat,
     ...(raw.proxy.fib === undefined ? {} : { fib: raw.proxy.fib }),
   };
 }
@@ -88,6 +89,7 @@ function buildPeer(raw: RawPeer, name: string, { ping, pluginOf }: Context): Pee
     plugins: unique(raw.plugin.map((reference) => pluginOf(reference) ?? reference)),
     protocol: raw.protocol,
     ...(raw.description === undefined ? {} : { description: raw.description }),
+    ...(raw.hard_nat === undefined ? {} : { hardNat: raw.hard_nat }),
     ping: {
       enabled,
       ...(target ? { target } : {}),

@@ -57,6 +57,13 @@ const ping = {
   },
 } as const;
 
+const hardNat = {
+  type: 'string',
+  enum: ['off', 'predicted', 'full'],
+  description:
+    'What is done where one side has a NAT with another port for each destination: nothing (off), a few packets where its ports can be predicted, or a search at random too (full).',
+} as const;
+
 const peer = {
   type: 'object',
   additionalProperties: false,
@@ -78,6 +85,7 @@ const peer = {
     },
     description: { type: 'string', description: 'For people; nothing reads it.' },
     ping,
+    hard_nat: hardNat,
   },
 } as const;
 
@@ -132,6 +140,7 @@ const networkInterface = {
       description:
         'When checks of peers are listened for: always, while there is little traffic (auto), or while some peer is without a tunnel.',
     },
+    hard_nat: { ...hardNat, default: 'predicted' },
     upgrade: {
       type: 'boolean',
       default: true,

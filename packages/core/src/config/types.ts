@@ -25,6 +25,8 @@ export interface PeerConfig {
   readonly protocol: PeerProtocol;
   readonly description?: string;
   readonly ping: PingConfig;
+  /** Instead of the interface's. */
+  readonly hardNat?: HardNat;
 }
 
 /** When the socket for checks of peers is open. */
@@ -32,6 +34,9 @@ export type CheckListen = 'always' | 'auto' | 'unsettled';
 
 /** How a router is asked for a port; in the order in which it is. */
 export type PortmapProtocol = 'pcp' | 'nat-pmp' | 'upnp';
+
+/** What is sent where one side's NAT has another port for each destination. */
+export type HardNat = 'off' | 'predicted' | 'full';
 
 export interface InterfaceConfig {
   /** A device name that is safe inside a file name. */
@@ -49,6 +54,7 @@ export interface InterfaceConfig {
   readonly upgrade: boolean;
   /** Empty: no router is asked. */
   readonly portMapping: readonly PortmapProtocol[];
+  readonly hardNat: HardNat;
   /** FreeBSD's routing table number, where the file gives one. */
   readonly fib?: number;
 }

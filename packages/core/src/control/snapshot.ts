@@ -18,9 +18,10 @@ export interface Addresses {
 }
 
 import { type PortMappingSnapshot, portMappingSnapshot } from './port-mapping-status.js';
+import { type SearchSnapshot, searchSnapshot } from './search-status.js';
 
 /** Times are milliseconds since 1970; `t` of records is in seconds. */
-export interface PeerSnapshot {
+export interface PeerSnapshot extends SearchSnapshot {
   readonly name: string;
   readonly publicKey: string;
   readonly phase: 'waiting' | 'connecting' | 'connected' | 'suspect' | 'idle';
@@ -228,6 +229,7 @@ function peerSnapshot(device: DeviceEntry, peer: PeerEntry, now: number, wallNow
     ...(peer.rttMs === undefined ? {} : { rttMs: peer.rttMs }),
     probes: peer.probes,
     ...peerPaths(device, peer, remote?.record, { now, wallNow }),
+    ...searchSnapshot(peer),
     ...(bothSymmetric(device, remote?.record) ? { bothSymmetric: true } : {}),
     ...(remote
       ? {

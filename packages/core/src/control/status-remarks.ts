@@ -73,13 +73,31 @@ function pathRemarks({ paths = [], path, parked, phase, phaseForMs, present }: P
   return lines;
 }
 
+/** 12:40, as the clock of this host shows it. */
+function clockTime(ms: number): string {
+  return new Date(ms).toTimeString().slice(0, 5);
+}
+
+/** How a hard NAT is dealt with. */
+function searchRemarks({ search, diverted }: PeerSnapshot): readonly string[] {
+  const lines = diverted ? [`diverted to source port ${diverted.sourcePort}, towards ${diverted.endpoint}`] : [];
+  if (!search) return lines;
+  const { series, sent, of, nextAt, pausedUntil, why } = search;
+  if (why !== undefined) lines.push(`hard NAT: ${why}`);
+  else if (of > 0) lines.push(`opening a hard NAT: series ${series}, ${sent} of ${of.toLocaleString('en')} packets`);
+  else if (pausedUntil !== undefined) lines.push(`hard NAT: paused until ${clockTime(pausedUntil)} (budget)`);
+  else if (nextAt !== undefined) lines.push(`hard NAT: the next series begins at ${clockTime(nextAt)}`);
+  return lines;
+}
+
 /** `state`: the device's; while that is not there nothing can be said of who is reached by it. */
 export function remarks(peer: PeerSnapshot, state: DeviceSnapshot['state']): readonly string[] {
   const lines: string[] = [];
   if (peer.published && peer.published.omitted.length > 0)
     lines.push(`our record leaves out ${omittedInWords(peer.published.omitted)}: the store takes no more`);
-  lines.push(...pathRemarks(peer));
-  if (peer.present && peer.bothSymmetric && peer.phase !== 'connected')
+  lines.push(...pathRemarks(peer), ...searchRemarks(peer));
+  const isSearched = peer.search !== undefined && peer.search.why === undefined;
+  if (peer.present && peer.bothSymmetric && !isSearched && peer.phase !== 'connected')
     lines.push(
       '! both NATs are symmetric (another public port for each destination): the two cannot connect as they are; see `stunmesh doctor`',
     );

@@ -12,6 +12,7 @@ import type { Discovery } from '../stun/discover.js';
 import type { WitnessVerdict } from '../stun/witnesses.js';
 import type { Underlay } from '../underlay/underlay.js';
 import type { EndpointWriter } from '../wireguard/writes.js';
+import type { SearchHost } from './search/search-host.js';
 
 /** A store instance as controllers use it. */
 export type NamedStore = Pick<GuardedStore, 'name' | 'traits' | 'get' | 'set'> &
@@ -70,6 +71,8 @@ export interface DeviceSurroundings {
   saveState(): Promise<void>;
   /** Of the whole host, shared by its devices (F44). */
   readonly checkBudget: HostCheckBudget;
+  /** Of the whole host too: one search at a time (F60). */
+  readonly searchHost: SearchHost;
 }
 
 /** And what is built once for the device. */

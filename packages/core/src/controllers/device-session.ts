@@ -25,10 +25,12 @@ import { createLocalCandidates } from './publish/local-candidates.js';
 import { createOwnRecord } from './publish/own-record.js';
 import { createOwnRecordChecks } from './publish/own-record-checks.js';
 import { createPublish } from './publish/publish.js';
+import { createStatement } from './publish/statement.js';
 import { createWriting } from './publish/writing.js';
 import { createNatSchedule } from './refresh/nat-schedule.js';
 import { openNetworkMonitor } from './refresh/network-monitor.js';
 import { createRefresh } from './refresh/refresh.js';
+import { createDeviceSearch } from './search/device-search.js';
 
 export interface DeviceSession {
   /** Runs until the signal aborts and all work has ended. Never rejects. */
@@ -128,6 +130,17 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     connect: (peer) => choosing.restartAttempts(peer),
     freshen: (peer, store) => reading.freshen(peer, store),
     rewrite: (peer) => void publish.rewrite(peer),
+    search: {
+      onRequest: (...heard) => search.onRequest(...heard),
+      onAnswer: (...heard) => search.onAnswer(...heard),
+      changed: () => search.changed(),
+    },
+  });
+  const search = createDeviceSearch({
+    ...components,
+    host: surroundings.searchHost,
+    statement: createStatement(components),
+    checks: connectivity.forSearch,
   });
   const reading = createReading({
     ...components,

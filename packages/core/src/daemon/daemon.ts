@@ -18,6 +18,7 @@ import { VERSION } from '../version.js';
 import { createEndpointWriter } from '../wireguard/index.js';
 import { type Composition, openComposition } from './components.js';
 import { type DeviceParts, type ServedDevice, serveDevice } from './device.js';
+import { openSearchHost } from './search-files.js';
 import { cachedStorePause, createStores, type Stores } from './stores.js';
 
 export interface DaemonOptions {
@@ -119,6 +120,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     snapshot,
     config: () => config,
     checkBudget: new HostCheckBudget(),
+    searchHost: rollback.use(openSearchHost({ clock, logger, runDir: config.runDir, stateDir: config.stateDir })),
     onCloseError,
   };
   const startDevice = async (entryConfig: InterfaceConfig): Promise<void> => {

@@ -25,7 +25,10 @@ import type { Underlay } from '../underlay/underlay.js';
 const ANSWER_MS = 3_000;
 
 export interface DeviceParts
-  extends Pick<DeviceSurroundings, 'clock' | 'logger' | 'control' | 'writer' | 'stores' | 'resolve' | 'checkBudget'> {
+  extends Pick<
+    DeviceSurroundings,
+    'clock' | 'logger' | 'control' | 'writer' | 'stores' | 'resolve' | 'checkBudget' | 'searchHost'
+  > {
   emit(device: DeviceEntry, ...news: Parameters<EventSink>): void;
   readonly metrics: MetricsHub;
   readonly state: ReturnType<typeof createStateKeeper>;
@@ -134,5 +137,6 @@ async function surroundingsOf(parts: DeviceParts, device: DeviceEntry): Promise<
     stateChanged: () => void parts.state.save(device),
     saveState: () => parts.state.save(device),
     checkBudget: parts.checkBudget,
+    searchHost: parts.searchHost,
   };
 }

@@ -1,9 +1,7 @@
 /** Whether a hard NAT can be crossed by a search, and how: both hosts find the same plan in the two records (F61). */
 import type { Endpoint } from '../api/index.js';
+import type { HardNat } from '../config/index.js';
 import type { PathCode } from '../record/path-code.js';
-
-/** `hard_nat` of an interface or a peer. */
-export type SearchMode = 'off' | 'predicted' | 'full';
 
 /** A record older than this tells nothing about a router that moves on. */
 const YOUNG_MS = 600_000;
@@ -47,23 +45,25 @@ export interface SearchSide {
 export interface NoSearch {
   readonly why: string;
   readonly fullWouldHelp?: boolean;
+  /** No NAT is known to be a hard one: there is nothing to be said of it. */
+  readonly isEasy?: boolean;
 }
 
 export function isPlan(found: SearchPlan | NoSearch): found is SearchPlan {
   return 'role' in found;
 }
 
-export function planSearch(own: SearchSide, peer: SearchSide, mode: SearchMode): SearchPlan | NoSearch {
-  if (mode === 'off') return { why: 'switched off by hard_nat' };
+export function planSearch(own: SearchSide, peer: SearchSide, mode: HardNat): SearchPlan | NoSearch {
   if (!own.code || !own.ipv4)
-    return { why: 'this host has no record with an IPv4 address and the behaviour of its NAT' };
+    return { why: 'this host has no record with an IPv4 address and the behaviour of its NAT', isEasy: true };
   if (!peer.code || !peer.ipv4)
-    return { why: "the peer's record does not tell its IPv4 address and how its NAT behaves" };
-  if (Math.max(own.ageMs, peer.ageMs) > YOUNG_MS) return { why: 'a record is older than ten minutes' };
+    return { why: "the peer's record does not tell its IPv4 address and how its NAT behaves", isEasy: true };
   const [hardOwn, hardPeer] = [isHard(own.code), isHard(peer.code)];
+  if (!hardOwn && !hardPeer) return { why: 'neither NAT is known to be a hard one', isEasy: true };
+  if (mode === 'off') return { why: 'switched off by hard_nat' };
+  if (Math.max(own.ageMs, peer.ageMs) > YOUNG_MS) return { why: 'a record is older than ten minutes' };
   if (own.code.mapping4 === 'unknown' || peer.code.mapping4 === 'unknown')
-    return { why: 'how one of the NATs maps ports is not known yet' };
-  if (!hardOwn && !hardPeer) return { why: 'neither NAT is a hard one' };
+    return { why: 'how the other NAT maps ports is not known yet' };
   if (hardOwn && hardPeer) return planBoth(own.code, peer.code, peer.ipv4);
   return hardOwn ? planOpen(own.code, peer.ipv4, mode) : planProbe(peer.code, peer.ipv4, mode);
 }
@@ -90,7 +90,7 @@ function planBoth(
   return { role: 'both', target: { ...last, port }, mappings: BOTH_STEPS + BOTH_SPARE, periodSeconds: 60 };
 }
 
-function planOpen(own: PathCode, target: Endpoint, mode: SearchMode): SearchPlan | NoSearch {
+function planOpen(own: PathCode, target: Endpoint, mode: HardNat): SearchPlan | NoSearch {
   const refused = refuse(own, mode);
   if (refused) return refused;
   // A router that counts on is met at its next ports: WireGuard's own one is enough.
@@ -98,7 +98,7 @@ function planOpen(own: PathCode, target: Endpoint, mode: SearchMode): SearchPlan
   return { role: 'open', target, mappings, periodSeconds: periodOf(own) };
 }
 
-function planProbe(peer: PathCode, { address, port: last }: Endpoint, mode: SearchMode): SearchPlan | NoSearch {
+function planProbe(peer: PathCode, { address, port: last }: Endpoint, mode: HardNat): SearchPlan | NoSearch {
   const refused = refuse(peer, mode);
   if (refused) return refused;
   const delta = deltaOf(peer.allocation);
@@ -114,7 +114,7 @@ function planProbe(peer: PathCode, { address, port: last }: Endpoint, mode: Sear
 }
 
 /** F61: guessing only where prediction says random, and only by choice. */
-function refuse({ allocation }: PathCode, mode: SearchMode): NoSearch | undefined {
+function refuse({ allocation }: PathCode, mode: HardNat): NoSearch | undefined {
   if (allocation === 'unknown') return { why: 'how the hard NAT chooses its ports is not known yet' };
   if (allocation === 'random' && mode !== 'full')
     return { why: 'the hard NAT chooses its ports at random; hard_nat: full would search them', fullWouldHelp: true };

@@ -14,8 +14,8 @@ export interface SearchParts {
   readonly random: RandomInt;
   /** Whether a port of ours may be used (port-order.ts). */
   isFree(port: number): boolean;
-  /** 12 bytes: the socket's prefix, then random ones. */
-  createId(): Uint8Array;
+  /** 12 bytes: the prefix of the socket that asks for this pair, then random ones. */
+  createId(pair: string): Uint8Array;
 }
 
 /** A pair that may be searched for: unconnected, wanted by hard_nat, with a plan. */
@@ -87,6 +87,16 @@ export class HardNatSearch {
     return this.#parts.ledger.pairFreeAt(name, addresses) * 1_000;
   }
 
+  /** Of the pair, since its last hit. */
+  seriesOf({ name, addresses }: SearchPair): number {
+    return this.#parts.ledger.seriesOf(name, addresses);
+  }
+
+  /** When its next slot begins. */
+  nextAt({ seed, plan }: SearchPair, wall: number): number {
+    return slotFrom(wall + 1, seed, plan.periodSeconds);
+  }
+
   next(wall: number): SearchStep {
     if (this.#series?.run.isOver(wall)) this.#end();
     if (!this.#series) this.#begin(wall);
@@ -130,7 +140,7 @@ export class HardNatSearch {
       ports,
       order: this.#order(plan),
       allow: (wall) => this.#parts.ledger.probe(wall / 1_000),
-      createId: () => this.#parts.createId(),
+      createId: () => this.#parts.createId(name),
     });
     this.#series = { pair, run };
     this.#last = undefined;

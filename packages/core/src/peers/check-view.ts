@@ -21,8 +21,10 @@ export interface CheckCounts {
   received: number;
   answered: number;
   refused: number;
+  /** Packets of searches for a way through a hard NAT. */
+  searched: number;
 }
 
 export function createCheckCounts(): CheckCounts {
-  return { sent: 0, valid: 0, received: 0, answered: 0, refused: 0 };
+  return { sent: 0, valid: 0, received: 0, answered: 0, refused: 0, searched: 0 };
 }

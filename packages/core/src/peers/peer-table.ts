@@ -15,6 +15,7 @@ import type { Fault } from './fault.js';
 import { createLife, type Life, type Phase } from './health.js';
 import { createPortMappingEntry, type PortMappingEntry } from './port-mapping.js';
 import { createReactionBudget, type ReactionBudget } from './reaction-budget.js';
+import type { SearchView } from './search-view.js';
 import { createSeenRecords, type SeenRecords } from './seen-records.js';
 
 /** A record of a peer, as one store holds it. */
@@ -106,6 +107,10 @@ export interface PeerEntry {
   checks: CheckView | undefined;
   /** Its endpoint is kept on this host until a path is valid (F43), and this is what it was before. */
   parkedFrom: Endpoint | undefined;
+  /** How the search for a way to it goes. */
+  search: SearchView | undefined;
+  /** WireGuard's packets to `remote` leave from this port, by rules in the packet filter (F49). */
+  diversion: { readonly port: number; readonly remote: Endpoint } | undefined;
   /** It answered an echo at least once, so silence tells. */
   answersEcho: boolean;
   /** Echoes that were sent into the tunnel since the last answer, and when the first of them was; monotonic milliseconds. */
@@ -247,6 +252,8 @@ function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
     connectedBy: undefined,
     checks: undefined,
     parkedFrom: undefined,
+    search: undefined,
+    diversion: undefined,
     answersEcho: false,
     unansweredEchoes: 0,
     unansweredSince: 0,

@@ -7,7 +7,7 @@ import { localCandidate } from '../paths/candidate.js';
 import { clampOwnTime } from '../record/freshness.js';
 import { type PortAllocation, readAllocation } from '../record/path-code.js';
 import { type Coalesced, createCoalesced } from '../runtime/coalesce.js';
-import type { DeviceEntry } from './peer-table.js';
+import type { DeviceEntry, PeerEntry } from './peer-table.js';
 import { restoreMappings, type SavedMapping, savedMappings } from './saved-mapping.js';
 
 /** A generation grows by one at a time; a larger one was never counted. */
@@ -22,6 +22,7 @@ interface PeerState {
   readonly key?: string;
   /** The endpoint that it had before it was parked (F43). */
   readonly parked?: string;
+  readonly diversion?: { readonly port: number; readonly remote: string };
   /** It answered an echo once: a daemon that starts on a dead tunnel need not wait for a passive keepalive to tell. */
   readonly echo?: true;
 }
@@ -57,6 +58,9 @@ export function createDeviceState(device: DeviceEntry): DeviceState {
       ...(proven ? { proven: formatEndpoint(proven) } : {}),
       ...(peer.connectedBy === undefined ? {} : { key: peer.connectedBy }),
       ...(peer.parkedFrom ? { parked: formatEndpoint(peer.parkedFrom) } : {}),
+      ...(peer.diversion
+        ? { diversion: { port: peer.diversion.port, remote: formatEndpoint(peer.diversion.remote) } }
+        : {}),
       ...(peer.answersEcho ? { echo: true } : {}),
     };
     if (Object.keys(state).length > 0) peers[peer.publicKey] = state;
@@ -107,9 +111,17 @@ export function restoreDeviceState(device: DeviceEntry, value: unknown, wallNow:
     if (typeof stored['key'] === 'string') peer.connectedBy = parsePublicKey(stored['key']);
     if (stored['echo'] === true) peer.answersEcho = true;
     if (typeof stored['parked'] === 'string') peer.parkedFrom = parseEndpoint(stored['parked']);
+    peer.diversion = readDiversion(stored['diversion']);
     if (typeof stored['proven'] === 'string') peer.restored = parseEndpoint(stored['proven']);
   }
   return true;
+}
+
+function readDiversion(stored: unknown): PeerEntry['diversion'] {
+  if (!isObject(stored) || typeof stored['remote'] !== 'string') return undefined;
+  const { port } = stored;
+  const remote = parseEndpoint(stored['remote']);
+  return remote && typeof port === 'number' && port > 0 && port <= 65_535 ? { port, remote } : undefined;
 }
 
 function restoreNat(device: DeviceEntry, nat: unknown): void {

@@ -48,8 +48,11 @@ function addDeviceMetrics({ gauge, counter }: Metrics): Reader {
     'Connectivity checks: ours (out: sent, of these answered), and of peers (in: received, of these answered or refused).',
     ['device', 'direction', 'result'],
   );
+  const searched = counter('stunmesh_search_probes_total', 'Packets sent to find a way through a hard NAT.', [
+    'device',
+  ]);
   return ({ configured, devices }) => {
-    for (const metric of [up, reflexive, faults, mapped, discoveries, checks]) metric.reset();
+    for (const metric of [up, reflexive, faults, mapped, discoveries, checks, searched]) metric.reset();
     for (const device of configured) up.set({ device }, 0);
     for (const reading of devices) {
       const {
@@ -71,6 +74,7 @@ function addDeviceMetrics({ gauge, counter }: Metrics): Reader {
       discoveries.inc({ device }, count);
       if (!counts) continue;
       const { sent, valid, received, answered, refused } = counts;
+      searched.inc({ device }, counts.searched);
       checks.inc({ device, direction: 'out', result: 'sent' }, sent);
       checks.inc({ device, direction: 'out', result: 'answered' }, valid);
       checks.inc({ device, direction: 'in', result: 'received' }, received);

@@ -38,6 +38,7 @@ export interface DeviceReading {
     readonly received: number;
     readonly answered: number;
     readonly refused: number;
+    readonly searched: number;
   };
   /** `of`: device, ipv4, ipv6 or advertise. */
   readonly errors: readonly (FaultReading & { readonly of: string })[];

@@ -6,6 +6,8 @@ import {
   type DatagramSocket,
   type DatagramSocketOptions,
   type Device,
+  type Diversion,
+  type DiversionRules,
   type EchoSocket,
   type EchoSocketOptions,
   type Endpoint,
@@ -87,6 +89,14 @@ export interface Underlay {
   }): Promise<AsyncDisposable>;
   /** Drops what arrives from `remote` at WireGuard's port for so long (F48); false: this capture cannot. Errors: those of PacketFilter. */
   muffle(remote: Endpoint, ms: number): Promise<boolean>;
+  /** Whether packets can be diverted here: they leave from another port than WireGuard's, and answers to it reach WireGuard. */
+  readonly diverts: boolean;
+  /** Errors: those of PacketFilter; ERR_CAPTURE_FILTER where the capture cannot. */
+  divert(rules: Omit<DiversionRules, 'device'>): Promise<Diversion>;
+  /** Those of this device that are in force; none where the capture cannot. Errors: those of PacketFilter. */
+  diversions(): Promise<readonly Diversion[]>;
+  /** No word that these ports are closed, for so long, where the capture can. Errors: those of PacketFilter. */
+  hushPorts(ports: readonly number[], ms: number): Promise<void>;
   /** The capture sees packets before this host's own firewall does. */
   readonly beforeFirewall: boolean;
 }
@@ -178,6 +188,15 @@ function bind(parts: UnderlayParts, interfaces: Underlay['interfaces'], device: 
       await capture.muffle({ device: realName, localPort: listenPort, remote, ms });
       return true;
     },
+    diverts: capture.divert !== undefined,
+    async divert(rules) {
+      const { realName } = present();
+      if (!capture.divert)
+        throw new StunmeshError('ERR_CAPTURE_FILTER', `the capture ${capture.name} has no rules to divert packets by`);
+      return capture.divert({ device: realName, ...rules });
+    },
+    diversions: async () => (await capture.diversions?.(present().realName)) ?? [],
+    hushPorts: async (ports, ms) => capture.hushPorts?.({ device: present().realName, ports, ms }),
   };
 }
 

@@ -81,6 +81,7 @@ interfaces:
     checkListen: 'always',
     upgrade: true,
     portMapping: [],
+    hardNat: 'predicted',
   });
 });
 

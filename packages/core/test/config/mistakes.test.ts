@@ -14,7 +14,7 @@ testMistakes([
     'a key in camel case',
     peer(`publicKey: ${KEY_A}, plugin: p`),
     `1:28: interfaces.wg0.peers.a.public_key: missing; ${PUBLIC_KEY}`,
-    '1:32: interfaces.wg0.peers.a.publicKey: unknown key; allowed here: public_key, plugin, protocol, description, ping; did you mean "public_key"?',
+    '1:32: interfaces.wg0.peers.a.publicKey: unknown key; allowed here: public_key, plugin, protocol, description, ping, hard_nat; did you mean "public_key"?',
   ],
   [
     'unknown key of an exec plugin',

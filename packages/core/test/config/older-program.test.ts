@@ -27,6 +27,7 @@ test('a file of the older Go program works as it is: every key, any letter case,
           checkListen: 'always',
           upgrade: true,
           portMapping: [],
+          hardNat: 'predicted',
           fib: 2,
           peers: new Map([
             [

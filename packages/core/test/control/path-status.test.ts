@@ -87,3 +87,22 @@ test('checks are counted in the snapshot', async () => {
   h.device.checkCounts.sent += 3;
   assert.equal(h.snapshot().devices[0]?.checks?.sent, 3);
 });
+
+test('a hard NAT: the series that runs, the pause, what is not searched and why, and the diversion', async () => {
+  const h = createHarness();
+  await h.start();
+  const none = { series: 0, sent: 0, of: 0 };
+  const at = new Date(2026, 11, 1, 12, 40).getTime();
+  for (const [search, words] of [
+    [{ series: 1, sent: 230, of: 1_024 }, /opening a hard NAT: series 1, 230 of 1,024 packets/],
+    [{ ...none, series: 3, pausedUntil: at }, /hard NAT: paused until 12:40 \(budget\)/],
+    [{ ...none, nextAt: at }, /hard NAT: the next series begins at 12:40/],
+    [{ ...none, why: 'switched off by hard_nat' }, /hard NAT: switched off by hard_nat/],
+  ] as const) {
+    h.entry().search = () => search;
+    assert.match(text(h), words);
+  }
+  h.entry().search = undefined;
+  h.entry().diversion = { port: 40_155, remote: endpoint('203.0.113.12:51820') };
+  assert.match(text(h), /diverted to source port 40155, towards 203\.0\.113\.12:51820/);
+});

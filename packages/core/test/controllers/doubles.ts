@@ -18,6 +18,7 @@ import {
 import { createUnderlays } from '#src/underlay/underlay.js';
 import { createEndpointWriter } from '#src/wireguard/writes.js';
 import { createFarSide, keyPair } from './far-side.js';
+import { createMemorySearch } from './search/memory-search.js';
 import { type ConfigOptions, INTERFACES, insideAddress, interfaceConfig } from './surroundings.js';
 
 /** Where the peer is found. */
@@ -124,6 +125,7 @@ export function createComponents(options: DoubleOptions = {}) {
     stateChanged() {},
     saveState: async () => {},
     checkBudget: new HostCheckBudget(),
+    searchHost: createMemorySearch({ clock, logger, signal: stopping.signal }),
     ...options.parts,
     discover: (family, signal) => outside.discover(family, signal),
   };

@@ -24,6 +24,7 @@ import { createUnderlays } from '#src/underlay/underlay.js';
 import { createEndpointWriter } from '#src/wireguard/writes.js';
 import { createFarSide, keyPair } from './far-side.js';
 import type { Harness, HarnessOptions, Step } from './harness-surface.js';
+import { createMemorySearch } from './search/memory-search.js';
 import {
   answerEcho,
   covers,
@@ -260,6 +261,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     // A capture that cannot listen leaves attempts as they are for peers that know no checks; those have tests of their own.
     agent: createAgent({ clock, random, openSocket: openSending(underlay), binding: underlay.binding }),
     checkBudget: new HostCheckBudget(),
+    searchHost: createMemorySearch({ clock, logger, signal: stopping.signal }),
     saveState: async () => {
       saves += 1;
     },

@@ -114,5 +114,6 @@ export function interfaceConfig(
     checkListen: 'always',
     upgrade: true,
     portMapping: [],
+    hardNat: 'predicted',
   };
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Endpoint } from '#src/api/index.js';
+import type { HardNat } from '#src/config/index.js';
 import { isProbeable, portsAfter, portsOfBlock, randomPorts, sourcePorts } from '#src/paths/port-order.js';
-import { isPlan, planSearch, type SearchMode, type SearchSide } from '#src/paths/search-plan.js';
+import { isPlan, planSearch, type SearchSide } from '#src/paths/search-plan.js';
 import type { PathCode, PortAllocation } from '#src/record/path-code.js';
 import { createRandom } from './random.js';
 
@@ -31,11 +32,11 @@ const side = (
 });
 const HARD = 'address-and-port-dependent';
 const steady = side('endpoint-independent');
-const plan = (own: SearchSide, peer: SearchSide, mode: SearchMode = 'full') => {
+const plan = (own: SearchSide, peer: SearchSide, mode: HardNat = 'full') => {
   const found = planSearch(own, peer, mode);
   return isPlan(found) ? found : assert.fail(found.why);
 };
-const why = (own: SearchSide, peer: SearchSide, mode: SearchMode = 'full') => {
+const why = (own: SearchSide, peer: SearchSide, mode: HardNat = 'full') => {
   const found = planSearch(own, peer, mode);
   return isPlan(found) ? assert.fail(`a plan: ${found.role}`) : found;
 };

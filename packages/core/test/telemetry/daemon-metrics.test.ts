@@ -103,7 +103,7 @@ test('events, discoveries and store calls are counted and timed', async () => {
 });
 
 test('the path of a connected peer is a series by its kind, and checks are counted by direction and result', async () => {
-  const checks = { sent: 9, valid: 4, received: 7, answered: 5, refused: 2 };
+  const checks = { sent: 9, valid: 4, received: 7, answered: 5, refused: 2, searched: 230 };
   const peers = [peerReading({ path: { class: 'lan' } })];
   const { scrape } = open({ devices: [deviceReading({ checks, peers })] });
   const series = await scrape();
@@ -116,6 +116,7 @@ test('the path of a connected peer is a series by its kind, and checks are count
     ['direction="in",result="refused"', '2'],
   ])
     assert.equal(series.get(`stunmesh_checks_total{device="wg0",${labels}}`), value, labels);
+  assert.equal(series.get('stunmesh_search_probes_total{device="wg0"}'), '230');
   assert.doesNotMatch([...(await scrape({ devices: [deviceReading()] })).keys()].join('\n'), /stunmesh_path\{/);
 });
 

@@ -5,6 +5,7 @@ import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
 import type { ParsedRecord } from '../../record/endpoint-record.js';
 import { type PathCode, writtenAfter } from '../../record/path-code.js';
 import type { DeviceComponents } from '../device-components.js';
+import type { DeviceSearch } from '../search/device-search.js';
 import type { CheckCandidates } from './check-candidates.js';
 import type { CheckedPeer } from './checked-peers.js';
 import type { Parking } from './parking.js';
@@ -21,6 +22,7 @@ export interface CheckRecords {
 export interface CheckRecordsComponents extends Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'signal'> {
   readonly candidates: Pick<CheckCandidates, 'of'>;
   readonly parking: Pick<Parking, 'release'>;
+  readonly search: Pick<DeviceSearch, 'changed'>;
   times(): Times;
   /** Before and after the state machine has got a record: what the device shows goes in first, what follows is done. */
   observe(one: CheckedPeer): void;
@@ -28,7 +30,7 @@ export interface CheckRecordsComponents extends Pick<DeviceComponents, 'device' 
 }
 
 export function createCheckRecords(components: CheckRecordsComponents): CheckRecords {
-  const { device, clock, logger, signal, candidates, parking, times, observe, step } = components;
+  const { device, clock, logger, signal, candidates, parking, search, times, observe, step } = components;
   let told = { seconds: 0, at: 0 };
 
   const inUse = (peer: PeerEntry): ParsedRecord | undefined =>
@@ -52,6 +54,7 @@ export function createCheckRecords(components: CheckRecordsComponents): CheckRec
     if (known && !same && !writtenAfter(c, known)) checks.onOldRecord();
     one.record = record;
     if (found) one.refused = found.refused;
+    if (!same) search.changed();
     if (c.clockSane && c.t > told.seconds) told = { seconds: c.t, at: clock.now() };
     observe(one);
     checks.onRecord(times(), c, found?.candidates ?? []);

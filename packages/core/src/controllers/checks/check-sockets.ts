@@ -1,6 +1,12 @@
 /** The sockets that checks go through: the agent's, one a family, held open so that a record and a check never miss each other. */
 import { randomBytes } from 'node:crypto';
-import { type Endpoint, type Family, isStunmeshError, type StunSendOptions } from '../../api/index.js';
+import {
+  type Endpoint,
+  type Family,
+  isStunmeshError,
+  type StunRequests,
+  type StunSendOptions,
+} from '../../api/index.js';
 import { CheckIds } from '../../paths/check-ids.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
 import { doubling } from '../../runtime/backoff.js';
@@ -16,6 +22,8 @@ export interface CheckSockets {
   follow(families: readonly Family[]): void;
   /** From now on the requests with these tags are handed over. */
   pass(tags: readonly number[]): void;
+  /** Besides WireGuard's port these of ours are heard; undefined: none. */
+  hear(ports: StunRequests['ports'] | undefined): void;
   /** Some socket is open. */
   readonly ready: boolean;
   /** None is open, and none can be opened now. */
@@ -45,6 +53,14 @@ export function createCheckSockets(components: CheckSocketsComponents): CheckSoc
   const held = new Map<Family, Held>();
   const opening = new Map<Family, Promise<void>>();
   const retry = new Map<Family, { readonly failures: number; readonly at: number }>();
+
+  let tags: readonly number[] = [];
+  let ports: StunRequests['ports'];
+  const tell = (): void => {
+    agent
+      .passRequests({ tags, ...(ports ? { ports } : {}) }, handler)
+      .catch((error) => note(error, 'requests are not handed over'));
+  };
 
   const note = (error: unknown, what: string): void => {
     if (!signal.aborted) logger.debug({ device: device.name, error }, what);
@@ -84,8 +100,14 @@ export function createCheckSockets(components: CheckSocketsComponents): CheckSoc
     get failed() {
       return held.size === 0 && retry.size > 0;
     },
-    pass(tags) {
-      agent.passRequests({ tags }, handler).catch((error) => note(error, 'requests are not handed over'));
+    pass(next) {
+      tags = next;
+      tell();
+    },
+    hear(next) {
+      if (JSON.stringify(ports) === JSON.stringify(next)) return;
+      ports = next;
+      tell();
     },
     follow(families) {
       for (const [family, one] of held) if (!families.includes(family)) drop(family, one);

@@ -1,22 +1,24 @@
 /** Connectivity checks of one device: sends and answers them by WireGuard's port, and does what follows from them (F43 to F48). */
-import { type Endpoint, raceAbort, type StunMessageEvent } from '../../api/index.js';
+import { type Endpoint, raceAbort } from '../../api/index.js';
 import { sameEndpoint } from '../../net/index.js';
 import type { Times } from '../../paths/acknowledgements.js';
-import { localCandidate } from '../../paths/candidate.js';
 import type { CheckSend } from '../../paths/check-step.js';
 import { PARKED } from '../../paths/session.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
 import { saneClock } from '../../record/freshness.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { CheckExchange } from '../publish/writing.js';
+import type { DeviceSearch, SearchChecks } from '../search/device-search.js';
 import { createAlarm } from './alarm.js';
 import { createCheckCandidates } from './check-candidates.js';
+import { createCheckHandler } from './check-handler.js';
 import { createCheckRecords } from './check-records.js';
 import { createCheckSockets } from './check-sockets.js';
 import { type CheckedPeer, CheckedPeers } from './checked-peers.js';
 import { createListening } from './listening.js';
 import { createLowTtl } from './low-ttl.js';
 import { createParking } from './parking.js';
+import { createSearchChecks } from './search-checks.js';
 import { createSwitching } from './switching.js';
 
 /** Reading a record before ours is written takes no longer than this. */
@@ -37,6 +39,7 @@ export interface Checks {
   restart(peers: readonly PeerEntry[], moved: boolean): Promise<void>;
   /** What writing our records has to do with checks. */
   readonly exchange: CheckExchange;
+  readonly forSearch: SearchChecks;
   /** Parked endpoints are put back, and the sockets given back. */
   stop(): Promise<void>;
 }
@@ -52,6 +55,7 @@ export interface ChecksComponents extends DeviceComponents {
   freshen(peer: PeerEntry, store: string): Promise<void>;
   /** Our record is to be written again for its acknowledgement. */
   rewrite(peer: PeerEntry): void;
+  readonly search: Pick<DeviceSearch, 'onRequest' | 'onAnswer' | 'changed'>;
 }
 
 export function createChecks(components: ChecksComponents): Checks {
@@ -68,41 +72,15 @@ export function createChecks(components: ChecksComponents): Checks {
     return { now, wall, clockSane, seconds: clockSane ? wall / 1_000 : records.seconds };
   };
 
-  /** Where the peer sees us come from, where it is another port than STUN sees. */
-  const notePort = (seen: Endpoint): void => {
-    const reflexive = localCandidate(device.candidates, 'reflexive', seen.family)?.endpoint;
-    if (reflexive && seen.address === reflexive.address && seen.port !== reflexive.port)
-      device.portSeen.set(seen.family, { reflexive, seen, at: clock.now() });
-  };
-
-  const handler = {
-    onRequest(_: unknown, { message, from }: StunMessageEvent): void {
-      const at = times();
-      if (peers.receiver.advance(at.seconds)) sockets.pass(peers.receiver.prefixes());
-      const heard = peers.receiver.receive(message, from, at, (peer) => peer.phase === 'connected');
-      device.checkCounts.received += 1;
-      const one = typeof heard === 'string' ? undefined : peers.get(heard.peer);
-      if (typeof heard === 'string' || !one) {
-        device.checkCounts.refused += 1;
-        return;
-      }
-      if (heard.answer) {
-        device.checkCounts.answered += 1;
-        void sockets.send(heard.answer, from);
-      }
-      one.checks.onRequest(at.now, from, heard.request);
-      void step(one);
-    },
-    onResponse(_: unknown, { message, from }: StunMessageEvent): void {
-      const peer = sockets.peerOf(message);
-      const one = peer && peers.get(peer);
-      const answer = one?.codec.answer(message);
-      if (!one || !answer || !one.checks.onAnswer(clock.now(), answer.transactionId, from)) return;
-      device.checkCounts.valid += 1;
-      notePort(answer.mapped);
-      void step(one);
-    },
-  };
+  const handler = createCheckHandler({
+    device,
+    clock,
+    times,
+    search: components.search,
+    step: (one) => void step(one),
+    peers: () => peers,
+    sockets: () => sockets,
+  });
   const sockets = createCheckSockets({
     ...components,
     handler,
@@ -225,6 +203,7 @@ export function createChecks(components: ChecksComponents): Checks {
       const one = peers.get(peer);
       if (!one) return;
       listen();
+      components.search.changed();
       observe(one);
       void step(one);
     },
@@ -269,6 +248,16 @@ export function createChecks(components: ChecksComponents): Checks {
         void step(one);
       },
     },
+    forSearch: createSearchChecks({
+      peers,
+      sockets,
+      times,
+      step,
+      lowTtl: () => ttl.of(4),
+      count() {
+        device.checkCounts.searched += 1;
+      },
+    }),
     async stop() {
       alarm.stop();
       await Promise.all([switching.stop(), ttl.stop()]);

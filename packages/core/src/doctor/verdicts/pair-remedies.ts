@@ -32,6 +32,8 @@ export function pairRemedies(own: PairSide, peer: PairSide, context: Named): rea
     for (const side of changeable)
       remedies.push(`make the NAT of ${side.name} keep the port (${HOW_TO_KEEP}), and ${openPort(side).join('')}`);
   }
+  if (symmetric.length === 1 && sides.length === 2)
+    remedies.push('let both hosts search for a way through: hard_nat: full in both configurations');
   for (const { name, nat } of sides)
     if (nat.cgnat) remedies.push(`ask the carrier of ${name} for a public IPv4 address: its NAT takes no forwarding`);
   if (!own.ipv6 || !peer.ipv6) remedies.push('use IPv6 on both sides (protocol: dualstack): it needs no NAT');

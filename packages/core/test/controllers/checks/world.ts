@@ -22,6 +22,7 @@ import { createUnderlays } from '#src/underlay/underlay.js';
 import { createEndpointWriter } from '#src/wireguard/writes.js';
 import { PORT, Router } from '../../paths/router.js';
 import { createFarSide, keyPair } from '../far-side.js';
+import { createMemorySearch } from '../search/memory-search.js';
 import { answerEcho, INTERFACES, interfaceConfig } from '../surroundings.js';
 
 /** After the day that this code counts as built, and five seconds into a minute. */
@@ -203,6 +204,7 @@ function createSide(world: CheckWorld, name: string, peerName: string, options: 
     underlay,
     agent: createAgent({ clock, random, openSocket: underlay.openStunSocket, binding: underlay.binding }),
     checkBudget: new HostCheckBudget(),
+    searchHost: createMemorySearch({ clock, logger, signal: stopping.signal }),
     stores: new Map([['main', guarded]]),
     emit() {},
     signal: stopping.signal,

@@ -73,15 +73,16 @@ test('IPv6 through stateful firewalls connects where IPv4 does not, and one fami
   assert.match(apart.remedies.join('\n'), /dualstack/);
 });
 
-test('remedies: a port forwarded at the side that counts ports, a kept port at the symmetric one, IPv6', () => {
+test('remedies: a port forwarded at the side that counts ports, a kept port at the symmetric one, a search, IPv6', () => {
   const context = { ownName: 'berlin', peerName: 'oslo', ownPort: 51820, peerPort: 51821 };
-  const [forward, keep, six, ...rest] = pairVerdict(
+  const [forward, keep, search, six, ...rest] = pairVerdict(
     { ipv4: NATS['port-restricted'] },
     { ipv4: NATS.symmetric },
     context,
   ).remedies;
   assert.match(forward ?? '', /forward UDP port 51820 on the router of berlin/);
   assert.match(keep ?? '', /NAT of oslo keep the port .*static-port/);
+  assert.match(search ?? '', /hard_nat: full in both/);
   assert.match(six ?? '', /IPv6/);
   assert.deepEqual(rest, []);
   const remedies = (a: PairSide, b: PairSide) => pairVerdict(a, b, context).remedies.join('\n');

@@ -1,12 +1,10 @@
 /** Discovery among servers that are silent, lie, cannot be named or are blocked: one honest server is enough. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { BLACKHOLE_ADDRESS, type Host, type Lab, REPOSITORY, until } from '../lab/index.js';
+import { BLACKHOLE_ADDRESS, type Host } from '../lab/index.js';
 import { labTest } from '../lab/steps/lab-test.js';
 import { expectTunnel, startAll } from '../lab/steps/pair.js';
+import { lie } from './steps/lie.js';
 
-const LYING = join(REPOSITORY, 'packages/core/dist/testing/lying-stun-server.js');
 const LIES = [
   'silent',
   'wrong-transaction-id',
@@ -20,30 +18,6 @@ const HONEST = '203.0.113.1:3478';
 const ALONE = { sides: { a: {}, b: {} }, coturn: [1] } as const;
 /** A silent server must not delay the result (F2): 5 s would be its whole time limit. */
 const SOON_MS = 3000;
-
-/** Starts a server that lies in this way; ready when this resolves. */
-async function lie(lab: Lab, mode: string, port: number): Promise<string> {
-  const server = lab.spawn(lab.publicNamespace, [process.execPath, LYING, mode, '203.0.113.3', String(port)]);
-  const hex = port.toString(16).toUpperCase().padStart(4, '0');
-  await until(
-    async () => {
-      if (!server.running) throw new Error(server.stderr);
-      return (await readFile(`/proc/${server.pid}/net/udp`, 'utf8')).includes(`:${hex} `);
-    },
-    { what: `the server that lies by ${mode}` },
-  );
-  return `203.0.113.3:${port}`;
-}
-
-/** Floods a host's port from another address than the server's; ready when the flood is under way. */
-async function flood(lab: Lab, host: Host, perSecond: number): Promise<void> {
-  const script = join(REPOSITORY, 'test/fixtures/e2e/forged-answers.mjs');
-  const target = [host.plan.hostAddress, '51820', String(perSecond)];
-  const process_ = lab.spawn(lab.publicNamespace, [process.execPath, script, '203.0.113.3', ...target]);
-  const counts: number[] = [];
-  process_.onLine((line) => counts.push(Number(line)));
-  await until(() => (counts.at(-1) ?? 0) > perSecond / 2, { what: 'the flood' });
-}
 
 /** The reflexive address that a daemon with these servers finds. */
 async function discovered(host: Host, stun: readonly string[], deadlineMs = SOON_MS): Promise<string> {
@@ -136,14 +110,3 @@ labTest("the project's own STUN server serves a pair as coturn does", { sides: {
   await expectTunnel(a, b);
   assert.equal((await a.daemons[0]?.device())?.reflexive.ipv4, `${a.publicAddress}:51820`);
 });
-
-labTest(
-  'F3 ten thousand forged answers a second at the port do not keep discovery from ending',
-  { sides: { a: { nats: ['none'] }, b: {} }, coturn: [1] },
-  async (lab) => {
-    const a = lab.host('a');
-    await flood(lab, a, 10_000);
-    for (let round = 0; round < 3; round += 1)
-      assert.equal(await discovered(a, [HONEST]), `${a.plan.hostAddress}:51820`);
-  },
-);

@@ -135,7 +135,14 @@ export function raceServers(o: RaceOptions, ended: () => void): Promise<Discover
       const heard = witnesses.servers();
       for (let i = queue.length - 1; i >= 0; i -= 1) if (heard.has(queue[i]?.server.text ?? '')) queue.splice(i, 1);
       const asked = [...running.keys()].some(({ server }) => !heard.has(server.text));
-      if (witnesses.decided() || (!asked && queue.length === 0)) witnesses.end();
+      // Whoever was contradicted last time is heard again, so that it is known whether it still is.
+      const suspect = queue.findIndex(({ distrusted }) => distrusted);
+      const suspectAsked = [...running.keys()].some((each) => each.distrusted && !heard.has(each.server.text));
+      if (witnesses.decided() && suspectAsked) return;
+      if (witnesses.decided() && suspect >= 0) {
+        queue.unshift(...queue.splice(suspect, 1));
+        start(1);
+      } else if (witnesses.decided() || (!asked && queue.length === 0)) witnesses.end();
       else if (!asked) start(1);
     };
 

@@ -18,6 +18,8 @@ export interface WitnessVerdict<W extends Witness = Witness> {
   readonly majority: boolean;
   /** Those that saw another address, in the order of their answers. */
   readonly outliers: readonly W[];
+  /** The servers that spoke. */
+  readonly heard: ReadonlySet<string>;
 }
 
 /** One witness a server, in the order of their answers. Different ports at one address are the NAT's behaviour and no contradiction. */
@@ -30,6 +32,7 @@ export function judgeWitnesses<W extends Witness>(witnesses: readonly [W, ...W[]
     kept,
     majority: winner !== undefined,
     outliers: witnesses.filter(({ mapped }) => mapped.address !== kept.mapped.address),
+    heard: new Set(witnesses.map(({ server }) => server)),
   };
 }
 

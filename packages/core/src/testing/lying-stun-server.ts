@@ -17,6 +17,7 @@ export const LYING_MODES = [
   'no-attribute',
   'garbage',
   'mapped-only',
+  'elsewhere',
 ] as const;
 export type LyingMode = (typeof LYING_MODES)[number];
 
@@ -101,6 +102,9 @@ function lie(mode: LyingMode, request: StunMessage, from: Endpoint): Uint8Array 
       return success([]);
     case 'garbage':
       return Uint8Array.from({ length: 64 }, (_, i) => (i * 37) & 0xff);
+    // Nothing is wrong with it but the address: only other servers know.
+    case 'elsewhere':
+      return success([xorAddressAttribute(nowhere, transactionId)]);
     case 'mapped-only':
       return success([addressAttribute(ATTRIBUTE.MAPPED_ADDRESS, from)]);
   }

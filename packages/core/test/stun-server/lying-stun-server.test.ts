@@ -55,7 +55,9 @@ async function discoverBy(t: TestContext, server: Endpoint, timeoutMs: number) {
 }
 
 test('F1 F7 a lying server never gives a discovery its lie', async (t) => {
-  const ended: Readonly<Record<LyingMode, 'ERR_STUN_NO_RESPONSE' | 'ERR_STUN_REFUSED'>> = {
+  /** One that names a believable address is found out by the others alone. */
+  type Knowable = Exclude<LyingMode, 'elsewhere'>;
+  const ended: Readonly<Record<Knowable, 'ERR_STUN_NO_RESPONSE' | 'ERR_STUN_REFUSED'>> = {
     silent: 'ERR_STUN_NO_RESPONSE',
     'wrong-transaction-id': 'ERR_STUN_NO_RESPONSE',
     'wrong-source': 'ERR_STUN_REFUSED',
@@ -67,7 +69,8 @@ test('F1 F7 a lying server never gives a discovery its lie', async (t) => {
     'mapped-only': 'ERR_STUN_REFUSED',
   };
   await Promise.all(
-    LYING_MODES.map(async (mode) => {
+    Object.keys(ended).map(async (key) => {
+      const mode = key as Knowable;
       const server = await lying(t, mode);
       await assert.rejects(discoverBy(t, server.address, 300), (e) => {
         assert.ok(hasCode(e, ended[mode]), `${mode}: ${String(e)}`);

@@ -16,13 +16,19 @@ export function createDisagreements(
   components: DisagreementComponents,
 ): (family: Family, verdict: WitnessVerdict | undefined) => void {
   const { device, clock, logger, emit, signal } = components;
+  /** Who was contradicted, until it is heard to agree. */
+  const contradicted = new Map<Family, ReadonlySet<string>>();
   return (family, verdict) => {
     if (!verdict || signal.aborted) return;
-    const { kept, majority, outliers } = verdict;
+    const { kept, majority, outliers, heard } = verdict;
     if (outliers.length === 0) {
+      if ([...(contradicted.get(family) ?? [])].some((server) => !heard.has(server))) return;
+      contradicted.delete(family);
       device.disagreements.delete(family);
       return;
     }
+    // Without a majority nobody is left out of the next discovery, so all are heard again.
+    contradicted.set(family, new Set(majority ? outliers.map(({ server }) => server) : []));
     const error = new StunmeshError('ERR_STUN_DISAGREE', describeDisagreement(verdict), {
       details: { family, outliers: outliers.map(({ server }) => server).join(', ') },
     });

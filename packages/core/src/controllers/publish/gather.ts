@@ -98,7 +98,7 @@ export interface DiscoveryComponents
 export function createDiscovery(components: DiscoveryComponents): Pick<DeviceComponents, 'discover' | 'serverAddress'> {
   const { device, underlay, agent, clock, resolve } = components;
   const preferred = new Map<Family, { readonly server: string; readonly address: Endpoint }>();
-  /** Servers that the others contradicted last time. */
+  /** Servers that the others contradicted when they were last heard. */
   const distrusted = new Map<Family, ReadonlySet<string>>();
   /** Each once: a discovery comes often, and what is odd stays so. */
   const noticed = new Set<string>();
@@ -151,13 +151,20 @@ export function createDiscovery(components: DiscoveryComponents): Pick<DeviceCom
       noteStandIn(family, standIns.get(found.server));
       preferred.set(family, { server: found.server, address: found.serverAddress });
       const witnesses = found.witnesses.then((verdict) => {
-        if (verdict?.majority) {
-          const { kept, outliers } = verdict;
-          distrusted.set(family, new Set(outliers.map(({ server }) => server)));
+        if (!verdict) return undefined;
+        const { kept, majority, outliers } = verdict;
+        const configured = components.servers();
+        // One that is no longer configured can contradict nobody.
+        const gone = [...(distrusted.get(family) ?? [])].filter((server) => !configured.includes(server));
+        const heard = new Set([...verdict.heard, ...gone]);
+        if (majority) {
+          // Silence takes nothing back: the next discovery would fall for the same lie.
+          const unheard = [...(distrusted.get(family) ?? [])].filter((server) => !heard.has(server));
+          distrusted.set(family, new Set([...outliers.map(({ server }) => server), ...unheard]));
           if (kept.mapped.address !== found.mapped.address)
             preferred.set(family, { server: kept.server, address: kept.serverAddress });
         }
-        return verdict;
+        return { ...verdict, heard };
       });
       return { ...found, witnesses };
     },

@@ -79,6 +79,21 @@ test('F82 without a majority the first address stays; who disagrees is said once
   assert.deepEqual(d.errors(), []);
 });
 
+test('F82 the agreement of the others takes nothing back until the one they contradicted is heard to agree', async () => {
+  const honest = { endpoint: TRUE, heard: [witness('b:1'), witness('c:1')] as [Witness, Witness] };
+  const d = setUp([
+    { endpoint: TRUE, heard: [witness('b:1'), witness('a:1', LIE), witness('c:1')] },
+    honest,
+    { endpoint: TRUE, heard: [...honest.heard, witness('a:1')] as unknown as [Witness, Witness] },
+  ]);
+  for (let i = 0; i < 2; i += 1) await d.publish.refresh();
+  await d.clock.advance(0);
+  assert.match(d.errors()?.[0] ?? '', /a:1 sees 198\.51\.100\.66; most/);
+  await d.publish.refresh();
+  await d.clock.advance(0);
+  assert.deepEqual(d.errors(), []);
+});
+
 test('F82 who was not contradicted again is not forgotten: silence of the others takes nothing back', async () => {
   const d = setUp([{ endpoint: TRUE, heard: [witness('a:1'), witness('b:1', LIE)] }, { endpoint: TRUE }]);
   await d.publish.refresh();

@@ -151,8 +151,8 @@ async function switches(report: Report, runs: number, perSecond: number): Promis
   const what = `${perSecond} packets/s each way`;
   const target = perSecond >= 500 ? 5_000 : 2_000;
   report.row({ what: `${what}: sticks after`, values: seen.map(({ sticksMs }) => sticksMs), unit: 'ms', target });
-  // A ping is lost with its packet or with its answer.
-  const mostLost = Math.max(1, Math.ceil((perSecond * RTT_MS) / 1000));
+  // What leaves in one round trip, each way: a ping is lost with its packet or with its answer.
+  const mostLost = Math.ceil((2 * perSecond * RTT_MS) / 1000);
   report.row({ what: `${what}: pings lost`, values: seen.map(({ lost }) => lost), unit: 'times', target: mostLost });
 }
 

@@ -62,6 +62,8 @@ export async function families(lab: Lab): Promise<Families> {
     return tookMs;
   };
   const upgradeMs = await counted(mend, ipv6Address);
+  // A session is moved at most once a minute.
+  await sleep(60_000);
   const downgradeMs = await counted(async () => {
     mend = await cutFamily(lab, 6);
   }, ipv4Address);
@@ -100,12 +102,19 @@ export async function switchUnder(lab: Lab, perSecond: number): Promise<Switched
   return { sticksMs, lost: sent - received };
 }
 
-/** WireGuard's own packets have spoilt accepting routers before the daemons start: milliseconds until pings pass both ways. */
+/** WireGuard's own packets have spoilt accepting routers before the daemons start, as each heard the other side first: milliseconds
+ * until pings pass both ways. */
 export async function poisonedStart(lab: Lab, limitMs: number): Promise<number> {
   const [a, b] = pair(lab);
-  await Promise.all([a.setEndpoint(b, ipv4Address(b)), b.setEndpoint(a, ipv4Address(a))]);
-  // Both have begun handshakes by now, each before the other's router knew it.
-  await Promise.all([a.firstPing(b, { deadlineMs: 6_000 }), b.firstPing(a, { deadlineMs: 6_000 })]);
+  const initiates = async (from: Host, to: Host) => {
+    await from.setEndpoint(to, ipv4Address(to));
+    await from.firstPing(to, { deadlineMs: 1_000 });
+  };
+  const accepts = (host: Host) => host.plan.routers[0]?.kind === 'accept';
+  if (accepts(a) && accepts(b)) await Promise.all([initiates(a, b), initiates(b, a)]);
+  else if (accepts(a)) await initiates(b, a);
+  else await initiates(a, b);
+  await Promise.all([initiates(a, b), initiates(b, a)]);
   const startedAt = performance.now();
   await startAll([a, b]);
   const pings = await Promise.all([

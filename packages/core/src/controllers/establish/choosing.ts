@@ -64,7 +64,8 @@ export function createChoosing(components: ChoosingComponents): Choosing {
     if (checked !== 'today') {
       // Until a path is valid nothing of WireGuard's is to reach the peer's router (F43).
       if (checked) await attempts.use(peer, checked);
-      if (isUnsettled(peer)) phases.set(peer, 'connecting');
+      const isReachable = peer.observed?.endpoint !== undefined || peer.remote.size > 0;
+      if (isUnsettled(peer) && isReachable) phases.set(peer, 'connecting');
       return;
     }
     const endpoints = candidates(peer);

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseEndpoint } from '#src/net/index.js';
+import { CheckCodec } from '#src/paths/check-codec.js';
 import { isCheckRequest } from '#src/paths/check-message.js';
+import { createPairKeys } from '#src/record/pair-keys.js';
 import { CheckWorld, router } from './world.js';
 
 const STRANGER = parseEndpoint('192.0.2.66:4000');
@@ -47,6 +49,27 @@ test('F44 forged requests, those of another direction, and replays get no answer
   assert.equal(b.device.checkCounts.answered, counts.answered);
   await a.stop();
   await b.stop();
+});
+
+test('a peer that is known by a check alone, without a record and an endpoint, is waited for: its phase does not flap', async () => {
+  assert.ok(STRANGER);
+  const world = new CheckWorld({ router: router('a') }, { router: router('b') });
+  const [a, b] = world.sides;
+  await a.start();
+  await world.clock.advance(2_000);
+  const codec = new CheckCodec(createPairKeys(b.own.secretKey, b.own.publicKey, a.own.publicKey));
+  const transactionId = new Uint8Array(12).fill(7);
+  const asked = codec.request(
+    { transactionId, type: 'reflexive', nominated: false, betterPath: false },
+    { seconds: world.clock.wallNow() / 1_000, clockSane: true },
+  );
+  assert.equal(a.capture.deliver(asked, STRANGER, { localPort: 51_820 }), 1);
+  await world.clock.advance(20_000);
+  assert.equal(a.device.checkCounts.answered, 1);
+  assert.equal(a.peer.phase, 'waiting');
+  const flaps = a.logger.lines.filter(({ message }) => message === 'phase connecting');
+  assert.equal(flaps.length, 0);
+  await a.stop();
 });
 
 test('F44 a forged answer makes no path valid', async () => {

@@ -141,6 +141,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     host: surroundings.searchHost,
     statement: createStatement(components),
     checks: connectivity.forSearch,
+    restate: (peer) => void publish.restate(peer),
   });
   const reading = createReading({
     ...components,

@@ -47,6 +47,8 @@ export interface NoSearch {
   readonly fullWouldHelp?: boolean;
   /** No NAT is known to be a hard one: there is nothing to be said of it. */
   readonly isEasy?: boolean;
+  /** A younger record would tell more. */
+  readonly isOld?: boolean;
 }
 
 export function isPlan(found: SearchPlan | NoSearch): found is SearchPlan {
@@ -61,7 +63,7 @@ export function planSearch(own: SearchSide, peer: SearchSide, mode: HardNat): Se
   const [hardOwn, hardPeer] = [isHard(own.code), isHard(peer.code)];
   if (!hardOwn && !hardPeer) return { why: 'neither NAT is known to be a hard one', isEasy: true };
   if (mode === 'off') return { why: 'switched off by hard_nat' };
-  if (Math.max(own.ageMs, peer.ageMs) > YOUNG_MS) return { why: 'a record is older than ten minutes' };
+  if (Math.max(own.ageMs, peer.ageMs) > YOUNG_MS) return { why: 'a record is older than ten minutes', isOld: true };
   if (own.code.mapping4 === 'unknown' || peer.code.mapping4 === 'unknown')
     return { why: 'how the other NAT maps ports is not known yet' };
   if (hardOwn && hardPeer) return planBoth(own.code, peer.code, peer.ipv4);

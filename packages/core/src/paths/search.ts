@@ -83,7 +83,7 @@ export class HardNatSearch {
   }
 
   /** How long a pair waits, milliseconds since 1970; for status. */
-  pausedUntil({ name, addresses }: SearchPair): number {
+  pausedUntil({ name, addresses }: Pick<SearchPair, 'name' | 'addresses'>): number {
     return this.#parts.ledger.pairFreeAt(name, addresses) * 1_000;
   }
 

@@ -15,6 +15,8 @@ export interface Publish {
   flush(): Promise<void>;
   /** Our record for this peer is written again, with the same `t` and what it acknowledges now. Never rejects. */
   rewrite(peer: PeerEntry): Promise<void>;
+  /** Likewise with a new `t`: what it tells holds still. Never rejects. */
+  restate(peer: PeerEntry): Promise<void>;
   /** When flush has work next; monotonic milliseconds. */
   nextFlushAt(): number;
   /** What kept a store away may be over: those that are down are asked at once. */
@@ -90,6 +92,10 @@ export function createPublish(components: PublishComponents): Publish {
     flush,
     async rewrite(peer) {
       writing.rewrite(peer);
+      await flush();
+    },
+    async restate(peer) {
+      writing.restate(peer);
       await flush();
     },
     nextFlushAt: () =>

@@ -31,6 +31,8 @@ export interface Writing {
   flushStore(name: string): Promise<void>;
   /** Our record for this peer is due again in all its stores, with the same `t` and what it acknowledges now. */
   rewrite(peer: PeerEntry): void;
+  /** Likewise with a new `t`: what it tells holds still. */
+  restate(peer: PeerEntry): void;
   /** When this peer's record in this store is due; monotonic milliseconds, infinite while there is nothing to say. */
   dueAt(peer: PeerEntry, store: string): number;
 }
@@ -166,6 +168,10 @@ export function createWriting(components: WritingComponents): Writing {
   return {
     dueAt,
     rewrite(peer) {
+      for (const name of peer.config.plugins) peer.rewrites.add(name);
+    },
+    restate(peer) {
+      peer.statement = undefined;
       for (const name of peer.config.plugins) peer.rewrites.add(name);
     },
     async flushStore(name) {

@@ -4,6 +4,7 @@ import type { CheckRequest } from '../../paths/check-message.js';
 import type { SearchPair, SearchProgress } from '../../paths/search.js';
 import { isPlan, type NoSearch, planSearch, type SearchPlan, type SearchSide } from '../../paths/search-plan.js';
 import { SERIES_MS, type SearchSend } from '../../paths/search-series.js';
+import { slotFrom } from '../../paths/slots.js';
 import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
 import type { SearchStatus } from '../../peers/search-view.js';
 import type { EndpointRecord } from '../../record/endpoint-record.js';
@@ -40,7 +41,15 @@ export interface DeviceSearchComponents extends DeviceComponents {
   readonly host: SearchHost;
   readonly statement: OwnStatement;
   readonly checks: SearchChecks;
+  /** Our record for this peer is to be written with a new time. */
+  restate(peer: PeerEntry): void;
 }
+
+/** A record that is older than ten minutes is not believed, and a series may be five minutes away. */
+const RESTATE_MS = 240_000;
+/** A new record begins a new round of checks, which is not to fall into a slot. */
+const BEFORE_SLOT_MS = 90_000;
+const LONGEST_PERIOD_SECONDS = 300;
 
 export function createDeviceSearch(components: DeviceSearchComponents): DeviceSearch {
   const { device, clock, logger, underlay, host, statement, checks } = components;
@@ -51,6 +60,10 @@ export function createDeviceSearch(components: DeviceSearchComponents): DeviceSe
 
   const nameOf = ({ publicKey }: PeerEntry): string => `${device.name} ${publicKey}`;
   const byName = (name: string): PeerEntry | undefined => device.peers.find((peer) => nameOf(peer) === name);
+  const nameAndAddresses = (peer: PeerEntry) => {
+    const [own, theirs] = [statement.record({ t: 0, n: 0 }), checks.known(peer)?.record];
+    return { name: nameOf(peer), addresses: `${own?.ipv4?.address} ${theirs?.ipv4?.address}` };
+  };
   const modeOf = ({ config }: PeerEntry) => config.hardNat ?? device.config.hardNat;
 
   const side = ({ c, ipv4 }: EndpointRecord, wrote: number): SearchSide => ({
@@ -73,11 +86,21 @@ export function createDeviceSearch(components: DeviceSearchComponents): DeviceSe
   const pairOf = (peer: PeerEntry): SearchPair | undefined => {
     if (!isUnsettled(peer) || !peer.keys || modeOf(peer) === 'off') return undefined;
     const found = plan(peer);
-    const record = checks.known(peer)?.record;
-    if (!found || !isPlan(found) || !record) return undefined;
-    const own = statement.record({ t: 0, n: 0 });
-    const addresses = `${own?.ipv4?.address} ${record.ipv4?.address}`;
-    return { name: nameOf(peer), seed: peer.keys.searchSeed, plan: found, addresses };
+    if (!found || !isPlan(found)) return undefined;
+    return { ...nameAndAddresses(peer), seed: peer.keys.searchSeed, plan: found };
+  };
+
+  /** Two hosts that do not meet have nothing new to tell, so their records grow old: they say again what still holds. */
+  const keepYoung = (peer: PeerEntry): void => {
+    const known = checks.known(peer);
+    if (!known || !peer.keys || !isUnsettled(peer)) return;
+    const wall = clock.wallNow();
+    if (wall - known.ownTime * 1_000 < RESTATE_MS) return;
+    const found = plan(peer);
+    if (!found || (!isPlan(found) && !found.isOld)) return;
+    const isPaused = (host.search?.pausedUntil(nameAndAddresses(peer)) ?? 0) > wall + RESTATE_MS;
+    const slotAt = slotFrom(wall, peer.keys.searchSeed, LONGEST_PERIOD_SECONDS);
+    if (!isPaused && slotAt - wall > BEFORE_SLOT_MS) components.restate(peer);
   };
 
   const statusOf = (peer: PeerEntry): SearchStatus | undefined => {
@@ -148,7 +171,10 @@ export function createDeviceSearch(components: DeviceSearchComponents): DeviceSe
       })();
     },
     tick() {
-      for (const peer of device.peers) peer.search ??= () => statusOf(peer);
+      for (const peer of device.peers) {
+        peer.search ??= () => statusOf(peer);
+        keepYoung(peer);
+      }
       void diversions.tick();
     },
     changed: () => host.changed(),

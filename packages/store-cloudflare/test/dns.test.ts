@@ -40,17 +40,21 @@ async function openDns(t: TestContext, more: Partial<CloudflareStoreConfig>): Pr
 test('records are read from the name server without a token, and absent ones are absent (F33)', async (t) => {
   const server = await serve(t);
   if (!server) return;
-  const [plain, split, words, other, absent] = [newKey(), newKey(), newKey(), newKey(), newKey()];
+  const [plain, split, words, other, absent, long] = [newKey(), newKey(), newKey(), newKey(), newKey(), newKey()];
   const value = newValue(255);
+  // More than an answer by UDP holds.
+  const longest = newValue(2_000);
   await server.publish([
     txt(plain, value),
     txt(split, value.slice(0, 90), value.slice(90)),
     txt(words, 'this is no value'),
+    txt(long, ...(longest.match(/.{1,255}/g) ?? [])),
     `${other}.wg A 192.0.2.1`,
   ]);
   const store = await openDns(t, { servers: [server.address] });
   assert.equal(await store.get(plain, free), value);
   assert.equal(await store.get(split, free), value);
+  assert.equal(await store.get(long, free), longest);
   assert.equal(await store.get(words, free), 'thisisnovalue');
   assert.equal(await store.get(other, free), undefined);
   assert.equal(await store.get(absent, free), undefined);

@@ -161,7 +161,7 @@ test('records of other types under a key are neither read nor changed', async (t
   assert.deepEqual([...api.records.keys()], [address.id]);
 });
 
-test('F36 a value that only programs like this one read is written as several strings, and read back by both ways', async (t) => {
+test('F36 a value that only programs like this one read is written as several strings, and read back', async (t) => {
   const { api, store } = await open(t);
   const [key, value] = [newKey(), newValue(700)];
   await store.set(key, value, free);

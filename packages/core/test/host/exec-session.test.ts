@@ -48,7 +48,10 @@ for await (const line of createInterface({ input: process.stdin })) {
 }
 
 test('F36 1,000 peers that are written and read in one turn are two requests to one process', async (t) => {
-  const { store, asked } = await open(t, '{ session: true, many: true, min_poll_ms: 7000, expires_after_ms: 60000 }');
+  const { store, asked } = await open(
+    t,
+    '{ session: true, many: true, max_value_bytes: 258, max_long_value: 4000, min_poll_ms: 7000, expires_after_ms: 60000 }',
+  );
   await store.get(key(0), free);
   const numbers = Array.from({ length: 1000 }, (_, n) => n);
   const started = clock.now();
@@ -63,7 +66,14 @@ test('F36 1,000 peers that are written and read in one turn are two requests to 
     words.filter((word) => !word.startsWith('#')),
     ['describe', 'describe', 'get', 'setMany', 'getMany'],
   );
-  assert.deepEqual(store.traits, { maxValueBytes: 32_768, minPollMs: 7000, expiresAfterMs: 60_000 });
+  assert.deepEqual(store.traits, {
+    maxValueBytes: 258,
+    maxLongValue: 4_000,
+    minPollMs: 7000,
+    expiresAfterMs: 60_000,
+  });
+  await store.set(key(0), 'ab'.repeat(2_000), free);
+  await assert.rejects(store.set(key(0), 'ab'.repeat(2_001), free), /4002 characters.*4000/);
 });
 
 test('F14 without getMany every peer is read by a call of its own, eight at a time, and none is dropped', async (t) => {

@@ -107,3 +107,18 @@ test('what is kept of each peer is what is known of it, and a peer of whom nothi
     );
   }
 });
+
+test('how a NAT chooses ports outlives a restart; what is no such thing is passed over', () => {
+  const nat = (allocation: unknown) => {
+    const entry = device();
+    const stored = { ipv4: { address: '203.0.113.9', code: '4pp', allocation } };
+    assert.equal(restoreDeviceState(entry, { version: 1, n: 0, nat: stored, peers: {} }, WALL), true);
+    return { summary: entry.nat.get(4)?.summary, again: createDeviceState(entry).nat?.['ipv4'] };
+  };
+  for (const allocation of ['random', { delta: 2 }, { block: 512 }]) {
+    const { summary, again } = nat(allocation);
+    assert.deepEqual([summary?.allocation, again?.allocation], [allocation, allocation]);
+  }
+  for (const allocation of [undefined, 7, 'often', { delta: 9 }, { block: 512, delta: 2 }])
+    assert.equal(nat(allocation).summary?.allocation, undefined);
+});

@@ -72,17 +72,22 @@ export function createStatement({ device, clock }: Pick<DeviceComponents, 'devic
     });
   };
 
+  /** Asked for each peer at every tick, and seldom another one. */
+  let last: { readonly of: readonly unknown[]; readonly told: Told } | undefined;
+  const tell = (): Told => {
+    const nat = toldNat(nats());
+    return { addresses: statedAddresses(record({ t: 0, n: 0 }) ?? {}), ...(nat === undefined ? {} : { nat }) };
+  };
+
   return {
     get hasAddresses() {
       return device.candidates.some(({ type }) => type !== 'host');
     },
     record,
     told() {
-      const nat = toldNat(nats());
-      return {
-        addresses: statedAddresses(record({ t: 0, n: 0 }) ?? {}),
-        ...(nat === undefined ? {} : { nat }),
-      };
+      const of = [device.facts?.publicKey, device.candidates, device.nat.get(4), device.nat.get(6)];
+      if (!last || of.some((one, i) => one !== last?.of[i])) last = { of, told: tell() };
+      return last.told;
     },
   };
 }

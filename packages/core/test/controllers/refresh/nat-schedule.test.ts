@@ -255,25 +255,19 @@ test('an examination that is under way does not hold up the end of the daemon', 
   assert.ok(!h.logger.lines.some(({ message }) => message.includes('NAT behaviour')));
 });
 
-test('how a symmetric NAT chooses ports is told once it is known, though nothing else changed, and is not taken back', async () => {
+test('how a symmetric NAT chooses ports is told once it is known, though nothing else changed', async () => {
   const server = '192.0.2.53';
   const { h, state } = setUp({ serverAddress: server });
   const allocation = () => h.peer().ourRecord()?.c?.allocation;
-  /** Another way out, the same NAT: it is examined again. */
-  const move = async (source: string): Promise<void> => {
-    h.capture.setRoute(server, { interface: 'eth0', source });
-    h.capture.change({ kind: 'address', interface: 'eth0' });
-    await h.advance(12 * MINUTE);
-  };
   state.found = { mapping: 'address-and-port-dependent', filtering: 'address-and-port-dependent' };
   h.capture.setRoute(server, { interface: 'eth0', source: '192.168.1.2' });
   await h.start();
   await h.advance(30_000);
   assert.equal(allocation(), 'unknown');
   state.found = { ...state.found, allocation: { delta: 1 } };
-  await move('192.168.1.3');
+  // Another way out, the same NAT: it is examined again.
+  h.capture.setRoute(server, { interface: 'eth0', source: '192.168.1.3' });
+  h.capture.change({ kind: 'address', interface: 'eth0' });
+  await h.advance(12 * MINUTE);
   assert.deepEqual([state.at.length, allocation()], [2, { delta: 1 }]);
-  state.found = { ...state.found, allocation: 'unknown' };
-  await move('192.168.1.4');
-  assert.deepEqual([state.at.length, allocation()], [3, { delta: 1 }]);
 });

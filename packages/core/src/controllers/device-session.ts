@@ -91,7 +91,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     schedule.restart();
     phases.set(peer, 'suspect');
     connectivity.onPhase(peer);
-    void publish.look();
+    void publish.look().then(() => connectivity.onLooked(peer));
     void reading.read(peer);
     // It may have gone over to another host that has our key.
     void checks.soon(peer);

@@ -1,6 +1,6 @@
 /** The paths to one peer, with what was asked, answered and heard on each. Times are milliseconds of a monotonic clock. */
-import type { Endpoint } from '../api/index.js';
-import { formatEndpoint } from '../net/index.js';
+import type { Endpoint, Family } from '../api/index.js';
+import { formatEndpoint, sameEndpoint } from '../net/index.js';
 import { type Path, type PathState, type RemoteCandidate, VALID_MS } from './path.js';
 import { ROUND_MS, Schedule } from './schedule.js';
 
@@ -55,6 +55,9 @@ export class PathList {
   /** Requests of ours that may still be answered, oldest first. */
   readonly #asked = new Map<string, { readonly entry: Entry; readonly at: number }>();
   #learntAt = Number.NEGATIVE_INFINITY;
+  /** Valid paths besides that of a tunnel that died, and until when they tell something. */
+  #lately: readonly Entry[] = [];
+  #latelyUntil = 0;
 
   get entries(): Iterable<Entry> {
     return this.#entries.values();
@@ -125,11 +128,31 @@ export class PathList {
   /** Nothing that was seen before counts any more: our network changed, or the tunnel died. */
   forget(): void {
     this.#asked.clear();
+    this.#lately = [];
     for (const entry of this.#entries.values()) {
       entry.validUntil = 0;
       entry.openUntil = 0;
       entry.askedSince = undefined;
     }
+  }
+
+  /** The tunnel died on `used`: nothing is valid any more. */
+  lose(now: number, used: Endpoint | undefined): void {
+    const others = [...this.#entries.values()].filter(
+      (entry) => entry.isValid(now) && !sameEndpoint(entry.candidate.endpoint, used),
+    );
+    this.forget();
+    this.#lately = others;
+    this.#latelyUntil = now + ROUND_MS;
+  }
+
+  /** Our addresses of these families are what they were when the peer answered lately, so it is open there still; the paths. */
+  reopen(now: number, families: ReadonlySet<Family>): readonly Entry[] {
+    const open = this.#lately.filter(({ candidate }) => families.has(candidate.endpoint.family));
+    if (now >= this.#latelyUntil) return [];
+    this.#lately = this.#lately.filter((entry) => !open.includes(entry));
+    for (const entry of open) entry.openUntil = Math.max(entry.openUntil, this.#latelyUntil);
+    return open;
   }
 
   clear(): void {

@@ -1,5 +1,5 @@
 /** The checks of one peer as a state machine without I/O: what to send now, and what follows from what comes (F43, F45, F46). */
-import type { Endpoint } from '../api/index.js';
+import type { Endpoint, Family } from '../api/index.js';
 import { sameEndpoint } from '../net/index.js';
 import type { PathCode } from '../record/path-code.js';
 import { Acknowledgements, type Times } from './acknowledgements.js';
@@ -103,15 +103,21 @@ export class PeerChecks {
 
   /** What the device and the health rules say of the tunnel. */
   onSession(now: number, session: Session): void {
-    const before = this.#session.connected;
+    const { connected: before, endpoint: used } = this.#session;
     this.#session = session;
     if (before && !session.connected) {
-      this.#list.forget();
+      this.#list.lose(now, used);
       this.#becomeUnsettled(now);
     } else if (!before && session.connected) {
       // Those that are still to be asked may be better ones; what kept the valid ones open is not needed any more.
       for (const { schedule } of this.#list.entries) if (schedule.keeps) schedule.end();
     }
+  }
+
+  /** The tunnel died, and our addresses of these families were looked at since: they did not change. */
+  onUnmoved(now: number, families: ReadonlySet<Family>): void {
+    if (this.#session.connected || this.#phases.phase !== 'round') return;
+    for (const { schedule } of this.#list.reopen(now, families)) schedule.begin(now, ROUND);
   }
 
   /** News of the network or a failed probe. `moved`: our addresses or mappings changed, so what was proven counts for nothing. */

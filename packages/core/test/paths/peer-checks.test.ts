@@ -231,3 +231,40 @@ test('F48 while connected both families and the LAN are asked once a minute, and
   assert.equal(used, '192.168.1.7:51820 at 120');
   for (const seconds of seen.values()) assert.ok(seconds.length >= 12 && Math.max(...seconds) <= 3, `${seconds}`);
 });
+
+test('F43 a tunnel died and we did not move: the other path, which answered at the last beat, is asked in full, the dead one is not', () => {
+  const checks = create({ preferred: 6 });
+  const six: RemoteCandidate = { endpoint: SIX, type: 'reflexive', lan: false };
+  checks.onRecord(at(0), code(), [six, REFLEXIVE]);
+  for (const { transactionId, endpoint } of checks.next(at(0)).sends) checks.onAnswer(20, transactionId, endpoint);
+  checks.onSession(100, { ...CONNECTED, endpoint: SIX });
+  for (let now = 200; now <= 62_100; now += 100)
+    for (const { transactionId, endpoint } of checks.next(at(now)).sends) checks.onAnswer(now, transactionId, endpoint);
+  checks.onSession(105_000, {
+    connected: false,
+    keepalive: true,
+    endpoint: SIX,
+    handshakeAt: 90_000,
+    receivedAt: 100_000,
+  });
+  const ttls = (now: number) => new Map(checks.next(at(now)).sends.map(({ endpoint, ttl }) => [endpoint.family, ttl]));
+  assert.deepEqual(
+    ttls(105_000),
+    new Map([
+      [4, 3],
+      [6, 3],
+    ]),
+    'we may have moved',
+  );
+  checks.onUnmoved(105_030, new Set([4, 6]));
+  assert.deepEqual(ttls(105_030), new Map([[4, undefined]]));
+  assert.deepEqual(
+    ttls(105_130),
+    new Map([
+      [4, undefined],
+      [6, 3],
+    ]),
+  );
+  checks.onUnmoved(105_200, new Set([4, 6]));
+  assert.deepEqual(ttls(105_200), new Map());
+});

@@ -21,6 +21,8 @@ import { createParking } from './parking.js';
 import { createSearchChecks } from './search-checks.js';
 import { createSwitching } from './switching.js';
 
+/** A discovery that began so long before a peer was lost tells of now. */
+const LOOK_MS = 2_000;
 /** Reading a record before ours is written takes no longer than this. */
 const READ_MS = 500;
 
@@ -33,6 +35,8 @@ export interface Checks {
   onRead(peer: PeerEntry): Promise<void>;
   /** What attempts to connect it use: 'today' where checks decide nothing for it, undefined where nothing is to be tried now. */
   choiceFor(peer: PeerEntry): 'today' | Endpoint | undefined;
+  /** A peer was lost, and our addresses were looked at since. */
+  onLooked(peer: PeerEntry): void;
   /** What is tried of peers' records may be something else now, by the configuration. Never rejects. */
   judge(): Promise<void>;
   /** News of the network, or a failed probe; resolves when our NAT is open. Never rejects. */
@@ -224,6 +228,18 @@ export function createChecks(components: ChecksComponents): Checks {
           await step(one);
         }),
       );
+    },
+    onLooked(peer) {
+      const one = peers.get(peer);
+      const now = clock.now();
+      // One discovery serves all peers that are lost within two seconds (F15).
+      const looked = device.candidates.filter(
+        ({ type, at }) => type === 'reflexive' && at >= peer.phaseSince - LOOK_MS,
+      );
+      const families = new Set(looked.map(({ endpoint }) => endpoint.family));
+      if (!one || device.discovering || families.size === 0) return;
+      one.checks.onUnmoved(now, families);
+      void step(one);
     },
     async judge() {
       for (const one of peers) {

@@ -86,6 +86,7 @@ labTest(
     }
     for (let round = 0; round < 3; round += 1) {
       await using daemon = await a.startDaemon({ stun: [HONEST] });
+      await daemon.waitFor(() => true, { what: 'the daemon' });
       const what = 'the reflexive address';
       const found = await daemon.waitFor(({ devices }) => devices[0]?.reflexive.ipv4, { what, deadlineMs: 3_000 });
       assert.equal(found, `${a.plan.hostAddress}:51820`);

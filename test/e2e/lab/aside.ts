@@ -16,3 +16,7 @@ export const findCoturn = (): Promise<Aside> => find('coturn', 'usr/bin/turnserv
 
 /** Errors: as findCoturn. */
 export const findRedis = (): Promise<Aside> => find('redis', 'usr/bin/redis-server', ['redis-server', 'redis-tools']);
+
+/** The nftables one. Errors: as findCoturn. */
+export const findMiniupnpd = (): Promise<Aside> =>
+  find('miniupnpd', 'usr/sbin/miniupnpd', ['miniupnpd', 'miniupnpd-nftables']);

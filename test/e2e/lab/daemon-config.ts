@@ -16,6 +16,8 @@ export interface DaemonConfigOptions {
   readonly peers?: readonly string[];
   /** Members of single peers, e.g. { b: { plugin: 'slow' } }. */
   readonly peerOverrides?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Further members of the device, e.g. { port_mapping: 'auto' }. */
+  readonly device?: Readonly<Record<string, unknown>>;
   /** Further members of the configuration, which win. */
   readonly extra?: Readonly<Record<string, unknown>>;
 }
@@ -44,7 +46,7 @@ export function daemonConfig(host: Host, lab: LabContext, options: DaemonConfigO
     log: { level: 'debug' },
     stun: { addresses: options.stun ?? DEFAULT_STUN },
     plugins: options.plugins ?? { folder: { type: 'builtin', name: 'file', path: lab.storeDir } },
-    interfaces: { [host.device]: { protocol, peers } },
+    interfaces: { [host.device]: { protocol, ...options.device, peers } },
     ...options.extra,
   };
 }

@@ -1,6 +1,6 @@
 /** The NAT laboratory: topology as data, WireGuard hosts behind NATs, all in namespaces of its own. */
 
-export { findCoturn, findRedis } from './aside.js';
+export { findCoturn, findMiniupnpd, findRedis } from './aside.js';
 export * from './control.js';
 export { Daemon } from './daemon.js';
 export { type DaemonConfigOptions, DEFAULT_STUN, daemonConfig } from './daemon-config.js';

@@ -51,6 +51,11 @@ export interface DeviceSnapshot {
   readonly firewallMark?: number;
   readonly reflexive: Addresses;
   readonly candidates?: readonly { readonly type: string; readonly endpoint: string; readonly foundBy: string }[];
+  readonly portMapping?: {
+    readonly state: 'asking' | 'mapped' | 'failed';
+    readonly mappings: readonly { readonly family: string; readonly protocol: string; readonly endpoint: string }[];
+    readonly error?: Fault;
+  };
   readonly discoveries: number;
   readonly errors?: readonly (Fault & { readonly of: string })[];
   readonly peers: readonly PeerSnapshot[];

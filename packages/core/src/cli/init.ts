@@ -1,6 +1,7 @@
 /** `stunmesh init`: a configuration from the WireGuard devices that are there. */
 import { type Command, Option } from 'commander';
 import { configFile } from '../config/folders.js';
+import type { FoundRouter } from '../setup/plan.js';
 import type { CliContext } from './context.js';
 
 interface InitFlags {
@@ -15,11 +16,14 @@ interface InitFlags {
   readonly stun: readonly string[];
   readonly protocol?: string;
   readonly ping?: boolean;
+  readonly portMapping?: boolean;
   readonly output: string;
   readonly force?: boolean;
 }
 
 const READ_MS = 10_000;
+/** A router that is silent keeps nobody waiting longer. */
+const ROUTER_MS = 4_000;
 const MOST_SECRET_BYTES = 65_536;
 
 const HELP = `
@@ -54,6 +58,7 @@ export function addInitCommand(program: Command, context: CliContext): void {
     )
     .addOption(new Option('--ping', 'watch peers by pings; default: where their address is known'))
     .addOption(new Option('--no-ping', 'do not ping peers'))
+    .option('--port-mapping', 'have the router open a port; default: asked for where a router answers')
     .option('-o, --output <file>', 'the file to write', configFile())
     .option('--force', 'replace a file that is there')
     .addHelpText('after', HELP)
@@ -83,9 +88,10 @@ async function init(context: CliContext, flags: InitFlags, pingGiven: boolean): 
       ...(secretEnv === undefined ? {} : { secretEnv }),
       ...(secretText === undefined ? {} : { secretText }),
       ...(protocol === undefined ? {} : { protocol }),
+      ...(flags.portMapping === true ? { portMapping: true } : {}),
       ...(pingGiven && ping !== undefined ? { ping } : {}),
     },
-    ...(asker ? { asker } : {}),
+    ...(asker ? { asker, findRouter } : {}),
     output: flags.output,
     cwd: context.cwd,
     force: flags.force === true,
@@ -116,6 +122,25 @@ async function findDevices(flags: InitFlags) {
   const found = await readRunningDevices(composition.control, flags.device, deadline);
   if (found.length > 0) return found;
   throw noDeviceUp();
+}
+
+/** Asks the router on the way out; a host without one, or without the rights to ask, has none. */
+async function findRouter(): Promise<FoundRouter | undefined> {
+  const [{ openComposition }, { createSystemClock }, { createLogger }, { findMappingRouter }] = await Promise.all([
+    import('../daemon/components.js'),
+    import('../runtime/system-clock.js'),
+    import('../telemetry/logger.js'),
+    import('../setup/find-router.js'),
+  ]);
+  const clock = createSystemClock();
+  const logger = createLogger({ level: 'silent', format: 'json', colour: false, write: () => undefined });
+  try {
+    await using composition = await openComposition({ clock, logger, devices: () => [] });
+    using deadline = clock.deadline(ROUTER_MS);
+    return await findMappingRouter(await composition.capture(), clock, deadline.signal);
+  } catch {
+    return undefined;
+  }
 }
 
 /** All of stdin, without the newline at its end. */

@@ -6,6 +6,7 @@ import { daemonCheck } from './checks/daemon.js';
 import { deviceCheck } from './checks/device.js';
 import { natCheck } from './checks/nat.js';
 import { peerCheck } from './checks/peer.js';
+import { portMappingCheck } from './checks/port-mapping.js';
 import { privilegesCheck } from './checks/privileges.js';
 import { routeCheck } from './checks/route.js';
 import { storeCheck } from './checks/store.js';
@@ -26,6 +27,7 @@ const ALL: readonly Check<DoctorContext>[] = [
   routeCheck,
   stunCheck,
   natCheck,
+  portMappingCheck,
   clockCheck,
   storeCheck,
   peerCheck,

@@ -18,6 +18,7 @@ export const CHECKS = [
   'route',
   'stun',
   'nat',
+  'portmap',
   'clock',
   'store',
   'peer',

@@ -15,6 +15,12 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   ERR_TOO_MANY_FILES:
     'raise the limit, by `LimitNOFILE=` in the systemd unit or `ulimit -n` before the start; a daemon needs about 40, and a few for each device and plugin.',
   ERR_RESOLVE: "check the name and this host's DNS (/etc/resolv.conf); an address in place of the name works too.",
+  ERR_PORTMAP_NONE:
+    'switch UPnP IGD, NAT-PMP or PCP on at the router (often called "UPnP" alone; OpenWrt, OPNsense, pfSense: the package miniupnpd), forward a UDP port by hand (docs/nat-guide.md), or set `port_mapping: off`.',
+  ERR_PORTMAP_REFUSED:
+    'allow it for this host in the settings of the router (miniupnpd: a line `allow 1024-65535 ADDRESS/32 1024-65535`), or forward a UDP port by hand.',
+  ERR_PORTMAP_DOUBLE_NAT:
+    'let the outer router work as a bridge, ask the provider for a public address, or use IPv6 (`protocol: dualstack`); see docs/nat-guide.md.',
   ERR_CONTROL_NOT_RUNNING: 'start the daemon, or name the device or `run_dir` of the one that runs.',
   ERR_CONTROL_DENIED: 'ask as the user that the daemon runs as, mostly root: `sudo stunmesh status`.',
   ERR_CONTROL_PROTOCOL:

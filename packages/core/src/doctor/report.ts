@@ -16,6 +16,7 @@ const TITLES: Readonly<Record<CheckName, string>> = {
   route: 'Routes',
   stun: 'STUN servers',
   nat: 'NAT',
+  portmap: 'Port mapping',
   clock: 'Clock',
   store: 'Stores',
   peer: 'Peers',

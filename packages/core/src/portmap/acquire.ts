@@ -1,6 +1,8 @@
 /** Asks the router for a mapping by one protocol after the other until one grants it; what was granted is looked after and released by the same one. */
 import type { PortmapProtocol } from '../config/index.js';
+import { IN_HURRY } from './exchange.js';
 import type { Gateway } from './gateway.js';
+import { findIgdService } from './igd-service.js';
 import {
   type Failure,
   type Inquiry,
@@ -11,7 +13,7 @@ import {
   type MappingRequest,
   PORTMAP_PROTOCOLS,
 } from './mapping.js';
-import { inquireByNatPmp, mapByNatPmp, releaseByNatPmp } from './nat-pmp-client.js';
+import { answersNatPmp, inquireByNatPmp, mapByNatPmp, releaseByNatPmp } from './nat-pmp-client.js';
 import { inquireByPcp, mapByPcp, releaseByPcp } from './pcp-client.js';
 import { inquireByUpnp, mapByUpnp, releaseByUpnp } from './upnp-client.js';
 
@@ -61,4 +63,11 @@ export function inquire(gateway: Gateway, mapping: Mapping, signal: AbortSignal)
 /** True: the router says that the mapping is gone. */
 export function release(gateway: Gateway, handle: MappingHandle, signal: AbortSignal): Promise<boolean> {
   return CLIENTS[handle.protocol].release(gateway, handle, signal);
+}
+
+/** The first protocol, in our order, that the router answers; nothing is mapped. Never rejects. */
+export async function findProtocol(gateway: Gateway, signal: AbortSignal): Promise<PortmapProtocol | undefined> {
+  if ((await inquireByPcp(gateway, {}, signal, IN_HURRY)).kind === 'kept') return 'pcp';
+  if (await answersNatPmp(gateway, signal)) return 'nat-pmp';
+  return typeof (await findIgdService(gateway, signal)) === 'string' ? undefined : 'upnp';
 }

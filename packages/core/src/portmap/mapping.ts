@@ -87,6 +87,13 @@ export function refusedFailure(protocol: PortmapProtocol, reason: string): Failu
   return { protocol, kind: 'refused', why: `${PROTOCOL_NAMES[protocol]}: ${reason}` };
 }
 
+/** Of a router that answered other questions: miniupnpd meets what its rules forbid with silence. */
+export function unansweredFailure(protocol: PortmapProtocol, kind: Missing): Failure {
+  return kind === 'silent'
+    ? refusedFailure(protocol, 'the router answers, but not when it is asked for a port: its rules may forbid it')
+    : missingFailure(protocol, kind);
+}
+
 /** Why a mapping at this external address does not help; undefined: nothing is against it (F50). */
 export function judgeExternalAddress(
   protocol: PortmapProtocol,

@@ -17,6 +17,7 @@ import {
   type Missing,
   missingFailure,
   refusedFailure,
+  unansweredFailure,
 } from './mapping.js';
 
 const PORT = 5351;
@@ -70,7 +71,7 @@ export async function mapByNatPmp(gateway: Gateway, request: MappingRequest, sig
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const question = { internalPort, externalPort: request.externalPort(attempt), lifetimeSeconds: LEASE_SECONDS };
     const answer = await askMap(gateway, question, signal);
-    if (typeof answer === 'string') return missingFailure('nat-pmp', answer);
+    if (typeof answer === 'string') return unansweredFailure('nat-pmp', answer);
     if (answer.kind !== 'map' || answer.result !== 'success') return refusal(answer);
     if (answer.lifetimeSeconds === 0)
       return refusedFailure('nat-pmp', 'the router granted a mapping of no time at all');
@@ -98,6 +99,12 @@ function refusal({ result }: NatPmpAnswer): Failure {
   if (result === 'network-failure')
     return doubleNatFailure('nat-pmp', 'the router says that it has no public address itself (network failure)');
   return refusedFailure('nat-pmp', `the router refuses (${result})`);
+}
+
+/** Whether it tells its external address, or why not. */
+export async function answersNatPmp(gateway: Gateway, signal: AbortSignal): Promise<boolean> {
+  const answer = await askAddress(gateway, IN_HURRY, signal);
+  return typeof answer !== 'string' && answer.result !== 'unsupported-version';
 }
 
 export async function inquireByNatPmp(gateway: Gateway, mapping: Mapping, signal: AbortSignal): Promise<Inquiry> {

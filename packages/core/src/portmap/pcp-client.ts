@@ -99,12 +99,17 @@ function refusal({ result, externalAddress }: Extract<PcpAnswer, { readonly kind
     : refusedFailure('pcp', `the router refuses (${result})`);
 }
 
-export async function inquireByPcp(gateway: Gateway, mapping: Mapping, signal: AbortSignal): Promise<Inquiry> {
+export async function inquireByPcp(
+  gateway: Gateway,
+  mapping: Pick<Mapping, 'epoch'>,
+  signal: AbortSignal,
+  pace: typeof IN_HURRY | typeof AT_EASE = AT_EASE,
+): Promise<Inquiry> {
   type Announced = Extract<PcpAnswer, { readonly kind: 'announce' }>;
   const answer = await exchange<Announced>(gateway, {
     port: PORT,
     messages: [formatPcpAnnounce(clientOf(gateway))],
-    ...AT_EASE,
+    ...pace,
     signal,
     read(message) {
       const parsed = parsePcpAnswer(message);

@@ -3,7 +3,7 @@ import type { Clock, Family, PublicKey } from '../api/index.js';
 import type { PortmapProtocol } from '../config/index.js';
 import { isLinkLocal } from '../net/index.js';
 import type { Underlay } from '../underlay/underlay.js';
-import { type Acquired, acquire, inquire, release } from './acquire.js';
+import { type Acquired, acquire, findProtocol, inquire, release } from './acquire.js';
 import { chooseExternalPort } from './codec/external-port.js';
 import { createPacketBudgets, type Gateway, type PacketBudget } from './gateway.js';
 import type { Inquiry, Mapping, MappingHandle } from './mapping.js';
@@ -35,6 +35,8 @@ export interface Router {
   find(family: Family, to: string): Promise<Gateway | undefined>;
   /** Never rejects. */
   map(gateway: Gateway, wish: Wish, protocols: ReadonlySet<PortmapProtocol>, signal: AbortSignal): Promise<Acquired>;
+  /** The first protocol that it answers; nothing is mapped. Never rejects. */
+  speaks(gateway: Gateway, signal: AbortSignal): Promise<PortmapProtocol | undefined>;
   /** Never rejects. */
   inquire(gateway: Gateway, mapping: Mapping, signal: AbortSignal): Promise<Inquiry>;
   /** True: the router says that it is gone. Never rejects. */
@@ -95,6 +97,7 @@ export function createRouter(parts: RouterParts): Router {
       };
       return acquire(gateway, request, protocols, signal, mine?.protocol);
     },
+    speaks: findProtocol,
     inquire,
     release: (gateway, handle, signal) => release({ ...gateway, budget: last }, handle, signal),
   };

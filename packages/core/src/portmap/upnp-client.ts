@@ -17,6 +17,7 @@ import {
   type Missing,
   missingFailure,
   refusedFailure,
+  unansweredFailure,
 } from './mapping.js';
 
 /** WANIPConnection 2, section 2.5, and the UPnP Device Architecture. */
@@ -106,7 +107,7 @@ async function add(
       ],
       signal,
     );
-    if (typeof answer === 'string') return missingFailure('upnp', answer);
+    if (typeof answer === 'string') return unansweredFailure('upnp', answer);
     if (answer.kind === 'values') {
       const externalPort = any ? portIn(answer.values, 'NewReservedPort') : wanted;
       const badPort = samePort ? undefined : refusedExternalPort(externalPort, taken);

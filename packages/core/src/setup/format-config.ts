@@ -4,7 +4,7 @@ import { type Plan, pingTarget, type SettingValue } from './plan.js';
 
 /** Everything in it comes back from loadConfig as it was planned. `secretFile`: where the store's secret was put. */
 export function formatConfig(plan: Plan, secretFile?: string): string {
-  const { devices, store, stunServers, protocol, ping } = plan;
+  const { devices, store, stunServers, protocol, ping, portMapping } = plan;
   const settings = { ...store.settings, ...(store.secret && secretFile ? { [store.secret.key]: secretFile } : {}) };
   const lines = [
     '# Configuration of stunmesh, written by "stunmesh init".',
@@ -25,18 +25,21 @@ export function formatConfig(plan: Plan, secretFile?: string): string {
     '# WireGuard devices and their peers. WireGuard keeps its own configuration; stunmesh sets endpoints and nothing else.',
     'interfaces:',
   ];
-  for (const device of devices) lines.push(...deviceLines(device, { store: store.name, protocol, ping }));
+  for (const device of devices) lines.push(...deviceLines(device, { store: store.name, protocol, ping, portMapping }));
   if (devices.length === 0) lines[lines.length - 1] = 'interfaces: {}';
   return `${lines.join('\n')}\n`;
 }
 
-type PeerOptions = Pick<Plan, 'protocol' | 'ping'> & { readonly store: string };
+type PeerOptions = Pick<Plan, 'protocol' | 'ping' | 'portMapping'> & { readonly store: string };
 
 function deviceLines(device: FoundDevice, options: PeerOptions): readonly string[] {
   const names = peerNames(device.peers);
   return [
     `  ${scalar(device.name)}:${device.publicKey === undefined ? '' : ` # our public key: ${device.publicKey}`}`,
     `    protocol: ${options.protocol}`,
+    ...(options.portMapping
+      ? ['    port_mapping: auto # the router is asked for a port, by which everybody may come in']
+      : []),
     `    peers:${device.peers.length === 0 ? ' {}' : ''}`,
     ...device.peers.flatMap((peer, index) => peerLines(names[index] ?? '', peer, options)),
   ];

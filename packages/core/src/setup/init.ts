@@ -8,7 +8,7 @@ import { dropInFor, writeDropIn } from './drop-in.js';
 import { formatConfig } from './format-config.js';
 import type { FoundDevice } from './found-device.js';
 import { formatNextSteps } from './next-steps.js';
-import { makePlan, type Plan, type PlanFlags } from './plan.js';
+import { type FoundRouter, makePlan, type Plan, type PlanFlags } from './plan.js';
 import { alreadyThere, type NewFile, openNewFile } from './write-files.js';
 
 export interface InitOptions {
@@ -16,6 +16,8 @@ export interface InitOptions {
   readonly flags: PlanFlags;
   /** Absent: there is nobody to ask. */
   readonly asker?: Asker;
+  /** The router that maps ports, where one answers; only called where somebody is asked. Never rejects. */
+  findRouter?(): Promise<FoundRouter | undefined>;
   /** The configuration to write, absolute or from `cwd`. */
   readonly output: string;
   readonly cwd: string;
@@ -33,8 +35,11 @@ export async function initialise(options: InitOptions): Promise<string> {
   if (!force && existsSync(path)) throw new StunmeshError('ERR_USAGE', alreadyThere(path));
   const flags = absoluteFile(options.flags, cwd);
   const asker = options.asker && rememberAnswers(options.asker);
+  // Once, however often it is asked for.
+  let found: Promise<FoundRouter | undefined> | undefined;
+  const router = async () => (found ??= options.findRouter?.() ?? Promise.resolve(undefined));
   for (;;) {
-    const plan = await makePlan(options.devices, flags, asker);
+    const plan = await makePlan(options.devices, flags, asker, router);
     const { secret, name } = plan.store;
     const secretPath = secret ? join(dirname(path), `${name}-${secret.key.replace(/_file$/, '')}`) : undefined;
     await using config = await openNewFile(path, formatConfig(plan, secretPath));

@@ -24,6 +24,8 @@ export interface Plan {
   readonly protocol: 'ipv4' | 'ipv6' | 'dualstack';
   /** Whether peers with a host address inside the tunnel are pinged. */
   readonly ping: boolean;
+  /** Whether the router is asked to map a port. */
+  readonly portMapping: boolean;
 }
 
 export interface PlanFlags {
@@ -38,6 +40,14 @@ export interface PlanFlags {
   readonly stunServers: readonly string[];
   readonly protocol?: string;
   readonly ping?: boolean;
+  readonly portMapping?: boolean;
+}
+
+/** A router that maps ports, as it answered. */
+export interface FoundRouter {
+  readonly address: string;
+  /** PCP, NAT-PMP or UPnP. */
+  readonly protocol: string;
 }
 
 /** Of different operators, so that one that fails or lies is noticed. */
@@ -51,6 +61,7 @@ export async function makePlan(
   found: readonly FoundDevice[],
   flags: PlanFlags,
   asker: Asker | undefined,
+  findRouter?: () => Promise<FoundRouter | undefined>,
 ): Promise<Plan> {
   const missing: string[] = [];
   const devices = await chooseDevices(found, asker, missing);
@@ -58,12 +69,13 @@ export async function makePlan(
   const stunServers = await planStun(flags.stunServers, asker);
   const protocol = await planProtocol(flags.protocol, asker);
   const ping = flags.ping ?? (await askPing(devices, asker));
+  const portMapping = flags.portMapping ?? (await askPortMapping(asker, findRouter));
   if (missing.length > 0 || !store)
     throw new StunmeshError(
       'ERR_USAGE',
       `there is no terminal to ask on, so these are needed:\n  ${missing.join('\n  ')}`,
     );
-  return { devices, store, stunServers, protocol, ping };
+  return { devices, store, stunServers, protocol, ping, portMapping };
 }
 
 /** The only device there is, or those that are picked of several. */
@@ -220,6 +232,22 @@ async function askPing(devices: readonly FoundDevice[], asker: Asker | undefined
     note: 'Pings through the tunnel tell within seconds that a peer is gone',
     question: 'Ping them (yes, no)',
     fallback: 'yes',
+    check: (text) => (/^(y|n|yes|no)$/i.test(text) ? undefined : 'write yes or no'),
+  });
+  return /^y/i.test(answer);
+}
+
+/** Nobody is asked where no router answers. */
+async function askPortMapping(
+  asker: Asker | undefined,
+  findRouter: (() => Promise<FoundRouter | undefined>) | undefined,
+): Promise<boolean> {
+  const router = asker && (await findRouter?.());
+  if (!asker || !router) return false;
+  const answer = await asker.ask({
+    note: `The router ${router.address} can open a port (${router.protocol}) for peers to come in`,
+    question: 'Let it open a port (yes, no)',
+    fallback: 'no',
     check: (text) => (/^(y|n|yes|no)$/i.test(text) ? undefined : 'write yes or no'),
   });
   return /^y/i.test(answer);

@@ -10,7 +10,7 @@ import { storeKind } from '#src/setup/store-kinds.js';
 
 function plan(kind: string, settings: Record<string, string>): Plan {
   const store = { name: 'shared', kind: storeKind(kind), settings };
-  return { devices: [], store, stunServers: [], protocol: 'ipv4', ping: false };
+  return { devices: [], store, stunServers: [], protocol: 'ipv4', ping: false, portMapping: false };
 }
 
 test('a folder of records needs one under systemd, with what systemd reads as special escaped; other stores need none', () => {

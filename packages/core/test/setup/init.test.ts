@@ -112,6 +112,7 @@ test('dualstack, no pings, own servers, an exec program with arguments', async (
     settings: ['command=/usr/bin/store', 'args=-v', 'args=--name=a b'],
     protocol: 'dualstack',
     ping: false,
+    portMapping: false,
     stunServers: ['[2001:db8::1]:3478'],
   });
   assert.deepEqual(config.plugins.get('shared')?.settings, {
@@ -273,6 +274,7 @@ test('any names, keys and settings come back from the file as they went in', asy
         stunServers: ['stun.example:3478'],
         protocol: 'ipv4',
         ping: true,
+        portMapping: false,
       });
       await writeFile(join(dir, 'config.yaml'), text);
       const { config } = await loadConfig({ dir, env: {}, cwd: dir });

@@ -14,6 +14,7 @@ const PLAN = {
   stunServers: [],
   protocol: 'ipv4',
   ping: true,
+  portMapping: false,
 } as const;
 
 test('the configuration is where the service reads it, and the service is started in the words of the system', () => {

@@ -13,7 +13,7 @@ export interface RouterOptions {
   readonly version1?: boolean;
   /** Rules about ports, in the place of one that allows all. */
   readonly rules?: readonly string[];
-  /** The router's own address, as it says, where it is another than the one that it translates to. */
+  /** The router's own address, as it says, where it is another than the one that it translates to; 'none': one of documentation, which is no public one to it. */
   readonly claims?: string;
 }
 
@@ -49,7 +49,7 @@ export async function startRouter(lab: Lab, host: Host, options: RouterOptions =
   const takeAddress = async (): Promise<string> => {
     const address = publicAddressOf(plan, moves);
     await must(lab.publicNamespace, ['ip', 'route', 'replace', `${address}/32`, 'via', plan.wanAddress]);
-    await must(namespace, ['ip', 'addr', 'add', `${address}/32`, 'dev', 'wan']);
+    await must(namespace, ['ip', 'addr', 'replace', `${address}/32`, 'dev', 'wan']);
     const random = plan.kind === 'symmetric' ? ' random,fully-random' : '';
     await nft(
       `flush chain ip translate outward\nadd rule ip translate outward oifname "wan" snat to ${address}${random}\n`,
@@ -63,7 +63,7 @@ export async function startRouter(lab: Lab, host: Host, options: RouterOptions =
     const yes = (value: boolean) => (value ? 'yes' : 'no');
     const config = [
       'ext_ifname=wan',
-      `ext_ip=${options.claims ?? publicAddressOf(plan, moves)}`,
+      ...(options.claims === 'none' ? [] : [`ext_ip=${options.claims ?? publicAddressOf(plan, moves)}`]),
       'listening_ip=lan',
       ...(plan.ipv6 ? [] : ['ipv6_disable=yes']),
       `enable_natpmp=${yes(options.pcp ?? true)}`,
@@ -96,7 +96,7 @@ export async function startRouter(lab: Lab, host: Host, options: RouterOptions =
   };
 
   // What stands before the host's IPv6 is the table of miniupnpd.
-  if (plan.ipv6?.filter === 'stateful') await nft('delete table ip6 guard\n');
+  if (plan.ipv6?.filter === 'stateful') await nft('add table ip6 guard\ndelete table ip6 guard\n');
   let publicAddress = await takeAddress();
   host.publicAddress = publicAddress;
   await start();
@@ -129,6 +129,7 @@ export async function startRouter(lab: Lab, host: Host, options: RouterOptions =
     silence: () => nft(SILENCE).then(() => undefined),
     async stop() {
       await child?.kill();
+      await nft('delete table inet mapping\n');
     },
   };
 }

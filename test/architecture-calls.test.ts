@@ -39,6 +39,18 @@ test('one writer of the phase of a peer: peers/phase.ts', () => {
   none(places(others, /\.phase\s*=(?!=)/, 'bare'), 'controllers ask peers/phase.ts to set or settle it');
 });
 
+test('port mapping is loaded only where it is switched on: nothing that the daemon loads at its start leads to it', () => {
+  const reached = new Set(['packages/core/src/daemon/daemon.ts']);
+  for (const path of reached)
+    for (const { target, typeOnly, dynamic } of core.find((source) => source.path === path)?.imports ?? [])
+      if (target && !typeOnly && !dynamic) reached.add(target);
+  assert.ok(reached.size > 100 && reached.has('packages/core/src/controllers/port-mapping/port-mapping.ts'));
+  none(
+    [...reached].filter((path) => /\/src\/portmap\/|mapping-keeper/.test(path)),
+    'controllers/port-mapping/port-mapping.ts imports it when it is wanted',
+  );
+});
+
 test('no circles: between sources, and between C headers', () => {
   const all = sources(packageNames().map((name) => `packages/${name}/src`));
   const native = sources(

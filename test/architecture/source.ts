@@ -13,6 +13,8 @@ export interface Import {
   readonly names: readonly string[] | undefined;
   /** `import type`, or a clause in which every name is a type: nothing of it is there at run time. */
   readonly typeOnly: boolean;
+  /** `import(…)` or `require(…)`: loaded when somebody comes by. */
+  readonly dynamic: boolean;
 }
 
 export interface Source {
@@ -84,7 +86,7 @@ function findImports(path: string, code: string): Import[] {
     const clause = /^\{([\s\S]*)\}$/.exec(match[2]?.trim() ?? '')?.[1];
     const names = clause?.split(',').flatMap((name) => name.trim() || []);
     const typeOnly = match[1] !== undefined || (names?.every((name) => name.startsWith('type ')) ?? false);
-    return { specifier, target: resolveImport(path, specifier), names, typeOnly };
+    return { specifier, target: resolveImport(path, specifier), names, typeOnly, dynamic: match[5] !== undefined };
   });
 }
 

@@ -32,6 +32,7 @@ async function listen(host: string): Promise<{ server: Server; port: number }> {
 if (inNamespace(import.meta.url)) {
   if (!cannotRun) {
     run('ip link set lo up');
+    run('ip addr add fe80::5/64 dev lo nodad');
     // What has no mark ends at the door; answers go to other addresses, or begin no connection.
     nft(`table inet door {
       chain out {
@@ -90,6 +91,33 @@ if (inNamespace(import.meta.url)) {
       await assert.rejects(connectTcp({ to, firewallMark: MARK, signal: caller.signal }), /enough/);
       await new Promise((resolve) => setImmediate(resolve));
       assert.ok(descriptors() <= before, `${before}, then ${descriptors()}`);
+    },
+  );
+
+  test(
+    'F58 a datagram socket sends from the address that it is given, and to a link-local one by its zone',
+    options,
+    async () => {
+      for (const { family, from, to } of [
+        { family: 4, from: '127.0.0.3', to: { family: 4, address: '127.0.0.4' } },
+        { family: 6, from: '::1', to: { family: 6, address: 'fe80::5', zone: 'lo' } },
+      ] as const) {
+        const server = createSocket(family === 4 ? 'udp4' : 'udp6');
+        server.bind(0, family === 4 ? to.address : `${to.address}%lo`);
+        await once(server, 'listening');
+        const heard = once(server, 'message');
+        await using socket = await openDatagramSocket({
+          to: { ...to, port: server.address().port },
+          from,
+          firewallMark: MARK,
+          onMessage: () => undefined,
+          onFault: () => undefined,
+        });
+        await socket.send(Buffer.from('hi'));
+        const [, { address }] = await heard;
+        assert.equal(address, from);
+        server.close();
+      }
     },
   );
 

@@ -24,6 +24,12 @@ interface InitFlags {
 const READ_MS = 10_000;
 /** A router that is silent keeps nobody waiting longer. */
 const ROUTER_MS = 4_000;
+/** The way of packets that are no device's. */
+const NO_DEVICE = {
+  name: '',
+  facts: { realName: '', listenPort: 0, firewallMark: 0 },
+  config: { listenInterfaces: [], listenDefaultRoute: false },
+};
 const MOST_SECRET_BYTES = 65_536;
 
 const HELP = `
@@ -137,7 +143,7 @@ async function findRouter(): Promise<FoundRouter | undefined> {
   try {
     await using composition = await openComposition({ clock, logger, devices: () => [] });
     using deadline = clock.deadline(ROUTER_MS);
-    return await findMappingRouter(await composition.capture(), clock, deadline.signal);
+    return await findMappingRouter(await composition.underlay(NO_DEVICE), clock, deadline.signal);
   } catch {
     return undefined;
   }

@@ -278,6 +278,8 @@ function bothSymmetric(device: DeviceEntry, record: EndpointRecord | undefined):
       const own = device.nat.get(family);
       const their = theirs.get(family);
       const known = own?.address === localCandidate(device.candidates, 'reflexive', family)?.endpoint.address;
+      // By a port that our router maps everybody comes in.
+      if (localCandidate(device.candidates, 'mapped', family)) return false;
       return own !== undefined && known && their !== undefined && symmetric(own.summary) && symmetric(their);
     })
   );

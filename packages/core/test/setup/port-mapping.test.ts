@@ -72,8 +72,8 @@ test('the router is found by what it answers, and nothing is mapped', async () =
     const clock = createFakeClock();
     const fake = createFakeRouter(clock, speaks);
     const way = { interface: 'eth0', source: '192.168.1.2', gateway: '192.168.1.1' };
-    const capture = { ...fake, routeTo: async () => way };
-    const found = findMappingRouter(capture, clock, new AbortController().signal);
+    const underlay = { ...fake, opensSockets: true, routeTo: async () => way };
+    const found = findMappingRouter(underlay, clock, new AbortController().signal);
     for (let i = 0; i < 100; i += 1) await clock.advance(50);
     assert.equal((await found)?.protocol, protocol);
     assert.equal(fake.entries.size, 0);

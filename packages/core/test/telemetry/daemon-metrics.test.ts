@@ -53,6 +53,14 @@ test('a peer: its phase, ages, round trip and counts, in seconds and bytes', asy
   for (const [name, value] of Object.entries(wanted)) assert.equal(Number(series.get(name)), value, name);
 });
 
+test('mapped ports by protocol; no series where none is asked for', async () => {
+  const { scrape } = open();
+  assert.ok(![...(await scrape()).keys()].some((name) => name.startsWith('stunmesh_portmap')));
+  const series = await scrape({ devices: [deviceReading({ portMapping: { mappings: [{ protocol: 'pcp' }] } })] });
+  const of = (protocol: string) => series.get(`stunmesh_portmap_up{device="wg0",protocol="${protocol}"}`);
+  assert.deepEqual([of('pcp'), of('nat-pmp'), of('upnp')], ['1', '0', '0']);
+});
+
 test('what is not known has no series: handshake, ping, record; a clock set back makes nothing younger than new', async () => {
   const bare = peerReading({ latestHandshakeAt: WALL + 60_000 });
   const { rttMs: _, record: __, published: ___, ...rest } = bare;

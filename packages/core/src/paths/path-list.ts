@@ -3,6 +3,7 @@ import type { Endpoint, Family } from '../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../net/index.js';
 import { type Path, type PathState, type RemoteCandidate, VALID_MS } from './path.js';
 import { ROUND_MS, Schedule } from './schedule.js';
+import { FRESH_MS } from './selection.js';
 
 const MOST_LEARNT = 2;
 const LEARN_PAUSE_MS = 5_000;
@@ -146,12 +147,17 @@ export class PathList {
     this.#latelyUntil = now + ROUND_MS;
   }
 
-  /** Our addresses of these families are what they were when the peer answered lately, so it is open there still; the paths. */
+  /** Our addresses of these families are what they were when the peer answered lately, so it is open there still; the paths. What answered
+   * in the tunnel's last seconds is valid: there the peer is now. */
   reopen(now: number, families: ReadonlySet<Family>): readonly Entry[] {
     const open = this.#lately.filter(({ candidate }) => families.has(candidate.endpoint.family));
     if (now >= this.#latelyUntil) return [];
     this.#lately = this.#lately.filter((entry) => !open.includes(entry));
-    for (const entry of open) entry.openUntil = Math.max(entry.openUntil, this.#latelyUntil);
+    for (const entry of open) {
+      entry.openUntil = Math.max(entry.openUntil, this.#latelyUntil);
+      const sinceMs = this.#latelyUntil - ROUND_MS - (entry.lastValidAt ?? Number.NEGATIVE_INFINITY);
+      if (sinceMs <= FRESH_MS) entry.validUntil = now + ROUND_MS;
+    }
     return open;
   }
 

@@ -118,6 +118,7 @@ export class PeerChecks {
   onUnmoved(now: number, families: ReadonlySet<Family>): void {
     if (this.#session.connected || this.#phases.phase !== 'round') return;
     for (const { schedule } of this.#list.reopen(now, families)) schedule.begin(now, ROUND);
+    if (this.#list.hasValid(now)) this.#nomination.onValid(now);
   }
 
   /** News of the network or a failed probe. `moved`: our addresses or mappings changed, so what was proven counts for nothing. */

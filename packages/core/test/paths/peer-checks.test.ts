@@ -268,3 +268,17 @@ test('F43 a tunnel died and we did not move: the other path, which answered at t
   checks.onUnmoved(105_200, new Set([4, 6]));
   assert.deepEqual(ttls(105_200), new Map());
 });
+
+test('F46 the peer answered at another place in the last seconds of its tunnel: it is met there at once', () => {
+  const checks = create();
+  checks.onRecord(at(0), code(), [REFLEXIVE]);
+  checks.onSession(0, CONNECTED);
+  const other: Endpoint = { ...FOUR, port: 40_123 };
+  checks.onRecord(at(100_000), code({ t: T + 100 }), [{ ...REFLEXIVE, endpoint: other }]);
+  for (const { transactionId, endpoint } of checks.next(at(100_000)).sends)
+    checks.onAnswer(100_020, transactionId, endpoint);
+  checks.onSession(101_500, { ...CONNECTED, connected: false, handshakeAt: 90_000, receivedAt: 99_000 });
+  assert.equal(checks.next(at(101_500)).use, undefined, 'we may have moved');
+  checks.onUnmoved(101_530, new Set([4]));
+  assert.deepEqual(checks.next(at(101_530)).use, other);
+});

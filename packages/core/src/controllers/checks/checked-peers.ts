@@ -31,6 +31,8 @@ export interface CheckedPeersComponents extends Pick<DeviceComponents, 'device' 
   isLan(endpoint: Endpoint): boolean;
   preferred(peer: PeerEntry): Family;
   lowTtl(family: Family): number;
+  /** The configuration names this peer no more. */
+  left(peer: PeerEntry): void;
 }
 
 export class CheckedPeers implements Iterable<CheckedPeer> {
@@ -53,7 +55,7 @@ export class CheckedPeers implements Iterable<CheckedPeer> {
 
   /** Takes up who came and drops who went. True: the tags are other ones. */
   follow(): boolean {
-    const { device } = this.#components;
+    const { device, left } = this.#components;
     const present = new Set(
       device.facts && !device.down ? device.peers.filter((peer) => peer.keys && peer.observed) : [],
     );
@@ -63,6 +65,7 @@ export class CheckedPeers implements Iterable<CheckedPeer> {
       this.#peers.delete(peer);
       this.receiver.remove(peer);
       peer.checks = undefined;
+      if (!device.peers.includes(peer)) left(peer);
       changed = true;
     }
     for (const peer of present) {

@@ -98,6 +98,7 @@ export function createChecks(components: ChecksComponents): Checks {
     isLan: candidates.isLan,
     preferred: candidates.preferred,
     lowTtl: ttl.of,
+    left: (peer) => void parking.release(peer),
   });
 
   const transmit = async ({ codec }: CheckedPeer, send: CheckSend, at: ReturnType<typeof times>): Promise<void> => {

@@ -1,6 +1,7 @@
 /** Two daemons meet by checks of connectivity, over a simulated network (F43 to F46). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { reconfigureDevice } from '#src/peers/peer-table.js';
 import { CheckWorld, router } from './world.js';
 
 test('F46 two hosts behind routers that drop connect by checks, and no endpoint is set before a path is valid', async () => {
@@ -127,4 +128,19 @@ test('F43 what dies on the way goes as far as our outermost NAT, where that was 
     assert.deepEqual(new Set(asked.map((packet) => packet.ttl)), new Set([ttl]));
     await a.stop();
   }
+});
+
+test('F43 a parked endpoint is put back when a reload takes the peer away', async () => {
+  const left = { family: 4, address: '203.0.113.1', port: 7_777 } as const;
+  const world = new CheckWorld({ router: router('a'), endpoint: left }, { router: router('b') });
+  const [a] = world.sides;
+  await a.farSide.publish({ ipv4: '203.0.113.1:51820', t: 1_798_800_000 });
+  await a.start();
+  await world.clock.advance(2_000);
+  assert.equal(a.endpoint(), '127.0.0.1:9');
+  reconfigureDevice(a.device, { ...a.device.config, peers: new Map() }, world.clock.now());
+  a.session.reconfigured();
+  await world.clock.advance(2_000);
+  assert.equal(a.endpoint(), '203.0.113.1:7777');
+  await a.stop();
 });

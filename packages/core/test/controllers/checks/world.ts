@@ -238,6 +238,7 @@ function createSide(world: CheckWorld, name: string, peerName: string, options: 
     device,
     peer,
     packets,
+    session,
     farSide,
     async start() {
       running = session.run();

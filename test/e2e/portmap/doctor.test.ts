@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { daemonConfig, type Host, REPOSITORY, until } from '../lab/index.js';
+import { daemonConfig, type Host, REPOSITORY, sleep, until } from '../lab/index.js';
 import { labTest } from '../lab/steps/lab-test.js';
 import { startRouter } from './steps/router.js';
 
@@ -16,10 +16,14 @@ async function examine(host: Host, configFile: string): Promise<readonly { verdi
   return findings.filter(({ check }) => check === 'portmap');
 }
 
+async function residentKib({ pid }: { readonly pid: number }): Promise<number> {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
+
 labTest(
   'doctor says what port mapping would do and leaves none; the daemon maps, tells, keeps what it needs, and takes a reload',
   { sides: { a: { nats: ['symmetric'] }, b: { nats: ['symmetric'] } }, coturn: [1, 2] },
-  async (lab) => {
+  async (lab, t) => {
     const host = lab.host('a');
     const router = await startRouter(lab, host);
     const file = join(lab.dir, host.name, 'doctor.yaml');
@@ -41,6 +45,11 @@ labTest(
     assert.equal((await router.rules()).match(/dnat/g)?.length, 1);
 
     const text = await readFile(daemon.configFile, 'utf8');
+    const plain = await lab.host('b').startDaemon();
+    await plain.waitFor((snapshot) => snapshot.devices[0]?.reflexive.ipv4, { what: 'its address' });
+    await sleep(3_000);
+    const [more, less] = await Promise.all([daemon, plain].map(residentKib));
+    t.diagnostic(`resident with port mapping ${more} KiB, without ${less} KiB`);
     await daemon.reload(JSON.parse(text.replace('"auto"', '"off"')));
     await daemon.waitFor((snapshot) => snapshot.devices[0]?.portMapping === undefined, { what: 'it to be off' });
     await until(async () => !(await router.rules()).includes('dnat'), { what: 'the port to be given back' });

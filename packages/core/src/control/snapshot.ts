@@ -7,17 +7,17 @@ import { type LocalCandidateType, localCandidate } from '../paths/candidate.js';
 import type { CheckCounts } from '../peers/check-view.js';
 import { type Fault, oneWayFault, peerFault, readFault, writeFault } from '../peers/faults.js';
 import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
-import type { EndpointRecord } from '../record/endpoint-record.js';
 import { saneClock } from '../record/freshness.js';
 import type { GuardedStore } from '../store/guarded-store.js';
+import { bothSymmetric } from './both-symmetric.js';
 import { type PathSnapshot, peerPaths } from './path-snapshot.js';
+import { type PortMappingSnapshot, portMappingSnapshot } from './port-mapping-status.js';
 
 export interface Addresses {
   readonly ipv4?: string;
   readonly ipv6?: string;
 }
 
-import { type PortMappingSnapshot, portMappingSnapshot } from './port-mapping-status.js';
 import { type SearchSnapshot, searchSnapshot } from './search-status.js';
 
 /** Times are milliseconds since 1970; `t` of records is in seconds. */
@@ -260,29 +260,6 @@ function peerSnapshot(device: DeviceEntry, peer: PeerEntry, now: number, wallNow
     ...(reading ? { readFault: reading } : {}),
     ...(writing ? { writeFault: writing } : {}),
   };
-}
-
-/** In every family that both have: their NATs give each destination another port. */
-function bothSymmetric(device: DeviceEntry, record: EndpointRecord | undefined): boolean {
-  const theirs = natOf(record?.c);
-  const families = ([4, 6] as const).filter(
-    (family) =>
-      localCandidate(device.candidates, 'reflexive', family) &&
-      (family === 4 ? record?.ipv4 : record?.ipv6) !== undefined,
-  );
-  const symmetric = ({ mapping }: NatSummary) =>
-    mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
-  return (
-    families.length > 0 &&
-    families.every((family) => {
-      const own = device.nat.get(family);
-      const their = theirs.get(family);
-      const known = own?.address === localCandidate(device.candidates, 'reflexive', family)?.endpoint.address;
-      // By a port that our router maps everybody comes in.
-      if (localCandidate(device.candidates, 'mapped', family)) return false;
-      return own !== undefined && known && their !== undefined && symmetric(own.summary) && symmetric(their);
-    })
-  );
 }
 
 function time(t: number | undefined): { readonly t?: number } {

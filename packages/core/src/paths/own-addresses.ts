@@ -47,10 +47,9 @@ export function ownRecord(addresses: OwnAddresses, state: OwnState): EndpointRec
   const [configured4] = of(addresses.configured, 4);
   const [configured6] = of(addresses.configured, 6);
   const candidates: FurtherCandidates = {
-    ...(mapped4 && mapped4 !== ipv4 && mapped4.address === ipv4?.address ? { mappedPort: mapped4.port } : {}),
-    ...(pinhole6 && ipv6 && pinhole6.address === ipv6.address && pinhole6.port !== ipv6.port
-      ? { pinholePort: pinhole6.port }
-      : {}),
+    // Also where it is `ipv4` itself: who knows checks learns that everybody may come in there.
+    ...(mapped4 && mapped4.address === ipv4?.address ? { mappedPort: mapped4.port } : {}),
+    ...(pinhole6 && pinhole6.address === ipv6?.address ? { pinholePort: pinhole6.port } : {}),
     ...(lan4 ? { lan4 } : {}),
     ...(secondLan4 ? { secondLan4 } : {}),
     ...(lan6 ? { lan6 } : {}),

@@ -84,8 +84,8 @@ function named({ ipv4, ipv6, c }: EndpointRecord): Named[] {
   const list: (Omit<Named, 'endpoint'> & { endpoint: Endpoint | undefined })[] = [
     { type: 'host', endpoint: lan4 },
     { type: 'host', endpoint: lan6 },
-    { type: 'reflexive', endpoint: ipv6 },
-    { type: 'reflexive', endpoint: ipv4 },
+    { type: typeOf(ipv6, pinholePort), endpoint: ipv6 },
+    { type: typeOf(ipv4, mappedPort), endpoint: ipv4 },
     { type: 'mapped', endpoint: withPort(ipv4, mappedPort) },
     { type: 'mapped', endpoint: withPort(ipv6, pinholePort) },
     { type: 'configured', endpoint: configured4 },
@@ -93,6 +93,11 @@ function named({ ipv4, ipv6, c }: EndpointRecord): Named[] {
     { type: 'host', endpoint: secondLan4 },
   ];
   return list.flatMap(({ endpoint, ...rest }) => (endpoint ? [{ ...rest, endpoint }] : []));
+}
+
+/** The record's own address may be the very one that a router forwards. */
+function typeOf(endpoint: Endpoint | undefined, forwarded: number | undefined): CandidateType {
+  return endpoint && endpoint.port === forwarded ? 'mapped' : 'reflexive';
 }
 
 function withPort(endpoint: Endpoint | undefined, port: number | undefined): Endpoint | undefined {

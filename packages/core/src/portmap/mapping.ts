@@ -101,8 +101,9 @@ export function judgeExternalAddress(
   { reflexiveAddress }: Pick<MappingRequest, 'reflexiveAddress'>,
 ): Failure | undefined {
   const kind = externalAddressKind(external);
+  // Somebody else has the address that STUN sees.
   if (kind === 'unusable')
-    return refusedFailure(protocol, `the router has no external address now (it says ${external})`);
+    return doubleNatFailure(protocol, `the router has no external address itself, and STUN sees ${reflexiveAddress}`);
   if (kind === 'private')
     return doubleNatFailure(protocol, `the router's own external address, ${external}, is a private one`);
   if (external === reflexiveAddress) return undefined;

@@ -7,7 +7,6 @@ import { formatPcpAnnounce, formatPcpMap, type PcpAnswer, parsePcpAnswer } from 
 import { AT_EASE, exchange, IN_HURRY } from './exchange.js';
 import type { Gateway } from './gateway.js';
 import {
-  doubleNatFailure,
   type Inquiry,
   judgeExternalAddress,
   LEASE_SECONDS,
@@ -69,7 +68,7 @@ export async function mapByPcp(gateway: Gateway, request: MappingRequest, signal
     const answer = await askMap(gateway, question, IN_HURRY, signal);
     if (typeof answer === 'string') return missingFailure('pcp', answer);
     if (answer.kind === 'other-version') return missingFailure('pcp', 'absent');
-    if (answer.result !== 'success') return refusal(answer);
+    if (answer.result !== 'success') return refusal(answer, request);
     const mapping: Mapping = {
       protocol: 'pcp',
       gateway: gateway.address,
@@ -92,11 +91,14 @@ export async function mapByPcp(gateway: Gateway, request: MappingRequest, signal
   return outcome;
 }
 
-function refusal({ result, externalAddress }: Extract<PcpAnswer, { readonly kind: 'map' }>): MapOutcome {
-  const hidden = externalAddressKind(externalAddress) === 'private' && result !== 'not-authorized';
-  return hidden
-    ? doubleNatFailure('pcp', `the router's own external address, ${externalAddress}, is a private one (${result})`)
-    : refusedFailure('pcp', `the router refuses (${result})`);
+/** A router whose own address is a private one says that it has no resources, and shows the address; an empty one shows nothing. */
+function refusal(
+  { result, externalAddress }: Extract<PcpAnswer, { readonly kind: 'map' }>,
+  request: MappingRequest,
+): MapOutcome {
+  const shown = result !== 'not-authorized' && externalAddressKind(externalAddress) !== 'unusable';
+  const hidden = shown ? judgeExternalAddress('pcp', externalAddress, request) : undefined;
+  return hidden ?? refusedFailure('pcp', `the router refuses (${result})`);
 }
 
 export async function inquireByPcp(

@@ -18,7 +18,7 @@ test('ipv4 is the mapped address unless the NAT is known to map alike for everyb
     ownRecord({ reflexive4, mapped4, lan: [], configured: [] }, { ...STATE, nat: nat(mapping) });
   for (const mapping of ['address-and-port-dependent', 'unknown'] as const) {
     assert.deepEqual(record(mapping).ipv4, mapped4);
-    assert.deepEqual(record(mapping).c?.candidates, {});
+    assert.deepEqual(record(mapping).c?.candidates, { mappedPort: 51_820 });
   }
   assert.deepEqual(record('endpoint-independent').ipv4, reflexive4);
   assert.deepEqual(record('endpoint-independent').c?.candidates, { mappedPort: 51_820 });

@@ -101,4 +101,7 @@ test('F43 forwarded ports, and addresses behind no NAT or one that lets everybod
   assert.deepEqual(open({ filtering6: 'endpoint-independent' }), ['reflexive 6']);
   const further = { mappedPort: 9, configured6: endpoint('[2001:db8:9::2]:443'), lan4: endpoint('192.168.1.7:1') };
   assert.deepEqual(open({}, further), ['mapped 4', 'configured 6']);
+  // The record's own address is the mapped one where the NAT gives each peer another port.
+  const same = { mappedPort: ipv4.port, pinholePort: ipv6.port };
+  assert.deepEqual(open({ mapping4: 'address-and-port-dependent' }, same), ['mapped 6', 'mapped 4']);
 });

@@ -13,8 +13,10 @@ export interface RouterOptions {
   readonly version1?: boolean;
   /** Rules about ports, in the place of one that allows all. */
   readonly rules?: readonly string[];
-  /** The router's own address, as it says, where it is another than the one that it translates to; 'none': one of documentation, which is no public one to it. */
+  /** The router's own address, as it says, where it is another than the one that it translates to. */
   readonly claims?: string;
+  /** The inner one of two routers, whose own address is a carrier's private one. */
+  readonly inner?: true;
 }
 
 export interface MappingRouter {
@@ -37,7 +39,7 @@ export interface MappingRouter {
 const publicAddressOf = ({ index }: RouterPlan, moves: number): string => `45.66.${77 + moves}.${11 + index}`;
 
 export async function startRouter(lab: Lab, host: Host, options: RouterOptions = {}): Promise<MappingRouter> {
-  const plan = outermost(host.plan);
+  const plan = (options.inner && host.plan.routers[0]) || outermost(host.plan);
   const { namespace } = plan;
   const { program, env } = await findMiniupnpd();
   const folder = join(lab.dir, `router-${plan.index}`);
@@ -63,7 +65,7 @@ export async function startRouter(lab: Lab, host: Host, options: RouterOptions =
     const yes = (value: boolean) => (value ? 'yes' : 'no');
     const config = [
       'ext_ifname=wan',
-      ...(options.claims === 'none' ? [] : [`ext_ip=${options.claims ?? publicAddressOf(plan, moves)}`]),
+      ...(options.inner ? [] : [`ext_ip=${options.claims ?? publicAddressOf(plan, moves)}`]),
       'listening_ip=lan',
       ...(plan.ipv6 ? [] : ['ipv6_disable=yes']),
       `enable_natpmp=${yes(options.pcp ?? true)}`,
@@ -97,7 +99,7 @@ export async function startRouter(lab: Lab, host: Host, options: RouterOptions =
 
   // What stands before the host's IPv6 is the table of miniupnpd.
   if (plan.ipv6?.filter === 'stateful') await nft('add table ip6 guard\ndelete table ip6 guard\n');
-  let publicAddress = await takeAddress();
+  let publicAddress = options.inner ? host.publicAddress : await takeAddress();
   host.publicAddress = publicAddress;
   await start();
   return {

@@ -1,5 +1,5 @@
 /** Opens a laboratory: namespaces, links, NATs, servers and WireGuard devices, and takes all of it down again. */
-import { rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -133,6 +133,9 @@ export class Lab implements LabContext, AsyncDisposable {
     const input = this.namespaces.map((name) => `netns del ${name}\n`).join('');
     await run(undefined, ['ip', '-force', '-batch', '-'], { input });
     await rm(this.dir, { recursive: true, force: true, maxRetries: 3 });
+    // In Node 20 fs.rm leaves "a socket" where the next import() reads what a symlink is (runtime/remove-file): a package that is
+    // linked would be loaded by the symlink's path, and find nothing that it depends on.
+    lstatSync(tmpdir());
     for (const host of this.hosts.values()) rmSync(uapiPath(host.device), { force: true });
     unregister(this);
   }

@@ -31,6 +31,8 @@ export interface PairContext {
   /** Where a router, or the operator, lets strangers in to the peer, and to this host; the other side tries it. */
   readonly peerOpen?: string;
   readonly ownOpen?: string;
+  /** Where NATs keep them apart: whether the two search for a port that lets through, and why not. */
+  readonly search?: { readonly possible: true } | { readonly possible: false; readonly why: string };
   /** What to forward, for the remedies. */
   readonly ownPort?: number;
   readonly peerPort?: number;

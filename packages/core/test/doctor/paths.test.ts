@@ -5,7 +5,7 @@ import type { PeerSnapshot } from '#src/control/snapshot.js';
 import type { Finding } from '#src/doctor/finding.js';
 import { parseEndpoint } from '#src/net/index.js';
 import { fingerprint, formatRecord } from '#src/record/endpoint-record.js';
-import type { FurtherCandidates } from '#src/record/path-code.js';
+import type { FurtherCandidates, PortAllocation } from '#src/record/path-code.js';
 import { createChannel } from '#src/record/seal.js';
 import { storeKey } from '#src/record/store-key.js';
 import { codeOf } from '../record/coded.js';
@@ -14,8 +14,8 @@ import { createHarness, type Harness, lonely, MAPPED, now, PEER4, snapshotOf } f
 const endpoint = (text: string) => parseEndpoint(text) ?? assert.fail(text);
 
 /** The peer's record with these candidates, at this public address. */
-function put(h: Harness, candidates: FurtherCandidates, ipv4 = PEER4): void {
-  const c = codeOf({ t: now, f: fingerprint(h.peer.publicKey), nat: '4pp', candidates });
+function put(h: Harness, candidates: FurtherCandidates, ipv4 = PEER4, allocation: PortAllocation = 'random'): void {
+  const c = codeOf({ t: now, f: fingerprint(h.peer.publicKey), nat: '4pp', allocation, candidates });
   const { plain } = formatRecord({ ...(ipv4 ? { ipv4 } : {}), c });
   const sealed = createChannel(h.peer.secretKey, h.own.publicKey).seal(plain);
   h.store.records.set(storeKey(h.peer.publicKey, h.own.publicKey), sealed);
@@ -106,4 +106,20 @@ test('of a connected peer the path in use is named', async (t) => {
   assert.equal(verdict, 'note');
   assert.match(text, /^paths: 192\.168\.1\.7:51820 \(LAN\) in use, 1\.2 ms;/);
   assert.equal(details?.['path'], 'lan');
+});
+
+test('F61 a symmetric NAT that counts is foretold as the daemon searches it, one that throws dice is not', async (t) => {
+  const verdict = async (allocation: PortAllocation): Promise<string> => {
+    const found = await peerFindings(t, (h) => {
+      h.other = '198.51.100.101:3479';
+      for (const port of [3478, 3479]) h.servers.set(`198.51.100.101:${port}`, MAPPED);
+      put(h, {}, PEER4, allocation);
+    });
+    return found.map(({ text }) => text).join('\n');
+  };
+  assert.match(await verdict({ delta: 2 }), /should connect within minutes, once a search has found the port/);
+  assert.match(
+    await verdict('random'),
+    /cannot connect: .*chooses its ports at random; hard_nat: full would search them/,
+  );
 });

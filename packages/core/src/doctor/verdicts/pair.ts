@@ -41,7 +41,17 @@ export function pairVerdict(own: PairSide, peer: PairSide, context: PairContext 
   const both = `${ownName} has ${describeNat(a)}, ${peerName} ${its}`;
   if (outcome === 'connects')
     return { outcome, family, words: `should connect by IPv${family}: ${both}`, remedies: [] };
-  if (outcome === 'cannot') return { outcome, words: `cannot connect: ${both}`, remedies: remedies() };
+  if (outcome === 'cannot') {
+    const { search } = context;
+    if (search?.possible)
+      return {
+        outcome: 'connects',
+        family,
+        words: `should connect within minutes, once a search has found the port of the symmetric NAT: ${both}`,
+        remedies: [],
+      };
+    return { outcome, words: `cannot connect: ${both}${search ? `; ${search.why}` : ''}`, remedies: remedies() };
+  }
   if (family === 4 && context.samePublicAddress === true)
     return {
       outcome,

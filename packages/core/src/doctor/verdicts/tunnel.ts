@@ -7,7 +7,9 @@ import { natOf } from '../../nat/code.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import type { RemoteCandidate } from '../../paths/path.js';
 import type { RemoteCandidates } from '../../paths/remote-candidates.js';
+import { isPlan, planSearch } from '../../paths/search-plan.js';
 import type { ParsedRecord } from '../../record/endpoint-record.js';
+import type { PathCode } from '../../record/path-code.js';
 import { formatAge } from '../../runtime/terminal-text.js';
 import type { PeerRecords } from '../context.js';
 import { attempt, type DoctorContext, familiesOf } from '../context.js';
@@ -85,6 +87,7 @@ export async function judgeTunnel(context: DoctorContext, facts: TunnelFacts): P
     peerUnknown: untold(record, context.parts.clock.wallNow()),
     samePublicAddress: ours.mapped.some(({ address }) => address === record.ipv4?.address),
     ...openWays(facts),
+    ...searchOf(facts, ours, record),
     ownPort: device.listenPort,
   });
   const remedies = verdict.remedies.join('; or ');
@@ -133,6 +136,32 @@ function openWays({ candidates, entry, known }: TunnelFacts): Pick<PairContext, 
     ...(peerOpen === undefined ? {} : { peerOpen }),
     ...(ownOpen === undefined ? {} : { ownOpen }),
   };
+}
+
+/** As the daemon decides it: both know checks, and the two records tell how the symmetric NAT chooses its ports. */
+function searchOf(
+  { entry, config }: TunnelFacts,
+  { side, mapped }: { readonly side: PairSide; readonly mapped: readonly Endpoint[] },
+  record: ParsedRecord,
+): Pick<PairContext, 'search'> {
+  if (!record.c || !side.ipv4) return {};
+  const { mapping, filtering, cgnat, allocation = 'unknown' } = side.ipv4;
+  const code: PathCode = {
+    ...record.c,
+    mapping4: mapping,
+    filtering4: filtering,
+    cgnat,
+    allocation,
+    candidates: {},
+  };
+  const ipv4 = mapped.find(({ family }) => family === 4);
+  const found = planSearch(
+    { code, ipv4, ageMs: 0 },
+    { code: record.c, ipv4: record.ipv4, ageMs: 0 },
+    config.hardNat ?? entry.hardNat,
+  );
+  if (isPlan(found)) return { search: { possible: true } };
+  return found.isEasy ? {} : { search: { possible: false, why: found.why } };
 }
 
 export function newestOf({ theirs }: PeerRecords): ParsedRecord | undefined {

@@ -129,3 +129,15 @@ test('a way that no NAT stands in connects any pair: the common network, or a po
   );
   assert.match(pairVerdict({ ipv4: NATS.full }, { ipv4: NATS.full }, { peerOpen: 'x:1' }).words, /by IPv4/);
 });
+
+test('F61 what NATs keep apart is searched where a port can be foretold; else the reason stands behind the verdict', () => {
+  const apart = [{ ipv4: NATS['port-restricted'] }, { ipv4: NATS.symmetric }] as const;
+  const found = pairVerdict(...apart, { search: { possible: true } });
+  assert.deepEqual([found.outcome, found.remedies], ['connects', []]);
+  assert.match(found.words, /^should connect within minutes, once a search has found the port of the symmetric NAT: /);
+  const not = pairVerdict(...apart, { search: { possible: false, why: 'switched off by hard_nat' } });
+  assert.equal(not.outcome, 'cannot');
+  assert.match(not.words, /symmetric\); switched off by hard_nat$/);
+  const easy = pairVerdict({ ipv4: NATS.full }, { ipv4: NATS.symmetric }, { search: { possible: true } });
+  assert.match(easy.words, /^should connect by IPv4/);
+});

@@ -60,7 +60,9 @@ test('the table of pairs in docs/nat-guide.md is the one that the grid shows', (
   for (const { a, b, connects } of NAT_PAIRS) {
     const column = rows.find(([, first, second]) => first === '' && second === 'none')?.indexOf(b) ?? -1;
     const row = rows.find((cells) => cells[1] === a && ['yes', 'no'].includes(cells[2] ?? ''));
-    assert.equal(row?.[column], connects ? 'yes' : 'no', `${a} and ${b}`);
+    // What the grid's pairs do in its seconds; a search takes minutes, and finds only ports that can be foretold.
+    const searched = [a, b].includes('symmetric') && [a, b].includes('port-restricted');
+    assert.equal(row?.[column], connects ? 'yes' : searched ? 'search' : 'no', `${a} and ${b}`);
   }
 });
 

@@ -43,7 +43,7 @@ labTest(
 );
 
 labTest(
-  'F50 F57 a router that refuses, one with another address, one that is silent, one that does not speak PCP: the right words',
+  'F50 F57 a router that refuses, one with another address, one that moved, one that is silent, one that does not speak PCP: the right words',
   { sides: { a: { nats: ['port-restricted'] } } },
   async (lab) => {
     const host = lab.host('a');
@@ -64,6 +64,17 @@ labTest(
     );
     assert.doesNotMatch(await elsewhere.rules(), /dnat/);
     await elsewhere.stop();
+
+    const moving = await startRouter(lab, host);
+    const before = moving.publicAddress;
+    const now = await moving.move();
+    await using asker = openAsker(host);
+    assert.equal(
+      (await asker.map({ protocol: 'pcp', port: 51_820, reflexive: before })).code,
+      'ERR_PORTMAP_DOUBLE_NAT',
+    );
+    assert.equal((await asker.map({ protocol: 'pcp', port: 51_820 })).externalAddress, now);
+    await moving.stop();
 
     const old = await startRouter(lab, host, { pcp: false, version1: true });
     assert.deepEqual(await codes(), ['ERR_PORTMAP_NONE', 'ERR_PORTMAP_NONE', undefined]);

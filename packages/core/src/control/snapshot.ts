@@ -12,13 +12,12 @@ import type { GuardedStore } from '../store/guarded-store.js';
 import { bothSymmetric } from './both-symmetric.js';
 import { type PathSnapshot, peerPaths } from './path-snapshot.js';
 import { type PortMappingSnapshot, portMappingSnapshot } from './port-mapping-status.js';
+import { type SearchSnapshot, searchSnapshot } from './search-status.js';
 
 export interface Addresses {
   readonly ipv4?: string;
   readonly ipv6?: string;
 }
-
-import { type SearchSnapshot, searchSnapshot } from './search-status.js';
 
 /** Times are milliseconds since 1970; `t` of records is in seconds. */
 export interface PeerSnapshot extends SearchSnapshot {

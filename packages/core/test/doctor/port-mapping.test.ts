@@ -1,6 +1,11 @@
 /** What doctor says of a router that maps ports, and that it leaves none mapped. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { judgeOwn } from '#src/doctor/verdicts/own.js';
+import type { NatBehaviour } from '#src/nat/behaviour-types.js';
+import { parseEndpoint } from '#src/net/index.js';
+import type { ParsedRecord } from '#src/record/endpoint-record.js';
+import type { PathCode } from '#src/record/path-code.js';
 import { createMemoryLogger } from '#src/testing/index.js';
 import { createUnderlays } from '#src/underlay/underlay.js';
 import { createFakeRouter, type FakeRouter } from '../portmap/fake-router.js';
@@ -95,4 +100,21 @@ test('what a daemon has is told, and not asked for again', async (t) => {
     ['ok'],
   );
   assert.match(findings[0]?.text ?? '', /203\.0\.113\.9:30000/);
+});
+
+test('F50 a record of ours that names the mapped port, which STUN does not see, is right', () => {
+  const parse = (text: string) => parseEndpoint(text) ?? assert.fail(text);
+  const nat = {
+    family: 4,
+    mapping: 'endpoint-independent',
+    mapped: parse('203.0.113.9:40000'),
+  } as unknown as NatBehaviour;
+  const judge = (mappedPort: number | undefined) => {
+    const c = { candidates: mappedPort === undefined ? {} : { mappedPort } } as unknown as PathCode;
+    const record = { ipv4: parse('203.0.113.9:30000'), c, refused: [] } as unknown as ParsedRecord;
+    const records = { theirs: [], ours: [{ store: 'main', record }] };
+    return judgeOwn(records, { daemonRuns: true, connected: false, listenPort: 51_820, nats: [nat] });
+  };
+  assert.equal(judge(30_000), undefined);
+  assert.match(judge(undefined)?.text ?? '', /203\.0\.113\.9:40000/);
 });

@@ -53,7 +53,8 @@ function judge(nat: NatBehaviour, subject: string, listenPort: number): readonly
       text: `its outer port differs from destination to destination${
         allocationDelta === undefined ? '' : `, by ${allocationDelta} each time`
       }, so peers cannot know it: only peers that let any port in, or have no NAT, connect`,
-      remedy: 'forward a UDP port to this host, switch on static-port (pf) or "full cone" at the router, or use IPv6.',
+      remedy:
+        'let the router open a port (`port_mapping: auto`), forward a UDP port to this host, switch on static-port (pf) or "full cone" at the router, or use IPv6.',
     });
   if (cgnat)
     findings.push({

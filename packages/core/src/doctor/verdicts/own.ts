@@ -55,6 +55,8 @@ function differs(record: ParsedRecord, nat: NatBehaviour, listenPort: number): r
   if (!told || !nat.mapped) return [];
   const steady = nat.mapping === 'none' || nat.mapping === 'endpoint-independent';
   const seen: Endpoint = nat.mapping === 'none' ? { ...nat.mapped, port: listenPort } : nat.mapped;
-  if (told.address === seen.address && (!steady || told.port === seen.port)) return [];
+  // A port that the router maps is another one than STUN sees.
+  const isMapped = nat.family === 4 && record.c?.candidates.mappedPort === told.port;
+  if (told.address === seen.address && (!steady || isMapped || told.port === seen.port)) return [];
   return [{ told: formatEndpoint(told), seen: steady ? formatEndpoint(seen) : seen.address }];
 }

@@ -34,6 +34,11 @@ export function pairRemedies(own: PairSide, peer: PairSide, context: Named): rea
   }
   if (symmetric.length === 1 && sides.length === 2)
     remedies.push('let both hosts search for a way through: hard_nat: full in both configurations');
+  const askable = sides.filter(({ nat }) => !nat.cgnat && nat.mapping !== 'none');
+  if (askable.length > 0)
+    remedies.push(
+      `let the router of ${askable.map(({ name }) => name).join(' or of ')} open a port (port_mapping: auto there)`,
+    );
   for (const { name, nat } of sides)
     if (nat.cgnat) remedies.push(`ask the carrier of ${name} for a public IPv4 address: its NAT takes no forwarding`);
   if (!own.ipv6 || !peer.ipv6) remedies.push('use IPv6 on both sides (protocol: dualstack): it needs no NAT');

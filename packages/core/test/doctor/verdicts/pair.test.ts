@@ -73,9 +73,9 @@ test('IPv6 through stateful firewalls connects where IPv4 does not, and one fami
   assert.match(apart.remedies.join('\n'), /dualstack/);
 });
 
-test('remedies: a port forwarded at the side that counts ports, a kept port at the symmetric one, a search, IPv6', () => {
+test('remedies: a port forwarded at the side that counts ports, a kept port at the symmetric one, a search, a port that a router opens, IPv6', () => {
   const context = { ownName: 'berlin', peerName: 'oslo', ownPort: 51820, peerPort: 51821 };
-  const [forward, keep, search, six, ...rest] = pairVerdict(
+  const [forward, keep, search, ask, six, ...rest] = pairVerdict(
     { ipv4: NATS['port-restricted'] },
     { ipv4: NATS.symmetric },
     context,
@@ -83,6 +83,7 @@ test('remedies: a port forwarded at the side that counts ports, a kept port at t
   assert.match(forward ?? '', /forward UDP port 51820 on the router of berlin/);
   assert.match(keep ?? '', /NAT of oslo keep the port .*static-port/);
   assert.match(search ?? '', /hard_nat: full in both/);
+  assert.match(ask ?? '', /router of berlin or of oslo open a port \(port_mapping: auto/);
   assert.match(six ?? '', /IPv6/);
   assert.deepEqual(rest, []);
   const remedies = (a: PairSide, b: PairSide) => pairVerdict(a, b, context).remedies.join('\n');

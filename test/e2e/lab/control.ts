@@ -15,6 +15,7 @@ export interface Fault {
 }
 
 export interface PeerSnapshot {
+  readonly diverted?: { readonly sourcePort: number; readonly endpoint: string };
   readonly name: string;
   readonly publicKey: string;
   readonly phase: Phase;
@@ -57,6 +58,7 @@ export interface DeviceSnapshot {
     readonly error?: Fault;
   };
   readonly discoveries: number;
+  readonly checks?: { readonly searched: number };
   readonly errors?: readonly (Fault & { readonly of: string })[];
   readonly peers: readonly PeerSnapshot[];
 }

@@ -36,6 +36,10 @@ function ipv4Tables(router: RouterPlan, wan: string): string[] {
       }
     });
   }
+  // A router that counts, or keeps to a block, does so with UDP; the rest of its traffic is as it comes.
+  if (router.kind === 'sequential') translation.push(`oifname "wan" meta l4proto udp masquerade to :${nextPort()}`);
+  if (router.kind === 'block')
+    translation.push('oifname "wan" meta l4proto udp masquerade to :40960-41983 fully-random');
   translation.push(`oifname "wan" masquerade${router.kind === 'symmetric' ? ' random,fully-random' : ''}`);
   return [
     'table ip translate {',
@@ -56,6 +60,12 @@ function ipv4Tables(router: RouterPlan, wan: string): string[] {
     ...(router.kind === 'accept' ? [] : REFUSAL),
     '}',
   ];
+}
+
+/** One port after the other, from 41,000 on. */
+function nextPort(): string {
+  const ports = Array.from({ length: 2_000 }, (_, at) => `${at} : ${41_000 + at}`);
+  return `numgen inc mod ${ports.length} map { ${ports.join(', ')} }`;
 }
 
 /** An early packet of the peer must not leave a conntrack entry: it would take the port that the mapping needs. */

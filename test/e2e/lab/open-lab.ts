@@ -175,7 +175,11 @@ function pairWithSlotIn(seconds: number): readonly KeyPair[] {
 
 async function furnish(lab: Lab, spec: LabSpec): Promise<void> {
   await mkdir(lab.storeDir, { mode: 0o700 });
-  const keys = spec.slotInSeconds === undefined ? [] : pairWithSlotIn(spec.slotInSeconds);
+  const { slotInSeconds } = spec;
+  const keys =
+    slotInSeconds === undefined
+      ? []
+      : lab.plans.flatMap((_, at) => (at % 2 === 0 ? pairWithSlotIn(slotInSeconds) : []));
   for (const [at, plan] of lab.plans.entries()) {
     lab.hosts.set(plan.name, new Host(lab, plan, keys[at] ?? createKeyPair()));
     await mkdir(join(lab.dir, plan.name), { recursive: true });

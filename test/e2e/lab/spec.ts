@@ -4,11 +4,20 @@
  * none: no translation, no filter; full: endpoint-independent both; restricted: endpoint-independent, address-dependent;
  * port-restricted: endpoint-independent, address-and-port-dependent; symmetric: address-and-port-dependent both.
  * accept: port-restricted on a router that takes in what nobody asked for, as if it were its own: where the peer's packet comes first,
- * that packet's entry holds the port, and the mapping towards this peer gets another one. */
-export type NatKind = 'none' | 'full' | 'restricted' | 'port-restricted' | 'symmetric' | 'accept';
+ * that packet's entry holds the port, and the mapping towards this peer gets another one.
+ * sequential, block: symmetric; each new flow gets the port after the last one's, or any port of one block of 1,024. */
+export type NatKind =
+  | 'sequential'
+  | 'block'
+  | 'none'
+  | 'full'
+  | 'restricted'
+  | 'port-restricted'
+  | 'symmetric'
+  | 'accept';
 
 /** Whose mapping does not depend on who sends first. */
-export type OrderlyNatKind = Exclude<NatKind, 'accept'>;
+export type OrderlyNatKind = Exclude<NatKind, 'accept' | 'sequential' | 'block'>;
 
 export const NAT_KINDS: readonly OrderlyNatKind[] = ['none', 'full', 'restricted', 'port-restricted', 'symmetric'];
 
@@ -66,7 +75,7 @@ export interface LabSpec {
   readonly rttMs?: number;
   /** Public addresses 203.0.113.N with N of 1 to 4 that run coturn, in one process each; default: none. */
   readonly coturn?: readonly number[];
-  /** The first two sides have keys by which their common slot of five minutes begins so many seconds, and up to ten more, after the
+  /** The first two sides, the next two and so on have keys by which their common slot of five minutes begins so many seconds, and up to ten more, after the
    * opening of the laboratory began. */
   readonly slotInSeconds?: number;
   /** The program of daemons; default: node with the built `stunmesh`. */

@@ -62,6 +62,9 @@ labTest(
     assert.deepEqual(await h.pingBurst(e, 20, 0.02), { sent: 20, received: 20 });
     const again = await h.startDaemon({ stun, extra: interfaces(h, lab, 'full') });
     await again.waitForPhase('e', ['connected']);
+    // Taken over, or the first reading of the device would have taken it out.
+    const taken = await again.waitFor((snapshot) => snapshot.devices[0]?.peers[0]?.diverted, { what: 'the diversion' });
+    assert.equal(taken.endpoint, `${e.publicAddress}:51820`);
     assert.match(await rules(h), /udp sport set/);
     assert.deepEqual(await h.pingBurst(e, 20, 0.02), { sent: 20, received: 20 });
 

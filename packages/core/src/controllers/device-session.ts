@@ -212,6 +212,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
       void network.then((monitor) => monitor.checkClock());
       void echoes.tidy();
       connectivity.tick();
+      search.tick();
       nat.look();
       portMapping.tick();
     },
@@ -235,6 +236,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
       monitors.follow();
       await rhythm.run();
       await Promise.all([monitors, reading, choosing, publish, probe, nat, portMapping].map((one) => one.stop()));
+      await search.stop();
       await connectivity.stop();
       await echoes[Symbol.asyncDispose]();
       await (await network)[Symbol.asyncDispose]();

@@ -16,6 +16,12 @@ export function judgeAllocation(ports: readonly number[]): PortAllocation {
     const delta = steps.reduce(greatestCommonDivisor);
     if (delta <= MOST_DELTA) return { delta };
   }
+  // One that was asked before has its port from then, so order tells less than closeness: by chance they lie further apart.
+  const sorted = [...ports].sort((a, b) => a - b);
+  if ((sorted.at(-1) ?? 0) - (sorted[0] ?? 0) <= MOST_STEP) {
+    const delta = sorted.slice(1).reduce((all, port, i) => greatestCommonDivisor(all, port - (sorted[i] ?? 0)), 0);
+    if (delta > 0 && delta <= MOST_DELTA) return { delta };
+  }
   // So many ports by chance leave a part of the range at both its ends untouched.
   const spread = Math.max(...ports) - Math.min(...ports);
   const likely = (spread * (ports.length + 1)) / (ports.length - 1);

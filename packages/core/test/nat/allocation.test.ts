@@ -11,6 +11,11 @@ test('steady steps are told with what other flows took between them; two ports t
   assert.equal(judgeAllocation([40_000, 40_001]), 'unknown');
 });
 
+test('a router that counts is told though one server was asked before the others', () => {
+  assert.deepEqual(judgeAllocation([40_009, 40_000, 40_012, 40_001]), { delta: 1 });
+  assert.deepEqual(judgeAllocation([40_020, 40_000, 40_024]), { delta: 4 });
+});
+
 test('ports near each other without order are of a block, those that are far apart are chance', () => {
   assert.deepEqual(judgeAllocation([40_300, 40_010, 40_690]), { block: 2048 });
   assert.deepEqual(judgeAllocation([40_300, 40_010, 40_590, 40_120]), { block: 1024 });

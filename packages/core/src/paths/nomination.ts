@@ -23,6 +23,7 @@ export class Nomination {
   #firstValidAt: number | undefined;
   #nominated: Endpoint | undefined;
   #nominatedAt = 0;
+  #peerWaits = false;
   readonly #triedInVain = new Set<string>();
   #lastSwitchAt: number | undefined;
 
@@ -34,7 +35,13 @@ export class Nomination {
   reset(): void {
     this.#firstValidAt = undefined;
     this.#nominated = undefined;
+    this.#peerWaits = false;
     this.#triedInVain.clear();
+  }
+
+  /** The peer believes in a tunnel that we do not have: it nominates nothing, so it is for us to do. */
+  onPeerWaits(): void {
+    this.#peerWaits = true;
   }
 
   onValid(now: number): void {
@@ -88,7 +95,7 @@ export class Nomination {
 
   #from(chosen: Path, paths: readonly Path[]): number {
     const first = this.#firstValidAt ?? Number.POSITIVE_INFINITY;
-    if (!this.#rules.smaller) return first + OTHER_AFTER_MS;
+    if (!this.#rules.smaller && !this.#peerWaits) return first + OTHER_AFTER_MS;
     const classes = paths.map((path) => classOf(path, this.#rules.preferred));
     return classOf(chosen, this.#rules.preferred) <= Math.min(...classes) ? first : first + NOMINATE_AFTER_MS;
   }

@@ -81,6 +81,7 @@ export class PeerChecks {
   onRequest(now: number, from: Endpoint, request: Pick<CheckRequest, 'betterPath'>): void {
     if (!this.#knows) this.#learnAboutPeer(now);
     this.#acks.onSign();
+    if (request.betterPath && !this.#session.connected) this.#nomination.onPeerWaits();
     const entry = this.#list.find(from) ?? this.#list.learn(now, from, this.#options.isLan(from));
     if (!entry) return;
     const wasOpen = now < entry.openUntil;

@@ -282,3 +282,16 @@ test('F46 the peer answered at another place in the last seconds of its tunnel: 
   checks.onUnmoved(101_530, new Set([4]));
   assert.deepEqual(checks.next(at(101_530)).use, other);
 });
+
+test('F46 the larger key waits for the smaller one, but not for one that believes in a tunnel which is gone', () => {
+  for (const betterPath of [false, true]) {
+    const checks = create({ smaller: false });
+    checks.onRecord(at(0), code(), [REFLEXIVE]);
+    checks.next(at(0));
+    checks.onRequest(10, FOUR, { betterPath });
+    const send = only(checks.next(at(10)));
+    checks.onAnswer(20, send.transactionId, FOUR);
+    assert.deepEqual(checks.next(at(20)).use, betterPath ? FOUR : undefined);
+    assert.deepEqual(checks.next(at(2_020)).use, FOUR);
+  }
+});

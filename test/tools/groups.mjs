@@ -27,7 +27,7 @@ const LARGEST_PART = 1 / 20;
 const PROCESS_WIDE = [
   // Outside of a test or suite, a hook belongs to all files of the process; what removes a folder may as well come late.
   /^(before|beforeEach|afterEach)\(|^after\((?!(async )?\(\) => rm(Sync)?\()/m,
-  /\bprocess\.(memoryUsage|resourceUsage)\b|\/proc\/(self|\$\{process\.pid\})|\bgetActiveResourcesInfo\b/,
+  /\bprocess\.(memoryUsage|resourceUsage|cpuUsage)\b|\bprocessorMs\(|\/proc\/(self|\$\{process\.pid\})|\bgetActiveResourcesInfo\b/,
   /\bexpose[-_]gc\b|\brequire\.cache\b|\bmoduleLoadList\b/,
   /\bmock\.(timers|module|method|getter|setter)\b|\bglobalThis(\.\w+|\[[^\]]+\])\s*=[^=]|\bsyncBuiltinESMExports\b/,
 ];

@@ -54,6 +54,7 @@ test('a file shares its process unless it changes or measures it', () => {
     'after(() => server.close());',
     'before(async () => {});',
     'process.memoryUsage();',
+    'const before = processorMs();',
     "readdirSync('/proc/self/fd');",
     'mock.timers.enable();',
     'globalThis.fetch = f;',

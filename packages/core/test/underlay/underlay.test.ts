@@ -54,6 +54,32 @@ test('F5 a socket has the port, mark, table and name of the device as they are n
   ]);
 });
 
+test('F58 sockets of other traffic have the mark and the table of the device; a capture without them says so', async () => {
+  const asked: object[] = [];
+  const refuse = (options: object): Promise<never> => {
+    asked.push(options);
+    return Promise.reject(captureError('ERR_CAPTURE_OPEN'));
+  };
+  const to = { family: 4, address: OUT, port: 5351 } as const;
+  const on = { onMessage: () => undefined, onFault: () => undefined };
+  const { signal } = socket;
+  const { underlay } = setUp({ openDatagramSocket: refuse, connectTcp: refuse });
+  assert.equal(underlay.opensSockets, true);
+  await assert.rejects(underlay.openDatagramSocket({ to, from: '192.168.1.2', ...on }), { code: 'ERR_CAPTURE_OPEN' });
+  await assert.rejects(underlay.connectTcp({ to, signal }), { code: 'ERR_CAPTURE_OPEN' });
+  assert.deepEqual(asked, [
+    { to, from: '192.168.1.2', ...on, firewallMark: 7, fib: 2 },
+    { to, signal, firewallMark: 7, fib: 2 },
+  ]);
+
+  const { capture, device } = setUp();
+  const { openDatagramSocket: _, connectTcp: __, ...without } = capture;
+  const bare = createUnderlays({ capture: without, clock: createFakeClock(), logger: createMemoryLogger() })(device);
+  assert.equal(bare.opensSockets, false);
+  await assert.rejects(bare.openDatagramSocket({ to, ...on }), { code: 'ERR_INTERNAL' });
+  await assert.rejects(bare.connectTcp({ to, signal }), { code: 'ERR_INTERNAL' });
+});
+
 test('every route is asked for in the same table, and inside the tunnel in that of other programs', async () => {
   const { underlay, asked } = setUp();
   await underlay.routeTo(OUT);

@@ -36,7 +36,11 @@ labTest(
     const state = (wanted: string) =>
       daemon.waitFor((snapshot) => snapshot.devices[0]?.portMapping?.state === wanted, { what: `"${wanted}"` });
     await state('mapped');
-    const { portmap } = JSON.parse(await readFile(`${host.stateDir}/${host.device}.json`, 'utf8'));
+    const stateFile = join(host.stateDir, `${host.device}.json`);
+    const portmap = await until(
+      async () => JSON.parse(await readFile(stateFile, 'utf8').catch(() => '{}')).portmap as object | undefined,
+      { what: 'the mapping in the state file' },
+    );
     assert.deepEqual(Object.keys(portmap), ['protocol', 'gateway', 'nonce', 'port', 'internal']);
     assert.deepEqual(
       (await examine(host, daemon.configFile)).map(({ verdict }) => verdict),

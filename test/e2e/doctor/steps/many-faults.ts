@@ -111,7 +111,7 @@ export async function manyFaults(
         subject: 'store "frozen"',
         verdict: 'fault',
         text: /can be read and not written \(read-only\)/,
-        remedy: /check token, password or file mode/,
+        remedy: /mount that file system writable/,
         code: 'ERR_STORE_DENIED',
       },
       {

@@ -41,6 +41,8 @@ export function createPeerObserver({ device, clock, logger, phases }: PeerObserv
   const forget: PeerObserver['forget'] = (peer) => {
     peer.observed = undefined;
     peer.life = createLife();
+    // What WireGuard followed, or somebody wrote, went with it.
+    peer.handsOffUntil = 0;
     phases.set(peer, 'waiting');
   };
 

@@ -63,7 +63,11 @@ export function createChoosing(components: ChoosingComponents): Choosing {
     const checked = checks.choiceFor(peer);
     if (checked !== 'today') {
       // Until a path is valid nothing of WireGuard's is to reach the peer's router (F43).
-      if (checked) await attempts.use(peer, checked);
+      if (checked) {
+        // As long as the endpoint is not ours to write nothing comes of it: again right after.
+        if (now < peer.handsOffUntil) series.nextAt = Math.min(series.nextAt, peer.handsOffUntil);
+        await attempts.use(peer, checked);
+      }
       const isReachable = peer.observed?.endpoint !== undefined || peer.remote.size > 0;
       if (isUnsettled(peer) && isReachable) phases.set(peer, 'connecting');
       return;

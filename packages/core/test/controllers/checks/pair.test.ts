@@ -144,3 +144,15 @@ test('F43 a parked endpoint is put back when a reload takes the peer away', asyn
   assert.equal(a.endpoint(), '203.0.113.1:7777');
   await a.stop();
 });
+
+test('F26 a device that is gone takes along what kept hands off its endpoints', async () => {
+  const world = new CheckWorld({ router: router('a') }, { router: router('b') });
+  const [a] = world.sides;
+  await a.start();
+  a.peer.handsOffUntil = world.clock.now() + 60_000;
+  a.wg.removeDevice('wg0');
+  await world.clock.advance(2_000);
+  assert.equal(a.device.facts, undefined);
+  assert.equal(a.peer.handsOffUntil, 0);
+  await a.stop();
+});

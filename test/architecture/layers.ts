@@ -50,5 +50,5 @@ function rank(part: string): number {
 /** What controllers may use at run time; of other parts they may import types alone. */
 export const CONTROLLERS_USE: readonly RegExp[] = [
   /^packages\/core\/src\/(controllers|peers|portmap|paths|nat|api|net|record|stun)\//,
-  /^packages\/core\/src\/runtime\/(backoff|coalesce|semaphore)\.ts$/,
+  /^packages\/core\/src\/runtime\/(backoff|coalesce|semaphore|slices)\.ts$/,
 ];

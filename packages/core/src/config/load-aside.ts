@@ -3,7 +3,8 @@ import { Worker } from 'node:worker_threads';
 import { type Clock, StunmeshError } from '../api/index.js';
 import { findConfig } from './find.js';
 import { type LoadOptions, loadedConfig, type ParsedConfig, parseConfig } from './load.js';
-import type { LoadAnswer, LoadRequest } from './load-worker.js';
+import { joinParts, type LoadPart } from './load-parts.js';
+import type { LoadRefusal, LoadRequest } from './load-worker.js';
 import type { LoadedConfig } from './types.js';
 
 /** Of about 80 peers: some 20 ms, for which no thread is worth its 15 MiB. */
@@ -32,12 +33,16 @@ async function parseAside(request: LoadRequest, { clock, program }: AsideOptions
   const answer = await ask(request, program, limit.signal);
   // Where no worker can be had the loop has to wait.
   if (answer === undefined) return parseConfig(request.found, request.platform);
-  if ('parsed' in answer) return answer.parsed;
+  if ('config' in answer) return answer;
   throw new StunmeshError(answer.code as `ERR_${string}`, answer.message, { details: answer.details });
 }
 
 /** Undefined: no worker starts here. Errors: ERR_CONFIG_READ. */
-async function ask(request: LoadRequest, program: string, signal: AbortSignal): Promise<LoadAnswer | undefined> {
+async function ask(
+  request: LoadRequest,
+  program: string,
+  signal: AbortSignal,
+): Promise<ParsedConfig | LoadRefusal | undefined> {
   const { shownAs } = request.found;
   const refused = (why: string) =>
     new StunmeshError('ERR_CONFIG_READ', `${shownAs}: ${why}; is it the right file?`, { details: { file: shownAs } });
@@ -49,7 +54,12 @@ async function ask(request: LoadRequest, program: string, signal: AbortSignal): 
   }
   try {
     return await new Promise((resolve, reject) => {
-      worker.once('message', resolve);
+      const take = joinParts();
+      worker.on('message', (message: LoadPart | LoadRefusal) => {
+        const whole = 'code' in message ? message : take(message);
+        if (whole) resolve(whole);
+        else worker.postMessage('next');
+      });
       worker.once('error', (error: NodeJS.ErrnoException) => {
         if (error.code === 'ERR_WORKER_OUT_OF_MEMORY')
           reject(refused(`reading it takes more than ${MOST_HEAP_MIB} MiB of memory`));

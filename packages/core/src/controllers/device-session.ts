@@ -245,12 +245,14 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     refresh: () => rhythm.refresh(),
     reconfigured() {
       monitors.follow();
-      observer.reopen();
-      void connectivity.judge();
-      rewatch();
-      portMapping.reconfigured();
-      void rhythm.refresh();
-      rhythm.wake();
+      void observer.reopen().then(() => {
+        if (surroundings.signal.aborted) return;
+        void connectivity.judge();
+        rewatch();
+        portMapping.reconfigured();
+        void rhythm.refresh();
+        rhythm.wake();
+      });
     },
     retimed() {
       schedule.retimed();

@@ -5,7 +5,8 @@ import type { InterfaceConfig, LoadedConfig } from '../config/index.js';
 import { type ControlEvent, createSnapshot, type Snapshot, storeSnapshot } from '../control/snapshot.js';
 import type { PreloadedModules } from '../host/module-shape.js';
 import { HostCheckBudget } from '../paths/check-budget.js';
-import { createDeviceEntry, type DeviceEntry, forgetStore, reconfigureDevice } from '../peers/peer-table.js';
+import { createDeviceEntry, type DeviceEntry, forgetStore } from '../peers/peer-table.js';
+import { planReconfiguration } from '../peers/reconfigure.js';
 import { createStateKeeper } from '../peers/saved-state.js';
 import { removeLeftovers } from '../runtime/leftovers.js';
 import { claimFolder } from '../runtime/own-folder.js';
@@ -155,6 +156,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     },
     async reload(next) {
       const before = config;
+      const plans = new Map<ServedDevice, () => boolean>();
+      for (const [name, device] of running) {
+        const entryConfig = next.config.interfaces.get(name);
+        if (entryConfig) plans.set(device, await planReconfiguration(device.entry, entryConfig, clock));
+      }
       const prepared = await stores.prepare(next, before);
       for (const key of ['capture', 'runDir', 'stateDir', 'log'] as const) {
         if (!isDeepStrictEqual(before[key], next.config[key]))
@@ -163,9 +169,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       config = { ...next.config, capture: before.capture, runDir: before.runDir, stateDir: before.stateDir };
       const closeObsolete = prepared.commit();
       for (const [name, device] of running) {
-        const entryConfig = config.interfaces.get(name);
-        if (entryConfig) {
-          reconfigure(device, entryConfig, prepared.names, clock.now());
+        const plan = plans.get(device);
+        if (plan) {
+          reconfigure(device, plan, prepared.names);
           continue;
         }
         running.delete(name);
@@ -193,15 +199,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 /** What changed of a device is taken up; `renewed`: stores that were opened anew. */
-function reconfigure(
-  { entry, session }: ServedDevice,
-  config: InterfaceConfig,
-  renewed: ReadonlySet<string>,
-  now: number,
-): void {
+function reconfigure({ entry, session }: ServedDevice, plan: () => boolean, renewed: ReadonlySet<string>): void {
   const affected = entry.peers.filter((peer) => peer.config.plugins.some((plugin) => renewed.has(plugin)));
   for (const peer of affected) for (const plugin of renewed) forgetStore(peer, plugin);
-  if (reconfigureDevice(entry, config, now) || affected.length > 0) session.reconfigured();
+  if (plan() || affected.length > 0) session.reconfigured();
   else session.retimed();
 }
 

@@ -1,5 +1,4 @@
 /** The one mutable state about devices and peers: written by controllers, read by `status`. */
-import { isDeepStrictEqual } from 'node:util';
 import type { Device, Endpoint, Family, Peer, PublicKey } from '../api/index.js';
 import type { InterfaceConfig, PeerConfig } from '../config/index.js';
 import type { NatSummary } from '../nat/behaviour-types.js';
@@ -192,23 +191,6 @@ export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceE
   };
 }
 
-/** Takes a new configuration over; entries of peers that stay keep all that is known of them. True: it differs from the old one. */
-export function reconfigureDevice(device: DeviceEntry, config: InterfaceConfig, now: number): boolean {
-  if (isDeepStrictEqual(device.config, config)) return false;
-  const known = new Map(device.peers.map((peer) => [peer.publicKey, peer]));
-  device.peers = [...config.peers.values()].map((peerConfig) => {
-    const peer = known.get(peerConfig.publicKey);
-    if (!peer) return createPeerEntry(peerConfig, now);
-    const gone = peer.config.plugins.filter((name) => !peerConfig.plugins.includes(name));
-    for (const store of gone) forgetStore(peer, store);
-    peer.name = peerConfig.name;
-    peer.config = peerConfig;
-    return peer;
-  });
-  device.config = config;
-  return true;
-}
-
 /** Drops what is known of a peer's records in a store instance that is gone or is another one now. */
 export function forgetStore(peer: PeerEntry, store: string): void {
   peer.remote.delete(store);
@@ -219,7 +201,7 @@ export function forgetStore(peer: PeerEntry, store: string): void {
   peer.writeFaults.delete(store);
 }
 
-function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
+export function createPeerEntry(config: PeerConfig, now: number): PeerEntry {
   return {
     name: config.name,
     config,

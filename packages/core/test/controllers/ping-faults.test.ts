@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
 import { createPingMonitors } from '#src/controllers/ping-monitor/monitors.js';
-import { reconfigureDevice } from '#src/peers/peer-table.js';
+import { planReconfiguration } from '#src/peers/reconfigure.js';
 import { createComponents, type DoubleOptions, FAR } from './doubles.js';
 
 function pings(
@@ -117,7 +117,7 @@ test('a reload that changes nothing of a ping leaves its rhythm, one that takes 
   d.monitors.follow();
   await d.clock.advance(600);
   assert.equal(d.sent.length, 2);
-  assert.equal(reconfigureDevice(d.device, { ...d.device.config, peers: new Map() }, d.clock.now()), true);
+  assert.equal((await planReconfiguration(d.device, { ...d.device.config, peers: new Map() }, d.clock))(), true);
   d.monitors.follow();
   await d.clock.advance(5_000);
   assert.equal(d.sent.length, 2);

@@ -4,6 +4,7 @@ import { type Device, hasCode, isStunmeshError, StunmeshError } from '../../api/
 import { asStunmeshError, createFault } from '../../peers/faults.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
 import { createPair } from '../../record/pair.js';
+import { inSlices } from '../../runtime/slices.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { PeerChange, PeerObserver } from './peer-observer.js';
 
@@ -18,8 +19,8 @@ export type DeviceChange = PeerChange | { readonly kind: 'device' };
 export interface DeviceObserver {
   /** A reading that began after this call; false: the device is missing or cannot be read (its fault says why). Never rejects. */
   read(): Promise<boolean>;
-  /** Peers were added to the table: gives them what follows from the device's key. */
-  reopen(): void;
+  /** Peers were added to the table: gives them what follows from the device's key. Never rejects. */
+  reopen(): Promise<void>;
 }
 
 export interface DeviceObserverComponents
@@ -163,11 +164,14 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
       running.next ??= running.current.then(start);
       return running.next;
     },
-    reopen() {
-      if (!entry.facts) return;
-      openChannels(
-        entry.facts,
+    async reopen() {
+      await inSlices(
         entry.peers.filter((peer) => !peer.channel),
+        clock,
+        (peer) => {
+          // The device, or its key, may have become another one in between.
+          if (entry.facts && !peer.channel) openChannels(entry.facts, [peer]);
+        },
       );
     },
   };

@@ -6,6 +6,7 @@ import type { CheckSend } from '../../paths/check-step.js';
 import { PARKED } from '../../paths/session.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
 import { saneClock } from '../../record/freshness.js';
+import { inSlices } from '../../runtime/slices.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { CheckExchange } from '../publish/writing.js';
 import type { DeviceSearch, SearchChecks } from '../search/device-search.js';
@@ -243,10 +244,10 @@ export function createChecks(components: ChecksComponents): Checks {
       void step(one);
     },
     async judge() {
-      for (const one of peers) {
+      await inSlices([...peers], clock, async (one) => {
         await records.judge(one);
         await step(one);
-      }
+      });
     },
     exchange: {
       async beforeWrite(peer, store) {

@@ -2,22 +2,28 @@
 import { type CallOptions, isStunmeshError } from '../../api/index.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
 import { storeKey } from '../../record/store-key.js';
+import { inSlices } from '../../runtime/slices.js';
 import type { DeviceComponents } from '../device-components.js';
 
 /** Watches all peers' records of a device, in each store that can, until disposed. Never rejects. */
 export async function watchRecords(
-  { device, logger, stores, signal }: Pick<DeviceComponents, 'device' | 'logger' | 'stores' | 'signal'>,
+  {
+    device,
+    clock,
+    logger,
+    stores,
+    signal,
+  }: Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'stores' | 'signal'>,
   changed: (peer: PeerEntry) => void,
 ): Promise<AsyncDisposable> {
   const { facts } = device;
   const watches: AsyncDisposable[] = [];
   if (facts) {
     for (const store of stores.values()) {
-      const keys = new Map(
-        device.peers
-          .filter((p) => p.config.plugins.includes(store.name))
-          .map((p) => [storeKey(p.publicKey, facts.publicKey), p]),
-      );
+      const keys = new Map<string, PeerEntry>();
+      await inSlices(device.peers, clock, (peer) => {
+        if (peer.config.plugins.includes(store.name)) keys.set(storeKey(peer.publicKey, facts.publicKey), peer);
+      });
       if (keys.size === 0 || !store.watch) continue;
       const options: CallOptions = { signal };
       try {

@@ -45,8 +45,9 @@ export function createPingMonitors(components: PingMonitorsComponents): PingMoni
   );
   return {
     follow() {
+      const present = new Set(device.peers);
       for (const [peer, { config, stop }] of running) {
-        if (device.peers.includes(peer) && isDeepStrictEqual(peer.config.ping, config.ping)) continue;
+        if (present.has(peer) && isDeepStrictEqual(peer.config.ping, config.ping)) continue;
         stop.abort();
         peer.pingFault = undefined;
         running.delete(peer);

@@ -1,7 +1,7 @@
 /** Two daemons meet by checks of connectivity, over a simulated network (F43 to F46). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { reconfigureDevice } from '#src/peers/peer-table.js';
+import { planReconfiguration } from '#src/peers/reconfigure.js';
 import { CheckWorld, router } from './world.js';
 
 test('F46 two hosts behind routers that drop connect by checks, and no endpoint is set before a path is valid', async () => {
@@ -138,7 +138,7 @@ test('F43 a parked endpoint is put back when a reload takes the peer away', asyn
   await a.start();
   await world.clock.advance(2_000);
   assert.equal(a.endpoint(), '127.0.0.1:9');
-  reconfigureDevice(a.device, { ...a.device.config, peers: new Map() }, world.clock.now());
+  (await planReconfiguration(a.device, { ...a.device.config, peers: new Map() }, world.clock))();
   a.session.reconfigured();
   await world.clock.advance(2_000);
   assert.equal(a.endpoint(), '203.0.113.1:7777');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
-import { reconfigureDevice } from '#src/peers/peer-table.js';
+import { planReconfiguration } from '#src/peers/reconfigure.js';
 import { createHarness, type Harness, type HarnessOptions } from '../harness.js';
 
 const INSIDE = '10.99.1.1';
@@ -134,17 +134,17 @@ test('F30 a name that does not resolve is said once, tried again, and never a re
 
 test('a ping that is reconfigured goes on by its new settings, and one that is switched off ends', async () => {
   const h = await pinged({});
-  const reconfigure = (ping: NonNullable<HarnessOptions['ping']>) => {
+  const reconfigure = async (ping: NonNullable<HarnessOptions['ping']>) => {
     const peers = new Map([...h.device.config.peers].map(([name, peer]) => [name, { ...peer, ping }]));
-    reconfigureDevice(h.device, { ...h.device.config, peers }, h.clock.now());
+    (await planReconfiguration(h.device, { ...h.device.config, peers }, h.clock))();
     h.session.reconfigured();
   };
-  reconfigure({ enabled: true, target: INSIDE, intervalMs: 10_000, timeoutMs: 1_000 });
+  await reconfigure({ enabled: true, target: INSIDE, intervalMs: 10_000, timeoutMs: 1_000 });
   await h.advance(5_000);
   h.forget();
   await h.live(60_000);
   assert.ok(h.only('kick').length >= 5 && h.only('kick').length <= 8, `${h.only('kick').length}`);
-  reconfigure({ enabled: false, intervalMs: 1_000, timeoutMs: 1_000 });
+  await reconfigure({ enabled: false, intervalMs: 1_000, timeoutMs: 1_000 });
   await h.advance(2_000);
   h.forget();
   await h.live(60_000);

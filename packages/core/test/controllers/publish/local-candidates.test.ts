@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
 import { formatEndpoint } from '#src/net/index.js';
-import { reconfigureDevice } from '#src/peers/peer-table.js';
+import { planReconfiguration } from '#src/peers/reconfigure.js';
 import { createHarness, type Harness, type HarnessOptions } from '../harness.js';
 
 const LATE_MS = 5_000;
@@ -108,7 +108,7 @@ test('F19 a name that leads to an address of nobody is not told', async () => {
 test('a reload of lan and advertise publishes anew', async () => {
   const h = await started({ resolve: names({}) });
   const config = { ...h.device.config, lan: false, advertise: ['192.0.2.77:5000'] };
-  assert.equal(reconfigureDevice(h.device, config, h.clock.now()), true);
+  assert.equal((await planReconfiguration(h.device, config, h.clock))(), true);
   h.session.reconfigured();
   await h.advance(3_000);
   assert.deepEqual(told(h), { configured4: '192.0.2.77:5000' });

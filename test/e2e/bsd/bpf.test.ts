@@ -10,6 +10,9 @@ import { expectTunnel } from '../lab/steps/pair.js';
 const moduleFor = (system: 'freebsd' | 'macos') =>
   join(REPOSITORY, `packages/capture-bsd/dist-test/addon-capture-${system}.js`);
 
+/** Nothing is open but for discoveries, once the pair is connected. */
+const OPTIONS = { refreshInterval: '2s', device: { check_listen: 'unsettled' } } as const;
+
 /** How many packet sockets there are in the daemon's namespace: one for each open /dev/bpf. */
 function openDevices(daemon: Daemon): number {
   return readFileSync(`/proc/${daemon.process.pid}/net/packet`, 'utf8').trim().split('\n').length - 1;
@@ -21,8 +24,8 @@ labTest(
   async (lab, t) => {
     if (!existsSync(moduleFor('macos'))) return t.skip('needs the compiled tests of capture-bsd');
     const [a, b] = [lab.host('a'), lab.host('b')];
-    const daemonA = await a.startDaemon({ extra: { capture: moduleFor('macos') }, refreshInterval: '2s' });
-    const daemonB = await b.startDaemon({ extra: { capture: moduleFor('freebsd') }, refreshInterval: '2s' });
+    const daemonA = await a.startDaemon({ extra: { capture: moduleFor('macos') }, ...OPTIONS });
+    const daemonB = await b.startDaemon({ extra: { capture: moduleFor('freebsd') }, ...OPTIONS });
     await expectTunnel(a, b);
     assert.equal((await daemonA.device()).reflexive.ipv4?.split(':')[0], a.publicAddress);
 

@@ -35,6 +35,8 @@ export function createListening({ device, clock }: Pick<DeviceComponents, 'devic
   return {
     wanted() {
       const { checkListen } = device.config;
+      // Nobody could ask.
+      if (device.peers.length === 0) return false;
       if (checkListen === 'auto') count();
       if (checkListen === 'always' || device.peers.some(isUnsettled)) return true;
       return checkListen === 'auto' && (!isMuch || clock.wallNow() % MINUTE_MS < BEAT_MS);

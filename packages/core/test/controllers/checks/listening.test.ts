@@ -35,6 +35,12 @@ test('always, and while some peer is without a tunnel; unsettled: then alone', a
   assert.equal(await unsettled.after(0), false);
 });
 
+test('a device without peers listens to nobody', async () => {
+  const d = listening('always');
+  d.device.peers = [];
+  assert.equal(await d.after(0), false);
+});
+
 test('auto: not above 50,000 packets a second, but at the beginning of each minute', async () => {
   const d = listening('auto');
   d.peer.phase = 'connected';

@@ -19,7 +19,9 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   ELOOP: denied('a symbolic link stands where a record is due; remove it (links are not followed)'),
   EMLINK: denied('a symbolic link stands where a record is due; remove it (links are not followed)'),
   ENAMETOOLONG: denied('the path is too long; choose a shorter one'),
-  ENOENT: unavailable('the folder is gone; it is made again by the next write'),
+  ENOENT: unavailable(
+    'the folder is gone, and the next write makes it again; where none can be made (below /proc), choose another one',
+  ),
   ENOSPC: unavailable('no space (or inotify watch) left; free some, or choose another folder'),
   EDQUOT: unavailable('the disk quota is used up; free some space or choose another folder'),
   EMFILE: unavailable('too many open files; raise the limit (ulimit -n)'),

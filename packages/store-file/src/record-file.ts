@@ -1,9 +1,9 @@
 /** Reads and replaces single files of a folder: never torn, never through a symbolic link, in modes that no umask changes. */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, type FileHandle, lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { chmod, type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StunmeshError } from '@stunmesh/core/api';
+import { makeFolder, StunmeshError } from '@stunmesh/core/api';
 import { isErrno } from './folder-error.js';
 import { giveAccess, namesIn, tolerated } from './record-access.js';
 
@@ -60,9 +60,8 @@ export async function readRecordFile(path: string, maxBytes: number): Promise<st
 }
 
 /** Makes the folder if need be; the mode is set by hand, as mkdir's is cut by the umask. */
-async function makeFolder(folder: string): Promise<void> {
-  const made = await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
-  if (made !== undefined) await tolerated(chmod(folder, FOLDER_MODE));
+async function ensureFolder(folder: string): Promise<void> {
+  if (await makeFolder(folder, FOLDER_MODE)) await tolerated(chmod(folder, FOLDER_MODE));
 }
 
 async function createTemporary(folder: string, name: string): Promise<{ file: FileHandle; path: string }> {
@@ -89,7 +88,7 @@ export async function replaceRecordFile(
 ): Promise<Written> {
   const temporary = await createTemporary(folder, name).catch(async (error: unknown) => {
     if (!isErrno(error, 'ENOENT')) throw error;
-    await makeFolder(folder);
+    await ensureFolder(folder);
     return createTemporary(folder, name);
   });
   try {

@@ -121,3 +121,18 @@ test('F73 an empty folder that somebody else made is known as well', async (t) =
   await rm(base, { recursive: true });
   await assert.rejects(store.get(KEY, free), failing('ERR_STORE_UNAVAILABLE', 'the folder is gone'));
 });
+
+test('F76 a folder below /proc is refused with words, at once', {
+  skip: process.platform === 'linux' ? false : 'needs /proc',
+}, async () => {
+  const store = await fileStore.open(
+    { path: '/proc/x/y' },
+    { clock: createSystemClock(), logger: createMemoryLogger() },
+  );
+  await assert.rejects(store.set(KEY, 'abcd', free), (error: StunmeshError) => {
+    assert.equal(error.code, 'ERR_STORE_UNAVAILABLE');
+    assert.match(error.message, /^\/proc\/x\/y.*choose another/);
+    return true;
+  });
+  await store[Symbol.asyncDispose]();
+});

@@ -9,6 +9,7 @@ export * from './errors.js';
 export * from './exec-plugin.js';
 export * from './keys.js';
 export * from './logger.js';
+export * from './make-folder.js';
 export * from './packet-filter.js';
 export * from './race-abort.js';
 export * from './store.js';

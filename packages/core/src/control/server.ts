@@ -1,8 +1,8 @@
 /** The control socket: one JSON object a line, for `status` and whoever watches (mode 0600). */
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { StunmeshError } from '../api/index.js';
+import { makeFolder, StunmeshError } from '../api/index.js';
 import { tooManyFiles } from '../runtime/descriptor-limit.js';
 import { removeFile } from '../runtime/remove-file.js';
 import type { ControlEvent, Snapshot } from './snapshot.js';
@@ -65,7 +65,7 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
 
   server.maxConnections = MOST_CLIENTS;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path), 0o700);
     // Node would bind to as much of the name as the system's 108 bytes hold.
     if (Buffer.byteLength(path) > MAX_PATH_BYTES) throw Object.assign(new Error('too long'), { code: 'ENAMETOOLONG' });
     // Left behind by a crash: the lock says that nobody serves it.

@@ -1,7 +1,7 @@
 /** One daemon per device: a lock file that names its holder and is not fooled by a crash (F38, F79). */
-import { link, mkdir, writeFile } from 'node:fs/promises';
+import { link, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { StunmeshError } from '../api/index.js';
+import { makeFolder, StunmeshError } from '../api/index.js';
 import { tooManyFiles } from './descriptor-limit.js';
 import { removeLeftovers } from './leftovers.js';
 import { identify, isAlive, type ProcessIdentity } from './process-identity.js';
@@ -16,7 +16,7 @@ export async function takeLock(path: string): Promise<AsyncDisposable> {
   const own = await identify(process.pid);
   const temporary = `${path}.${process.pid}`;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path), 0o700);
     await writeFile(temporary, JSON.stringify(own), { mode: 0o600 });
   } catch (error) {
     const full = tooManyFiles(error);

@@ -1,8 +1,8 @@
 /** Folders that only we may change: what lies in them, and where their path leads (F75). */
 import type { Stats } from 'node:fs';
-import { lstat, mkdir, readlink, realpath, stat } from 'node:fs/promises';
+import { lstat, readlink, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
-import { type ErrorCode, StunmeshError } from '../api/index.js';
+import { type ErrorCode, makeFolder, StunmeshError } from '../api/index.js';
 
 const GROUP_WRITES = 0o020;
 const OTHERS_WRITE = 0o002;
@@ -17,7 +17,7 @@ const NOBODY = 65_534;
 export async function claimFolder(path: string, setting: 'run_dir' | 'state_dir', code: ErrorCode): Promise<void> {
   await refuse(path, setting, code);
   try {
-    await make(resolve(path));
+    await makeFolder(resolve(path), 0o700);
   } catch {
     return;
   }
@@ -51,13 +51,6 @@ export async function whoMayReplace(path: string, users: readonly number[]): Pro
   } catch {
     return undefined;
   }
-}
-
-/** Step by step: below /proc Node's own way never ends. */
-async function make(path: string): Promise<void> {
-  if ((await nearest(path)) === path) return;
-  await make(dirname(path));
-  await mkdir(path, 0o700);
 }
 
 async function refuse(path: string, setting: string, code: ErrorCode): Promise<void> {

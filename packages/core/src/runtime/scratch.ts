@@ -1,6 +1,7 @@
 /** Temporary files of the daemon's parts: a folder of this process below run_dir. What a crash left the next start removes (F75, F79). */
-import { type Dirent, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { type Dirent, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolderSync } from '../api/index.js';
 import { identify, isAlive } from './process-identity.js';
 
 /** Folders in folders of it: nobody makes more. */
@@ -22,7 +23,7 @@ export async function openScratch(runDir: string): Promise<Scratch> {
   }
   return {
     folder() {
-      mkdirSync(own, { recursive: true, mode: 0o700 });
+      makeFolderSync(own, 0o700);
       return own;
     },
     [Symbol.dispose]() {

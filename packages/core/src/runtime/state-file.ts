@@ -1,7 +1,7 @@
 /** A small JSON file that survives crashes: replaced as a whole, readable by its owner alone. */
-import { mkdir, open, rename } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { StunmeshError } from '../api/index.js';
+import { makeFolder, StunmeshError } from '../api/index.js';
 import { removeFile } from './remove-file.js';
 import { OddFile, readSmallFile } from './small-file.js';
 import { whyUnwritable } from './unwritable.js';
@@ -32,7 +32,7 @@ export async function readStateFile(path: string): Promise<unknown> {
 export async function writeStateFile(path: string, value: unknown): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path), 0o700);
     const file = await open(temporary, 'w', 0o600);
     try {
       await file.writeFile(`${JSON.stringify(value)}\n`);

@@ -1,6 +1,7 @@
 /** Folders below state_dir in which stores keep what they remember: made when the first thing is to be kept, for us alone (F75). */
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../api/index.js';
 
 /** `stateDir` belongs to us, and nobody else can change it (claimFolder). A tool that another user runs makes nothing in it: the
  * daemon could not use it. Errors: an errno. */
@@ -9,7 +10,7 @@ export async function stateFolder(stateDir: string, store: string): Promise<stri
   if (uid !== process.geteuid?.())
     throw Object.assign(new Error(`${stateDir} belongs to user ${uid}`), { code: 'EPERM' });
   const folder = join(stateDir, 'stores', folderName(store));
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder, 0o700);
   return folder;
 }
 

@@ -1,7 +1,8 @@
 /** What lets systemd's service write to the folder of the file store: a drop-in beside the unit, written where that can be done. */
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../api/index.js';
 import { configFile } from '../config/folders.js';
 import type { Plan } from './plan.js';
 
@@ -25,7 +26,7 @@ export async function writeDropIn(
   if (output !== configFile('linux') || !existsSync(unitFolder)) return undefined;
   const file = join(unitFolder, 'stunmesh.service.d/store.conf');
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o755 });
+    await makeFolder(dirname(file), 0o755);
     await writeFile(file, text, { mode: 0o644 });
     return file;
   } catch {

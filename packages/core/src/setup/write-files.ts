@@ -1,8 +1,8 @@
 /** Writes files whole or not at all, readable by their owner alone, and over nothing that is there unless told to. */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, rename } from 'node:fs/promises';
+import { link, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { StunmeshError } from '../api/index.js';
+import { makeFolder, StunmeshError } from '../api/index.js';
 import { removeFile } from '../runtime/remove-file.js';
 
 export interface NewFile extends AsyncDisposable {
@@ -16,7 +16,7 @@ export interface NewFile extends AsyncDisposable {
 export async function openNewFile(path: string, text: string): Promise<NewFile> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.new`;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+    await makeFolder(dirname(path), 0o755);
     await using file = await open(temporary, 'wx', 0o600);
     await file.writeFile(text);
     await file.sync();

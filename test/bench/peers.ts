@@ -10,6 +10,7 @@ import {
   gather,
   residentBytes,
 } from '../e2e/lab/steps/crowd.js';
+import { benchReload } from './reload.js';
 import type { Report } from './report.js';
 
 const MIB = 1024 * 1024;
@@ -48,6 +49,7 @@ export async function benchPeers(report: Report, runs: number): Promise<void> {
       });
     }
   }
+  await benchReload(report, runs).catch((error: Error) => report.missing('reload', error.message));
 }
 
 async function benchCrowd(report: Report, runs: number, store: StoreKind, count: number): Promise<void> {

@@ -3,6 +3,7 @@
 import { probeReason } from '../../peers/health.js';
 import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
 import { backoff } from '../../runtime/backoff.js';
+import { inSlices } from '../../runtime/slices.js';
 import type { DeviceObserver } from '../bootstrap/device-observer.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { Choosing } from '../establish/choosing.js';
@@ -52,7 +53,12 @@ export function createRefresh(components: RefreshComponents): Refresh {
     refreshedAt = clock.now();
     if (!device.facts || device.down) return;
     emit('refresh', undefined, {});
-    await Promise.all([checks.next(), publish.refresh(), ...device.peers.map((peer) => reading.read(peer))]);
+    const reads: Promise<void>[] = [];
+    const begun = inSlices(device.peers, clock, (peer) => {
+      reads.push(reading.read(peer));
+    });
+    await Promise.all([checks.next(), publish.refresh(), begun]);
+    await Promise.all(reads);
     emit('refreshed', undefined, {});
   };
 

@@ -10,7 +10,7 @@ import type {
   Snapshot,
   StoreSnapshot,
 } from './snapshot.js';
-import { byUrgency, remarks } from './status-remarks.js';
+import { byUrgency, isMappingWell, remarks } from './status-remarks.js';
 
 export interface StatusFormat {
   readonly colour?: boolean;
@@ -92,14 +92,15 @@ function deviceLines(
   if (!snapshot.clockSane)
     lines.push('  ! the clock of this host is not set; records are numbered on from the last ones');
   for (const error of device.errors) lines.push(...remark(`! ${error.of}: ${error.message} [${error.code}]`, 2));
-  for (const line of portMappingLines(device.portMapping, wallNow)) lines.push(...remark(line, 2));
+  const peers = byUrgency(device).filter((peer) => format.shows?.(peer) ?? true);
+  const mark = isMappingWell(device.portMapping, peers) ? '' : '! ';
+  for (const line of portMappingLines(device.portMapping, wallNow)) lines.push(...remark(mark + line, 2));
   // How a store does matters while somebody is looked for.
   const wanting = device.peers.some(({ phase }) => phase !== 'connected' && phase !== 'idle');
   for (const store of snapshot.stores) {
     if (store.state === 'down') lines.push(...remark(storeLine(store, wallNow), 2));
     else if (wanting && store.note !== undefined) lines.push(...remark(`store "${store.name}": ${store.note}`, 2));
   }
-  const peers = byUrgency(device).filter((peer) => format.shows?.(peer) ?? true);
   const rows = fitNames(
     peers.map((peer) => peerRow(peer, wallNow)),
     columns,

@@ -23,12 +23,20 @@ export function isWell(peer: PeerSnapshot): boolean {
   return peer.present && peer.lastError === undefined && (peer.phase === 'connected' || peer.phase === 'idle');
 }
 
+/** False where no router maps the port that was asked for, and a peer may need it: who is connected does without. */
+export function isMappingWell(portMapping: DeviceSnapshot['portMapping'], peers: readonly PeerSnapshot[]): boolean {
+  return portMapping?.state !== 'failed' || peers.every(({ phase }) => phase === 'connected');
+}
+
 /** True when nothing that these snapshots show is wrong. */
 export function allWell(snapshots: readonly Snapshot[]): boolean {
   return snapshots.every(
     ({ devices, stores }) =>
       stores.every(({ state }) => state === 'up') &&
-      devices.every(({ state, errors, peers }) => state === 'up' && errors.length === 0 && peers.every(isWell)),
+      devices.every(
+        ({ state, errors, peers, portMapping }) =>
+          state === 'up' && errors.length === 0 && peers.every(isWell) && isMappingWell(portMapping, peers),
+      ),
   );
 }
 

@@ -10,7 +10,7 @@ export interface OneshotResult {
   readonly lines: readonly string[];
 }
 
-/** Resolves when all peers are connected, after `timeoutMs`, or when the signal aborts. */
+/** Resolves when all peers are connected, after `timeoutMs`, or when the signal aborts. What routers map stays for its lease then: tunnels run on and need it. */
 export async function waitUntilConnected(
   daemon: Daemon,
   clock: Clock,
@@ -29,6 +29,7 @@ export async function waitUntilConnected(
     deadline.signal.addEventListener('abort', check, { once: true });
     check();
   });
+  for (const { portMapping } of daemon.devices) portMapping.outlivesUs = true;
   const lines = daemon.devices.flatMap((device) =>
     device.peers.map((peer) => {
       const endpoint = peer.observed?.endpoint ? ` at ${formatEndpoint(peer.observed.endpoint)}` : '';

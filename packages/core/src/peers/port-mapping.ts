@@ -10,6 +10,8 @@ export interface PortMappingEntry {
   readonly known: Map<Family, MappingHandle>;
   /** Why there is none. */
   fault: Fault | undefined;
+  /** WireGuard goes on without us: what has a lease is not released at the end (F59). */
+  outlivesUs: boolean;
 }
 
 export interface GrantedMapping {
@@ -19,5 +21,5 @@ export interface GrantedMapping {
 }
 
 export function createPortMappingEntry(): PortMappingEntry {
-  return { granted: new Map(), known: new Map(), fault: undefined };
+  return { granted: new Map(), known: new Map(), fault: undefined, outlivesUs: false };
 }

@@ -50,9 +50,11 @@ async function runDir(t: TestContext, devices: readonly string[], answer: (devic
   return folder;
 }
 
-function snapshot(device: string, peers: readonly object[], pid = 1): string {
+function snapshot(device: string, peers: readonly object[], pid = 1, more: object = {}): string {
   const stores = [{ name: 'main', gets: 0, sets: 0, failures: 0, state: 'up' }];
-  const devices = [{ name: device, state: 'up', listenPort: 1, reflexive: {}, discoveries: 1, errors: [], peers }];
+  const devices = [
+    { name: device, state: 'up', listenPort: 1, reflexive: {}, discoveries: 1, errors: [], peers, ...more },
+  ];
   const head = { type: 'snapshot', version: 1, stunmesh: '0', pid, startedAt: Date.now(), clockSane: true };
   return `${JSON.stringify({ ...head, stores, devices })}\n`;
 }
@@ -75,6 +77,21 @@ test('--peer, --not-connected and --check combine, in the table and in JSON; the
   const slip = await stunmesh(['status', '--peer', 'ofice', ...at]);
   assert.equal(slip.code, 2);
   assert.match(slip.err, /no peer is called "ofice"; did you mean "office"\?/);
+});
+
+test('--check minds a port that no router maps, as long as not every peer is connected', async (t) => {
+  const error = { code: 'ERR_PORTMAP_NONE', message: 'no router', at: 0 };
+  const portMapping = { state: 'failed', mappings: [], error };
+  const phases = { wg0: 'connected', wg1: 'idle' } as const;
+  const folder = await runDir(t, Object.keys(phases), (device) =>
+    snapshot(device, [peer('office', phases[device as keyof typeof phases])], 1, { portMapping }),
+  );
+  const connected = await stunmesh(['status', 'wg0', '--check', '--run-dir', folder]);
+  assert.equal(connected.code, 0);
+  assert.match(connected.out, /^ {2}port_mapping: no router \[ERR_PORTMAP_NONE\]$/m);
+  const idle = await stunmesh(['status', 'wg1', '--check', '--run-dir', folder]);
+  assert.equal(idle.code, 1);
+  assert.match(idle.out, /^ {2}! port_mapping: no router \[ERR_PORTMAP_NONE\]$/m);
 });
 
 test('one daemon that does not answer hides none of the others', async (t) => {

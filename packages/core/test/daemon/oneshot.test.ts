@@ -37,6 +37,7 @@ test('oneshot ends as soon as every peer is connected', async () => {
   assert.equal(over, false, 'one is missing');
   await h.connect(1);
   assert.equal(over, true);
+  assert.equal(h.device.portMapping.outlivesUs, true, 'F59 the tunnels run on');
   const { connected, lines } = await waiting;
   assert.equal(connected, true);
   assert.deepEqual(lines, [`wg0/peer-0: connected at ${farEndpoint(0)}`, `wg0/peer-1: connected at ${farEndpoint(1)}`]);

@@ -35,7 +35,7 @@ export interface MappingKeeper {
   unreached(forMs: number): void;
   /** The configuration changed: what failed before may be tried. */
   reconfigured(): void;
-  /** Releases all there is, within a second. */
+  /** Releases all there is, but what outlives us, within a second. */
   release(): Promise<void>;
 }
 
@@ -282,7 +282,11 @@ export function createMappingKeeper(components: MappingKeeperComponents): Mappin
     reconfigured: () => pauses.clear(),
     async release() {
       using limit = clock.deadline(RELEASE_MS);
-      await Promise.all(FAMILIES.map((family) => releaseOne(family, limit.signal)));
+      // F54: one without a lease would stay for ever.
+      const stays = (family: Family): boolean =>
+        entry.outlivesUs && (entry.granted.get(family)?.mapping.leaseSeconds ?? 0) > 0;
+      const ours = FAMILIES.filter((family) => !stays(family));
+      await Promise.all(ours.map((family) => releaseOne(family, limit.signal)));
     },
   };
 }

@@ -150,6 +150,22 @@ test('F59 a mapping outlives no lease, and is released at the end and when it is
   assert.ok((await passing(lost.clock, lost.stop())) <= 1_100);
 });
 
+test('F59 at the end of --oneshot a mapping stays for its lease and is remembered; one without a lease is released', async () => {
+  for (const [protocol, permanent, left] of [
+    ['pcp', false, 1],
+    ['upnp', true, 0],
+  ] as const) {
+    const { clock, fake, portMapping, device, stop } = createStage([protocol]);
+    if (permanent) fake.faults.push(725);
+    await passing(clock, portMapping.discovered());
+    assert.equal(fake.entries.size, 1, protocol);
+    device.portMapping.outlivesUs = true;
+    await stop();
+    assert.equal(fake.entries.size, left, protocol);
+    assert.equal(createDeviceState(device).portmap !== undefined, left === 1);
+  }
+});
+
 test('F52 the state file keeps protocol, gateway, nonce and ports; one that is switched off meanwhile is released', async () => {
   const { clock, device, portMapping } = createStage(['pcp']);
   await passing(clock, portMapping.discovered());

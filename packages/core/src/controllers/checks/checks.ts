@@ -225,8 +225,12 @@ export function createChecks(components: ChecksComponents): Checks {
       if (moved) ttl.forget();
       await Promise.all(
         checked(list).map(async (one) => {
-          if (moved) await records.judge(one);
+          // At once: what is found valid while the record is judged anew was found after the move.
           one.checks.restart(clock.now(), moved);
+          if (moved) {
+            await records.judge(one);
+            one.checks.restart(clock.now(), false);
+          }
           await step(one);
         }),
       );

@@ -2,6 +2,7 @@
 import { type Endpoint, hasCode, isStunmeshError } from '../../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import { tried } from '../../paths/check-list.js';
+import { PARKED } from '../../paths/session.js';
 import { createFault } from '../../peers/faults.js';
 import { hasSession } from '../../peers/health.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
@@ -57,7 +58,9 @@ export function createAttempts(components: AttemptsComponents): Attempts {
     // Written or not: it is the path that is tried now.
     peer.paths = tried(peer.paths, wanted, now);
     if (sameEndpoint(peer.observed?.endpoint, wanted) || now < peer.handsOffUntil) return;
-    if (peer.lastWrite && now - peer.lastWrite.at < WRITE_GAP_MS) return;
+    // Off the place where it was kept it goes at once: nobody could be met there.
+    const isParked = sameEndpoint(peer.observed?.endpoint, PARKED);
+    if (!isParked && peer.lastWrite && now - peer.lastWrite.at < WRITE_GAP_MS) return;
     using deadline = clock.deadline(STEP_MS, signal);
     // Noted before the write, for a reading may show it before the call returns.
     const before = peer.lastWrite;

@@ -9,6 +9,7 @@ import {
 } from '#src/controllers/establish/handshake-trigger.js';
 import { createPunch } from '#src/controllers/establish/punch.js';
 import { parseEndpoint } from '#src/net/index.js';
+import { PARKED } from '#src/paths/session.js';
 import { createComponents, type DoubleOptions, FAR } from '../doubles.js';
 
 const FAR6 = endpoint('[2001:db8:5::1]:50000');
@@ -225,4 +226,14 @@ test('F18 the pause is met by one renewal; one that fails is left to WireGuard, 
     assert.equal(d.peer.series.renewalsLeft, left);
     assert.equal(d.peer.renewals, thrown ? 0 : 1);
   }
+});
+
+test('a peer is taken off the place where it was parked at once, however lately it was put there', async () => {
+  const d = attemptsOf({ endpoint: PARKED });
+  d.peer.phase = 'connecting';
+  d.peer.lastWrite = { endpoint: PARKED, at: d.clock.now() };
+  const using = d.attempts.use(d.peer, FAR);
+  await d.clock.advance(2_000);
+  await using;
+  assert.deepEqual(d.wg.peer('wg0', d.peer.publicKey)?.endpoint, FAR);
 });

@@ -15,6 +15,7 @@ export interface Fault {
 }
 
 export interface PeerSnapshot {
+  readonly paths?: readonly { readonly endpoint: string; readonly state: string }[];
   readonly diverted?: { readonly sourcePort: number; readonly endpoint: string };
   readonly name: string;
   readonly publicKey: string;

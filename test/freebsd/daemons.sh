@@ -1,6 +1,9 @@
 # The daemons of both hosts: configuration, start, end, and what is looked at while they run. Sourced by run.sh.
 # shellcheck shell=sh disable=SC2154 # names of run.sh and network.sh
 
+# off or auto, of the daemons that are started next.
+port_mapping=off
+
 # write_config a|b: $work/a.yaml, for the daemon of that host in its jail, $where.
 write_config() {
     case $1 in
@@ -16,6 +19,7 @@ stun: { addresses: ["192.0.2.1:3478", "192.0.2.2:3478"] }
 plugins: { folder: { type: builtin, name: file, path: $work/store } }
 interfaces:
   $device:
+    port_mapping: $port_mapping
     peers:
       far: { public_key: "$far", plugin: folder, ping: { enabled: true, target: $target } }
 YAML

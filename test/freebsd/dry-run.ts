@@ -11,7 +11,7 @@ const STUB = join(REPOSITORY, 'test/fixtures/freebsd/stub.sh');
 
 const COMMANDS = [
   ...['uname', 'id', 'sysctl', 'jail', 'jexec', 'ifconfig', 'pfctl', 'route', 'kldload', 'ping', 'wg', 'node'],
-  ...['netstat', 'sockstat', 'dmesg', 'sleep'],
+  ...['netstat', 'sockstat', 'dmesg', 'sleep', 'miniupnpd'],
 ];
 
 export interface ScriptOptions {
@@ -51,6 +51,8 @@ export interface DryRunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly shell?: string;
   readonly bundle?: boolean;
+  /** A command that this machine does not have. */
+  readonly without?: string;
   readonly onOutput?: ScriptOptions['onOutput'];
 }
 
@@ -58,6 +60,7 @@ export async function dryRun({
   env = {},
   shell = 'sh',
   bundle = true,
+  without,
   onOutput,
 }: DryRunOptions = {}): Promise<DryRunResult> {
   const folder = await mkdtemp(join(tmpdir(), 'dry-'));
@@ -65,7 +68,7 @@ export async function dryRun({
     const bin = join(folder, 'bin');
     await mkdir(bin);
     await mkdir(join(folder, 'tmp'));
-    for (const command of COMMANDS) await symlink(STUB, join(bin, command));
+    for (const command of COMMANDS) if (command !== without) await symlink(STUB, join(bin, command));
     const made = join(folder, 'bundle');
     await mkdir(made);
     if (bundle) for (const name of ['stunmesh.js', 'stunmesh_capture.node']) await writeFile(join(made, name), '');

@@ -32,6 +32,8 @@ PATIENCE=${PATIENCE:-60}
 . "$here/daemons.sh"
 # shellcheck source=test/freebsd/service.sh
 . "$here/service.sh"
+# shellcheck source=test/freebsd/portmap.sh
+. "$here/portmap.sh"
 
 mark="smt$$"
 pub="${mark}pub" nata="${mark}nata" natb="${mark}natb" hosta="${mark}hosta" hostb="${mark}hostb"
@@ -217,6 +219,8 @@ else
 fi
 
 try_service
+
+try_port_mapping
 
 say '== pf on the WireGuard host itself rewrites the source port'
 set_nat a static-port >/dev/null 2>&1

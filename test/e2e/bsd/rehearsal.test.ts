@@ -64,6 +64,8 @@ test('a whole run: every test passes, in an order that kernels allow, and nothin
   place(run, /^nata: pfctl -q .*static-port\.conf$/, again);
   for (const rules of ['default', 'forwarded', 'endpoint-independent'])
     place(run, new RegExp(`^nat[ab]: pfctl -q .*/${rules}\\.conf$`), again);
+  const mapped = place(run, /^nata: pfctl -q .*\/mapped\.conf$/, again);
+  place(run, /^nata: miniupnpd -d -f \S+\/miniupnpd\.conf /, mapped);
   const own = place(run, /^hosta: pfctl -q -D lan=epair0a -D host=10\.1\.1\.2 -f .*own-host\.conf$/, again);
   const removed = place(run, /^host: jail -r hostb$/, own);
   assert.ok(place(run, /^hosta: ifconfig wg0 destroy$/, own) < removed, 'devices go before their jails');
@@ -76,6 +78,15 @@ test('what a pf does not know is skipped, with the reason', async () => {
   const skipped = parseTap(run.output).filter((line) => line.startsWith('skip '));
   assert.deepEqual(skipped, ['skip endpoint-independent: a tunnel']);
   assert.match(run.output, /syntax error/);
+});
+
+test('where there is no miniupnpd the port mapping is skipped, with the reason', async () => {
+  const run = await dryRun({ without: 'miniupnpd' });
+  assert.equal(run.code, 0, run.output);
+  const skipped = parseTap(run.output).filter((line) => line.startsWith('skip '));
+  assert.deepEqual(skipped, ['skip port mapping: by miniupnpd']);
+  assert.match(run.output, /# SKIP .*pkg install miniupnpd/);
+  assert.doesNotMatch(run.calls.join('\n'), /mapped\.conf/);
 });
 
 test('F34 failures fail the run and bring evidence without keys, even of a daemon that logs one; nothing is left', async () => {

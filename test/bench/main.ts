@@ -6,6 +6,7 @@ import { benchHeal, benchHealLong } from './heal.js';
 import { benchIdle } from './idle.js';
 import { benchPaths, benchPathsLong } from './paths.js';
 import { benchPeers } from './peers.js';
+import { benchPortmap } from './portmap.js';
 import { Report } from './report.js';
 import { benchSocketCost } from './socket-cost.js';
 import { benchStart } from './start.js';
@@ -22,7 +23,12 @@ const PARTS: Readonly<Record<string, (report: Report, runs: number) => Promise<v
   paths: benchPaths,
 };
 /** Parts that run only when named. */
-const LONG_PARTS: typeof PARTS = { 'heal-long': benchHealLong, 'paths-long': benchPathsLong, dht: benchDht };
+const LONG_PARTS: typeof PARTS = {
+  'heal-long': benchHealLong,
+  'paths-long': benchPathsLong,
+  dht: benchDht,
+  portmap: benchPortmap,
+};
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({

@@ -1,7 +1,7 @@
 /** A side's router that maps ports: miniupnpd in its namespace, on an address that it takes for a public one. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findMiniupnpd, type Host, type Lab, type LabProcess, must, run, until } from '../../lab/index.js';
+import { findMiniupnpd, type Host, type Lab, type LabProcess, must, REPOSITORY, run, until } from '../../lab/index.js';
 import { outermost, type RouterPlan } from '../../lab/plan.js';
 
 export interface RouterOptions {
@@ -17,11 +17,14 @@ export interface RouterOptions {
   readonly claims?: string;
   /** The inner one of two routers, whose own address is a carrier's private one. */
   readonly inner?: true;
+  /** Another program than miniupnpd, which speaks NAT-PMP and refuses PCP by its version. */
+  readonly natPmpAlone?: true;
 }
 
 export interface MappingRouter {
   /** What the side's packets come from. */
   readonly publicAddress: string;
+  readonly namespace: string;
   /** The rules that miniupnpd made, as nft shows them. */
   rules(): Promise<string>;
   /** Ends it and its rules, as a reboot does, and starts it again. */
@@ -32,8 +35,12 @@ export interface MappingRouter {
   reloadFirewall(): Promise<void>;
   /** Nothing to it is answered any more. */
   silence(): Promise<void>;
+  /** It answers again. */
+  speak(): Promise<void>;
   stop(): Promise<void>;
 }
+
+const NAT_PMP_ROUTER = join(REPOSITORY, 'test/fixtures/portmap/nat-pmp-router.mjs');
 
 /** The laboratory's public network is one of documentation, where miniupnpd maps nothing. */
 const publicAddressOf = ({ index }: RouterPlan, moves: number): string => `45.66.${77 + moves}.${11 + index}`;
@@ -85,12 +92,14 @@ export async function startRouter(lab: Lab, host: Host, options: RouterOptions =
     ];
     await writeFile(file, `${config.join('\n')}\n`);
     await nft(TABLE);
-    const argv = [program, '-d', '-f', file, '-P', join(folder, 'pid')];
+    const argv = options.natPmpAlone
+      ? [process.execPath, NAT_PMP_ROUTER, plan.lanAddress, publicAddressOf(plan, moves)]
+      : [program, '-d', '-f', file, '-P', join(folder, 'pid')];
     const started = lab.spawn(namespace, argv, { env, logFile: join(folder, 'log') });
     child = started;
     await until(
       () => {
-        if (!started.running) throw new Error(`miniupnpd ended: ${started.stdout}${started.stderr}`);
+        if (!started.running) throw new Error(`the router's program ended: ${started.stdout}${started.stderr}`);
         return /HTTP listening|Listening for NAT-PMP|PCP|listening on port/i.test(started.stdout + started.stderr);
       },
       { what: 'miniupnpd to listen', pollMs: 10 },
@@ -106,6 +115,7 @@ export async function startRouter(lab: Lab, host: Host, options: RouterOptions =
     get publicAddress() {
       return publicAddress;
     },
+    namespace,
     rules: async () => (await run(namespace, ['nft', 'list', 'table', 'inet', 'mapping'])).stdout,
     async restart() {
       await child?.kill();
@@ -129,6 +139,7 @@ export async function startRouter(lab: Lab, host: Host, options: RouterOptions =
       await run(namespace, ['conntrack', '-F']);
     },
     silence: () => nft(SILENCE).then(() => undefined),
+    speak: () => nft('delete table inet silence\n').then(() => undefined),
     async stop() {
       await child?.kill();
       await nft('delete table inet mapping\n');

@@ -2,12 +2,32 @@
 import { isIP } from 'node:net';
 import type { Family } from '../api/endpoint.js';
 
+const DOT = 0x2e;
+const ZERO = 0x30;
+
 /** 4 or 16 bytes of an address in text (no zone); undefined when it is not one. */
 export function parseAddress(text: string): Uint8Array | undefined {
   const version = isIP(text);
-  if (version === 4) return Uint8Array.from(text.split('.').map(Number));
+  if (version === 4) return parseIpv4Text(text);
   if (version !== 6 || text.includes('%')) return undefined;
   return parseIpv6(text);
+}
+
+/** `text` is known to be an address; read by digits, as every packet and every reading of a device needs some. */
+function parseIpv4Text(text: string): Uint8Array {
+  const bytes = new Uint8Array(4);
+  let at = 0;
+  let value = 0;
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code === DOT) {
+      bytes[at] = value;
+      at += 1;
+      value = 0;
+    } else value = value * 10 + code - ZERO;
+  }
+  bytes[at] = value;
+  return bytes;
 }
 
 function parseIpv6(text: string): Uint8Array {

@@ -1,5 +1,5 @@
 /** One peer's checks between the state machine and the wire: what next() asks for as bytes, and bytes as an answer. */
-import type { PairKeys } from '../record/pair-keys.js';
+import type { CheckKeys, PairKeys } from '../record/pair-keys.js';
 import {
   type CheckAnswer,
   type CheckRequest,
@@ -10,14 +10,15 @@ import {
 import { slotOf } from './check-tags.js';
 
 export class CheckCodec {
-  readonly #send: ReturnType<PairKeys['send']>;
-  readonly #receive: ReturnType<PairKeys['receive']>;
+  readonly #keys: Pick<PairKeys, 'send' | 'receive'>;
+  /** Derived when they are first needed: a start with many peers that are connected needs few. */
+  #send: CheckKeys | undefined;
+  #receive: CheckKeys | undefined;
   /** The tag is the same for 64 s. */
   #tag: { readonly slot: number; readonly bytes: Uint8Array } | undefined;
 
   constructor(keys: Pick<PairKeys, 'send' | 'receive'>) {
-    this.#send = keys.send();
-    this.#receive = keys.receive();
+    this.#keys = keys;
   }
 
   /** `seconds` since 1970 by our own clock, sane or not. */
@@ -25,6 +26,7 @@ export class CheckCodec {
     send: Omit<CheckRequest, 'clockSane' | 'seconds'>,
     at: { readonly seconds: number; readonly clockSane: boolean },
   ): Uint8Array {
+    this.#send ??= this.#keys.send();
     const slot = slotOf(at.seconds, at.clockSane);
     if (this.#tag?.slot !== slot) this.#tag = { slot, bytes: checkTag(this.#send, slot) };
     const seconds = Math.max(0, Math.floor(at.seconds));
@@ -33,6 +35,7 @@ export class CheckCodec {
 
   /** undefined: not an answer of this peer. */
   answer(bytes: Uint8Array): CheckAnswer | undefined {
+    this.#receive ??= this.#keys.receive();
     return parseCheckAnswer(this.#receive, bytes);
   }
 }

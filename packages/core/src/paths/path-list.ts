@@ -104,7 +104,10 @@ export class PathList {
   }
 
   asked(now: number, entry: Entry, transactionId: Uint8Array): void {
-    for (const [id, { at }] of this.#asked) if (now - at > ANSWER_MS) this.#asked.delete(id);
+    for (const [id, { at }] of this.#asked) {
+      if (now - at <= ANSWER_MS) break;
+      this.#asked.delete(id);
+    }
     this.#asked.set(nameOf(transactionId), { entry, at: now });
     entry.lastTriedAt = now;
     if (!entry.isValid(now)) entry.askedSince ??= now;

@@ -142,7 +142,7 @@ export class PeerChecks {
   next(at: Times): CheckStep {
     if (!this.#knows) return { sends: [], write: false, parked: false, wakeAt: Number.POSITIVE_INFINITY };
     this.#move(at);
-    const paths = this.paths(at.now);
+    const paths = this.#choices(at.now);
     const attempt = this.#attempt(at, paths);
     const use = attempt ?? this.#choose(at.now, paths);
     if (attempt === undefined) this.#announce(at.now, use);
@@ -157,8 +157,13 @@ export class PeerChecks {
       write: rewriteAt !== undefined && rewriteAt <= at.now,
       ...(endpoint ? { use: endpoint } : {}),
       parked,
-      wakeAt: this.#wakeAt(at, rewriteAt),
+      wakeAt: this.#wakeAt(at, rewriteAt, paths),
     };
+  }
+
+  /** The paths from which one may be chosen: without a valid one that is done in common slots alone. */
+  #choices(now: number): readonly Path[] {
+    return this.#phases.phase === 'slot' || this.#list.hasValid(now) ? this.paths(now) : [];
   }
 
   #learnAboutPeer(now: number): void {
@@ -262,19 +267,22 @@ export class PeerChecks {
     return entry.schedule.runs(BETTER) && entry.schedule.age(now) >= BETTER_FULL_FROM_MS;
   }
 
-  #wakeAt(at: Times, rewriteAt: number | undefined): number {
-    const times: (number | undefined)[] = [rewriteAt];
-    for (const { schedule, validUntil } of this.#list.entries) {
-      times.push(schedule.dueAt);
-      if (validUntil > at.now) times.push(validUntil);
-    }
-    if (this.#session.connected) times.push(at.now + BETTER_PERIOD_MS - (at.wall % BETTER_PERIOD_MS));
-    else {
-      times.push(this.#nomination.nextAt(this.paths(at.now)));
-      if (!this.#list.hasValid(at.now)) times.push(this.#phases.until);
-    }
+  #wakeAt(at: Times, rewriteAt: number | undefined, paths: readonly Path[]): number {
+    let wakeAt = Number.POSITIVE_INFINITY;
     // What is due already was held back by a budget, or is told by this very step.
-    const later = times.filter((time) => time !== undefined).filter((time) => time > at.now);
-    return Math.min(...later, Number.POSITIVE_INFINITY);
+    const wake = (time: number | undefined): void => {
+      if (time !== undefined && time > at.now && time < wakeAt) wakeAt = time;
+    };
+    wake(rewriteAt);
+    for (const { schedule, validUntil } of this.#list.entries) {
+      wake(schedule.dueAt);
+      wake(validUntil);
+    }
+    if (this.#session.connected) wake(at.now + BETTER_PERIOD_MS - (at.wall % BETTER_PERIOD_MS));
+    else {
+      wake(this.#nomination.nextAt(paths));
+      if (!this.#list.hasValid(at.now)) wake(this.#phases.until);
+    }
+    return wakeAt;
   }
 }

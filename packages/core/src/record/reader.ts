@@ -13,9 +13,16 @@ export interface ReadInput {
   readonly published: readonly Endpoint[];
 }
 
+/** What was opened last by each channel: peers that stay away are read again and again, and their records stay the same. */
+const opened = new WeakMap<Channel, { readonly sealed: string; readonly record: ParsedRecord }>();
+
 /** Opened and parsed, whosever it is. Errors: ERR_RECORD_*. */
 export function openRecord(sealed: string, channel: Channel): ParsedRecord {
-  return parseRecord(channel.open(sealed));
+  const known = opened.get(channel);
+  if (known?.sealed === sealed) return known.record;
+  const record = parseRecord(channel.open(sealed));
+  opened.set(channel, { sealed, record });
+  return record;
 }
 
 /** The record without what must not be used, each named in `problems`. Errors: ERR_RECORD_*. */

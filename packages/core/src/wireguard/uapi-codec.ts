@@ -136,8 +136,7 @@ function createPeer(publicKey: PublicKey): OpenPeer {
 function readPeerKey(peer: OpenPeer, key: string, value: string, read: <T>(parsed: T | undefined) => T): void {
   const decimal = (most: number) => read(parseDecimal(value, most));
   if (key === 'preshared_key') {
-    const presharedKey = read(parseSecret(value));
-    if (value !== NO_KEY) peer.presharedKey = presharedKey;
+    if (value !== NO_KEY) peer.presharedKey = read(parseSecret(value));
   } else if (key === 'endpoint') peer.endpoint = read(parseShownEndpoint(value));
   else if (key === 'last_handshake_time_sec') peer.handshakeMs += decimal(8.64e12) * 1000;
   else if (key === 'last_handshake_time_nsec') peer.handshakeMs += Math.floor(decimal(1e9) / 1e6);

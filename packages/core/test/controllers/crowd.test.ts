@@ -35,6 +35,22 @@ test('F13 F23 twenty peers that stay dead for ten minutes share their discoverie
   assert.ok(late <= 9, `${late} reads a peer in the last minute`);
 });
 
+test('F23 four hundred peers that are all away: readings of the device and of the store are bounded, whatever is due when', async () => {
+  const h = createHarness({ peers: 400, watch: false });
+  await h.start();
+  await h.advance(2_000);
+  h.forget();
+  const before = readings(h);
+  // Each has something due at a moment of its own.
+  for (const [i, { series }] of h.device.peers.entries()) series.nextAt = h.clock.now() + 10 * i;
+  await h.advance(4_000);
+  const more = readings(h) - before;
+  // One in 200 ms, as each of them looks at 400 peers.
+  assert.ok(more >= 3 && more <= 21, `${more} readings of the device in 4 s`);
+  const reads = h.only('get').length;
+  assert.ok(reads >= 200 && reads <= 600, `${reads} records read in 4 s, about a hundred a second`);
+});
+
 test('F16 three hundred peers that are well cost one reading of the device a beat, and nothing else', async () => {
   const h = createHarness({ peers: 300, keepaliveSeconds: 25, refreshIntervalMs: 3_600_000, mappingCheckMs: 0 });
   await connectAll(h);

@@ -1,6 +1,8 @@
 /** Takes peers' records into their state machines: the record in use, and what of it this host may try (F19, F45, F47). */
+import { sameEndpoint } from '../../net/index.js';
 import type { Times } from '../../paths/acknowledgements.js';
 import { recordInUse } from '../../paths/record-in-use.js';
+import { PARKED } from '../../paths/session.js';
 import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
 import type { ParsedRecord } from '../../record/endpoint-record.js';
 import { type PathCode, writtenAfter } from '../../record/path-code.js';
@@ -58,7 +60,9 @@ export function createCheckRecords(components: CheckRecordsComponents): CheckRec
     if (c.clockSane && c.t > told.seconds) told = { seconds: c.t, at: clock.now() };
     observe(one);
     checks.onRecord(times(), c, found?.candidates ?? []);
-    await step(one);
+    const endpoint = peer.observed?.endpoint;
+    // The record that is known sets nothing in motion, but for an endpoint that is still to be parked.
+    if (!same || one.wakeAt <= clock.now() || (endpoint && !sameEndpoint(endpoint, PARKED))) await step(one);
   };
 
   const quietly = async (peer: PeerEntry, work: () => Promise<void>): Promise<void> => {

@@ -8,6 +8,7 @@ import {
   type StunSendOptions,
 } from '../../api/index.js';
 import { CheckIds } from '../../paths/check-ids.js';
+import { createRandomPool } from '../../paths/random-pool.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
 import { doubling } from '../../runtime/backoff.js';
 import type { AgentSocket, MessageHandler } from '../../stun/agent.js';
@@ -54,6 +55,8 @@ export function createCheckSockets(components: CheckSocketsComponents): CheckSoc
   const opening = new Map<Family, Promise<void>>();
   const retry = new Map<Family, { readonly failures: number; readonly at: number }>();
 
+  const random = createRandomPool(randomBytes);
+
   let tags: readonly number[] = [];
   let ports: StunRequests['ports'];
   const tell = (): void => {
@@ -78,7 +81,6 @@ export function createCheckSockets(components: CheckSocketsComponents): CheckSoc
   const acquire = async (family: Family): Promise<void> => {
     try {
       const socket = await agent.acquire(family, signal);
-      const random = (bytes: number) => Uint8Array.from(randomBytes(bytes));
       const one = { socket, ids: new CheckIds<PeerEntry>(socket.transactionPrefix, random) };
       held.set(family, one);
       retry.delete(family);
@@ -121,7 +123,7 @@ export function createCheckSockets(components: CheckSocketsComponents): CheckSoc
     },
     createId(family, peer) {
       // Without a socket nothing is sent, and nothing answers.
-      return held.get(family)?.ids.create(clock.now(), peer) ?? Uint8Array.from(randomBytes(ID_BYTES));
+      return held.get(family)?.ids.create(clock.now(), peer) ?? random(ID_BYTES);
     },
     peerOf(message) {
       for (const { ids } of held.values()) {

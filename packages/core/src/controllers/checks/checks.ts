@@ -4,13 +4,13 @@ import { sameEndpoint } from '../../net/index.js';
 import type { Times } from '../../paths/acknowledgements.js';
 import type { CheckSend } from '../../paths/check-step.js';
 import { PARKED } from '../../paths/session.js';
-import type { PeerEntry } from '../../peers/peer-table.js';
+import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
 import { saneClock } from '../../record/freshness.js';
 import { inSlices } from '../../runtime/slices.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { CheckExchange } from '../publish/writing.js';
 import type { DeviceSearch, SearchChecks } from '../search/device-search.js';
-import { createAlarm } from './alarm.js';
+import { createAlarm, togetherMs } from './alarm.js';
 import { createCheckCandidates } from './check-candidates.js';
 import { createCheckHandler } from './check-handler.js';
 import { createCheckRecords } from './check-records.js';
@@ -158,8 +158,15 @@ export function createChecks(components: ChecksComponents): Checks {
   const stepDue = (): void => {
     listen();
     const now = clock.now();
-    for (const one of peers) if (one.wakeAt <= now) void step(one);
-    alarm.at(Math.min(...[...peers].map(({ wakeAt }) => wakeAt)));
+    let unsettled = 0;
+    for (const { peer } of peers) if (isUnsettled(peer)) unsettled += 1;
+    alarm.gather(togetherMs(unsettled));
+    let nextAt = Number.POSITIVE_INFINITY;
+    for (const one of peers) {
+      if (one.wakeAt <= now) void step(one);
+      nextAt = Math.min(nextAt, one.wakeAt);
+    }
+    alarm.at(nextAt);
   };
   const alarm = createAlarm(clock, signal, stepDue);
 

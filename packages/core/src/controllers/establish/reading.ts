@@ -14,6 +14,8 @@ import type { DeviceComponents, NamedStore } from '../device-components.js';
 const READ_GAP_MS = 1_000;
 const WATCHED_READ_GAP_MS = 3_000;
 const MOST_READ_GAP_MS = 15_000;
+/** A hundred reads a second for a device, then each peer is read less often. */
+const READ_GAP_MS_A_PEER = 10;
 /** What was read so lately is new enough before a write of ours. */
 const FRESH_MS = 1_000;
 /** So many peers are read by a store's own schedule. */
@@ -60,7 +62,8 @@ export function createReading(components: ReadingComponents): Reading {
     // Watching never replaces polling: it goes on beside it, slower.
     const watched = peer.config.plugins.every((plugin) => stores.get(plugin)?.watch !== undefined);
     const gapMs = watched ? WATCHED_READ_GAP_MS : READ_GAP_MS;
-    return Math.max(minPollMs, backoff(age, gapMs, MOST_READ_GAP_MS));
+    const crowdMs = device.peers.filter(isUnsettled).length * READ_GAP_MS_A_PEER;
+    return Math.max(minPollMs, backoff(age, Math.min(Math.max(gapMs, crowdMs), MOST_READ_GAP_MS), MOST_READ_GAP_MS));
   };
 
   /** A schedule is made for few: with more peers each is read as much less often (F66). */

@@ -62,7 +62,14 @@ export function startFaults(sides: readonly [Side, Side], redis: StoreServer, wa
       side.daemon = await side.start();
     }),
     every(RELOAD_S, 'SIGHUP', async () => {
-      for (const { daemon } of sides) daemon.process.signal('SIGHUP');
+      for (const { daemon } of sides) {
+        // A program that is being loaded hears no signals yet, and SIGHUP ends it: a service manager waits too, until it is ready.
+        const isUp = await daemon.status().then(
+          () => true,
+          () => false,
+        );
+        if (isUp) daemon.process.signal('SIGHUP');
+      }
     }),
     every(LINK_FLAP_S, 'link flap', async (round) => {
       await flap((round % 2 === 0 ? a : b).host);

@@ -93,8 +93,8 @@ labTest(
     const table = await show();
     assert.match(table, new RegExp(`^${a.device}: port 51820, seen from outside as 203\\.0\\.113\\.11:51820$`, 'm'));
     assert.match(table, /^ +PEER +PHASE +ENDPOINT +PATH +HANDSHAKE +RTT +RECORD$/m);
-    assert.match(table, /^ +b +connected +203\.0\.113\.12:51820 +\d+ s +[\d.]+ ms +\d+ s$/m);
-    assert.match(table, /^ +c +waiting +- +- +- +-\n +! no record of the peer yet: start stunmesh there/m);
+    assert.match(table, /^ +b +connected +203\.0\.113\.12:51820 +IPv4 +\d+ s +[\d.]+ ms +\d+ s$/m);
+    assert.match(table, /^ +c +waiting +- +- +- +- +-\n +! no record of the peer yet: start stunmesh there/m);
     const rows = table.split('\n').filter((line) => !line.includes('!'));
     for (const row of rows) assert.ok(row.length <= 80, `${row.length} columns: ${row}`);
     assert.equal(JSON.parse(await show('--json')).pid, daemon?.pid);

@@ -5,7 +5,7 @@ const MOST_A_SECOND = 50;
 const ENTRY_SECONDS = 300;
 /** A series refreshes its mappings until it ends. */
 const SERIES_SECONDS = 60;
-const MOST_IN_ENTRY_TIME = 1_024;
+export const MOST_IN_ENTRY_TIME = 1_024;
 const MOST_AN_HOUR = 4_096;
 const MOST_MAPPINGS = 256;
 const HOUR = 3_600;

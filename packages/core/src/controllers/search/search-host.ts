@@ -2,7 +2,7 @@
 import { type Clock, hasCode, type Logger } from '../../api/index.js';
 import { parseLedger } from '../../paths/ledger-state.js';
 import { HardNatSearch, type SearchPair, type SearchProgress } from '../../paths/search.js';
-import { SearchLedger } from '../../paths/search-ledger.js';
+import { MOST_IN_ENTRY_TIME, SearchLedger } from '../../paths/search-ledger.js';
 import type { SearchSend } from '../../paths/search-series.js';
 
 /** How often pairs are looked at while none is due; and how often a lock that another daemon holds, or a disk that is full, is tried again. */
@@ -10,6 +10,9 @@ const LOOK_MS = 10_000;
 const AGAIN_MS = 60_000;
 /** While a series runs its pairs are looked at so often, and whenever something changes. */
 const PAIRS_MS = 1_000;
+/** Another series may begin when this is five minutes old. */
+const SPENT = { version: 1, probes: [], pairs: {}, reserved: MOST_IN_ENTRY_TIME } as const;
+const UNREADABLE = 'unreadable';
 /** Without a pair nothing is looked at until something changes. */
 const ASLEEP_MS = 3_600_000;
 
@@ -87,14 +90,12 @@ export function createSearchHost(parts: SearchHostParts): SearchHost {
     }
     isElsewhere = false;
     const state = await parts.readLedger().catch((error) => {
-      logger.warn({ error }, 'the ledger of searches cannot be read: this host begins with a spent hour');
-      return undefined;
+      logger.warn({ error }, 'the ledger of searches cannot be read: it counts as one that has just been used up');
+      return UNREADABLE;
     });
-    const known = parseLedger(state);
-    const now = clock.wallNow() / 1_000;
-    // A ledger that was there and cannot be read may have been full.
-    const isDamaged = state !== undefined && !known;
-    ledger = new SearchLedger(now, isDamaged ? { version: 1, probes: [], pairs: {}, reserved: 1_024 } : known);
+    // One that was there may have been full.
+    const known = state === undefined ? undefined : (parseLedger(state) ?? SPENT);
+    ledger = new SearchLedger(clock.wallNow() / 1_000, known);
     search = new HardNatSearch({
       ledger,
       random: parts.random,

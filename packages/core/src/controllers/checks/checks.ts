@@ -138,8 +138,9 @@ export function createChecks(components: ChecksComponents): Checks {
     const { peer } = one;
     if (peer.phase === 'connected') {
       one.use = undefined;
+      if (!use) return;
       const rttMs = one.checks.paths(clock.now()).find(({ endpoint }) => sameEndpoint(endpoint, use))?.rttMs;
-      if (use) void switching.move(peer, use, rttMs);
+      void switching.move(peer, use, rttMs);
       return;
     }
     const before = one.use;

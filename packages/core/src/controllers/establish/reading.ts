@@ -16,6 +16,7 @@ const WATCHED_READ_GAP_MS = 3_000;
 const MOST_READ_GAP_MS = 15_000;
 /** A hundred reads a second for a device, then each peer is read less often. */
 const READ_GAP_MS_A_PEER = 10;
+const COUNTED_MS = 100;
 /** What was read so lately is new enough before a write of ours. */
 const FRESH_MS = 1_000;
 /** So many peers are read by a store's own schedule. */
@@ -49,6 +50,14 @@ export function createReading(components: ReadingComponents): Reading {
   const dueAt = new WeakMap<Coalesced, number>();
   const triedAt = new WeakMap<Coalesced, number>();
   const running = new WeakMap<Coalesced, Promise<void>>();
+  let counted = { at: Number.NEGATIVE_INFINITY, unsettled: 0 };
+
+  /** Counted once for all that is read in the same moment, or a refresh of a crowd would walk it for each of its peers. */
+  const countUnsettled = (): number => {
+    if (clock.now() - counted.at > COUNTED_MS)
+      counted = { at: clock.now(), unsettled: device.peers.filter(isUnsettled).length };
+    return counted.unsettled;
+  };
 
   /** How soon a store is asked again: about every second at first, slower the longer it takes, never faster than it allows; or as it
    * schedules it itself (F67). */
@@ -62,7 +71,7 @@ export function createReading(components: ReadingComponents): Reading {
     // Watching never replaces polling: it goes on beside it, slower.
     const watched = peer.config.plugins.every((plugin) => stores.get(plugin)?.watch !== undefined);
     const gapMs = watched ? WATCHED_READ_GAP_MS : READ_GAP_MS;
-    const crowdMs = device.peers.filter(isUnsettled).length * READ_GAP_MS_A_PEER;
+    const crowdMs = countUnsettled() * READ_GAP_MS_A_PEER;
     return Math.max(minPollMs, backoff(age, Math.min(Math.max(gapMs, crowdMs), MOST_READ_GAP_MS), MOST_READ_GAP_MS));
   };
 

@@ -60,8 +60,10 @@ export function createDeviceSearch(components: DeviceSearchComponents): DeviceSe
 
   const nameOf = ({ publicKey }: PeerEntry): string => `${device.name} ${publicKey}`;
   const byName = (name: string): PeerEntry | undefined => device.peers.find((peer) => nameOf(peer) === name);
-  const nameAndAddresses = (peer: PeerEntry) => {
-    const [own, theirs] = [statement.record({ t: 0, n: 0 }), checks.known(peer)?.record];
+  /** What all peers are told, but for its time: made once for a look at all of them. */
+  const ownSide = (): EndpointRecord | undefined => statement.record({ t: 0, n: 0 });
+  const nameAndAddresses = (peer: PeerEntry, own: EndpointRecord | undefined) => {
+    const theirs = checks.known(peer)?.record;
     return { name: nameOf(peer), addresses: `${own?.ipv4?.address} ${theirs?.ipv4?.address}` };
   };
   const modeOf = ({ config }: PeerEntry) => config.hardNat ?? device.config.hardNat;
@@ -72,9 +74,8 @@ export function createDeviceSearch(components: DeviceSearchComponents): DeviceSe
     ageMs: clock.wallNow() - wrote * 1_000,
   });
 
-  const plan = (peer: PeerEntry): SearchPlan | NoSearch | undefined => {
+  const plan = (peer: PeerEntry, own: EndpointRecord | undefined): SearchPlan | NoSearch | undefined => {
     const known = checks.known(peer);
-    const own = known && statement.record({ t: known.ownTime, n: 0 });
     if (!known?.record.c || !own) return undefined;
     const found = planSearch(side(own, known.ownTime), side(known.record, known.record.c.t), modeOf(peer));
     const diverts = isPlan(found) && found.role !== 'probe' && found.mappings > 1;
@@ -83,33 +84,34 @@ export function createDeviceSearch(components: DeviceSearchComponents): DeviceSe
     return found;
   };
 
-  const pairOf = (peer: PeerEntry): SearchPair | undefined => {
+  const pairOf = (peer: PeerEntry, own: EndpointRecord | undefined): SearchPair | undefined => {
     if (!isUnsettled(peer) || !peer.keys || modeOf(peer) === 'off') return undefined;
-    const found = plan(peer);
+    const found = plan(peer, own);
     if (!found || !isPlan(found)) return undefined;
-    return { ...nameAndAddresses(peer), seed: peer.keys.searchSeed, plan: found };
+    return { ...nameAndAddresses(peer, own), seed: peer.keys.searchSeed, plan: found };
   };
 
   /** Two hosts that do not meet have nothing new to tell, so their records grow old: they say again what still holds. */
-  const keepYoung = (peer: PeerEntry): void => {
+  const keepYoung = (peer: PeerEntry, own: EndpointRecord | undefined): void => {
     const known = checks.known(peer);
     if (!known || !peer.keys || !isUnsettled(peer)) return;
     const wall = clock.wallNow();
     if (wall - known.ownTime * 1_000 < RESTATE_MS) return;
-    const found = plan(peer);
+    const found = plan(peer, own);
     if (!found || (!isPlan(found) && !found.isOld)) return;
-    const isPaused = (host.search?.pausedUntil(nameAndAddresses(peer)) ?? 0) > wall + RESTATE_MS;
+    const isPaused = (host.search?.pausedUntil(nameAndAddresses(peer, own)) ?? 0) > wall + RESTATE_MS;
     const slotAt = slotFrom(wall, peer.keys.searchSeed, LONGEST_PERIOD_SECONDS);
     if (!isPaused && slotAt - wall > BEFORE_SLOT_MS) components.restate(peer);
   };
 
   const statusOf = (peer: PeerEntry): SearchStatus | undefined => {
-    const found = plan(peer);
+    const own = ownSide();
+    const found = plan(peer, own);
     if (!found || (!isPlan(found) && found.isEasy)) return undefined;
     const none = { series: 0, sent: 0, of: 0 };
     if (!isPlan(found)) return { ...none, why: found.why };
     if (host.isElsewhere) return { ...none, why: 'another stunmesh of this host searches; one at a time' };
-    const pair = pairOf(peer);
+    const pair = pairOf(peer, own);
     const { search } = host;
     if (!pair || !search) return none;
     const running = search.running?.pair === pair.name ? search.running : undefined;
@@ -140,7 +142,10 @@ export function createDeviceSearch(components: DeviceSearchComponents): DeviceSe
   };
 
   const registration = host.register({
-    pairs: () => device.peers.flatMap((peer) => pairOf(peer) ?? []),
+    pairs() {
+      const own = ownSide();
+      return device.peers.flatMap((peer) => pairOf(peer, own) ?? []);
+    },
     createId(name) {
       const peer = byName(name);
       return peer ? checks.createId(peer) : new Uint8Array(12);
@@ -171,9 +176,10 @@ export function createDeviceSearch(components: DeviceSearchComponents): DeviceSe
       })();
     },
     tick() {
+      const own = ownSide();
       for (const peer of device.peers) {
         peer.search ??= () => statusOf(peer);
-        keepYoung(peer);
+        keepYoung(peer, own);
       }
       void diversions.tick();
     },

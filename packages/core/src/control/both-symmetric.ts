@@ -1,6 +1,6 @@
 /** Pairs that do not connect as they are: both NATs give each destination another port, and no router maps one. */
-import type { NatSummary } from '../nat/behaviour-types.js';
 import { natOf } from '../nat/code.js';
+import { isSymmetric } from '../nat/mapping.js';
 import { localCandidate } from '../paths/candidate.js';
 import type { DeviceEntry } from '../peers/peer-table.js';
 import type { EndpointRecord } from '../record/endpoint-record.js';
@@ -13,8 +13,6 @@ export function bothSymmetric(device: DeviceEntry, record: EndpointRecord | unde
       localCandidate(device.candidates, 'reflexive', family) &&
       (family === 4 ? record?.ipv4 : record?.ipv6) !== undefined,
   );
-  const symmetric = ({ mapping }: NatSummary) =>
-    mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
   return (
     families.length > 0 &&
     families.every((family) => {
@@ -24,7 +22,7 @@ export function bothSymmetric(device: DeviceEntry, record: EndpointRecord | unde
       // By a port that a router maps everybody comes in.
       if (localCandidate(device.candidates, 'mapped', family)) return false;
       if (family === 4 && record?.c?.candidates.mappedPort !== undefined) return false;
-      return own !== undefined && known && their !== undefined && symmetric(own.summary) && symmetric(their);
+      return own !== undefined && known && their !== undefined && isSymmetric(own.summary) && isSymmetric(their);
     })
   );
 }

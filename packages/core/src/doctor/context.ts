@@ -3,6 +3,7 @@ import type { CaptureModule, Clock, Device, Family, StunmeshError, WireGuardCont
 import type { Config, InterfaceConfig, LoadedConfig, PluginConfig } from '../config/index.js';
 import type { DeviceSnapshot, Snapshot } from '../control/snapshot.js';
 import type { NatBehaviour } from '../nat/behaviour-types.js';
+import { DEVICE_FAMILIES } from '../paths/families.js';
 import type { ParsedRecord } from '../record/endpoint-record.js';
 import type { GuardedStore } from '../store/guarded-store.js';
 import type { Resolver } from '../underlay/resolver.js';
@@ -84,9 +85,8 @@ export interface DoctorContext extends AsyncDisposable {
 }
 
 /** Families that an interface publishes. */
-export function familiesOf(entry: InterfaceConfig): readonly Family[] {
-  if (entry.protocol === 'dualstack') return [4, 6];
-  return entry.protocol === 'ipv6' ? [6] : [4];
+export function familiesOf({ protocol }: InterfaceConfig): readonly Family[] {
+  return DEVICE_FAMILIES[protocol];
 }
 
 /** A value, or the error in its place. */

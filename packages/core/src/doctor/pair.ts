@@ -1,5 +1,6 @@
 /** What doctor knows of the two hosts of a pair, and the kinds of NAT in the words of users; pure. */
 import type { NatSummary } from '../nat/behaviour-types.js';
+import { isSymmetric } from '../nat/mapping.js';
 
 /** The kinds in the words of users. `firewall`: a public address behind a stateful filter; `cone`: endpoint-independent mapping, filtering not known. */
 export type NatKind =
@@ -41,8 +42,9 @@ export interface PairContext {
 export const UNKNOWN_NAT: NatSummary = { mapping: 'unknown', filtering: 'unknown', cgnat: false };
 
 /** The kind that users know it by. */
-export function natKind({ mapping, filtering }: NatSummary): NatKind {
-  if (mapping === 'address-dependent' || mapping === 'address-and-port-dependent') return 'symmetric';
+export function natKind(nat: NatSummary): NatKind {
+  const { mapping, filtering } = nat;
+  if (isSymmetric(nat)) return 'symmetric';
   if (mapping === 'unknown') return 'unknown';
   if (filtering === 'unknown') return mapping === 'none' ? 'none' : 'cone';
   if (filtering === 'endpoint-independent') return mapping === 'none' ? 'none' : 'full';
@@ -66,8 +68,3 @@ const PHRASES: Readonly<Record<NatKind, string>> = {
   cone: 'a NAT with one port for all destinations (cone)',
   unknown: 'a NAT that is not known',
 };
-
-/** One port serves all destinations. */
-export function isSteady({ mapping }: NatSummary): boolean {
-  return mapping === 'none' || mapping === 'endpoint-independent';
-}

@@ -8,7 +8,7 @@ import { judgeAnswer } from '../stun/verdict.js';
 import { judgeAllocation } from './allocation.js';
 import type { FilteringBehaviour, NatBehaviour, NatOptions, NatParts } from './behaviour-types.js';
 import { type Ask, isCarrierRange, testFiltering } from './filtering.js';
-import { allocationDelta, judgeObservations, judgePair } from './mapping.js';
+import { allocationDelta, isSymmetric, judgeObservations, judgePair } from './mapping.js';
 import { type Answered, askServers, chooseTargets, type Pair, pairs, type Session } from './servers.js';
 
 export type * from './behaviour-types.js';
@@ -90,7 +90,7 @@ async function examine(session: Session): Promise<NatBehaviour> {
     reasons.splice(0, byServers.reasons.length);
   }
   const first = trusted[0]?.observation;
-  const dependent = mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
+  const dependent = isSymmetric({ mapping });
   const delta = dependent ? allocationDelta(ports) : undefined;
   // A NAT that keeps ports gives another one where two hosts with the same port write to the same server.
   if (dependent && ports.includes(o.listenPort))

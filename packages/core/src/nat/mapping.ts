@@ -22,6 +22,16 @@ export interface PairedObservations {
   readonly otherPort: Endpoint | undefined;
 }
 
+/** Another port for each destination: what a record names leads through it from nowhere else ("symmetric"). */
+export function isSymmetric({ mapping }: { readonly mapping: MappingBehaviour }): boolean {
+  return mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
+}
+
+/** One port for all destinations. */
+export function isSteady({ mapping }: { readonly mapping: MappingBehaviour }): boolean {
+  return mapping === 'endpoint-independent' || mapping === 'none';
+}
+
 /** By one answer of each of several servers. A dependent mapping is not told apart further here. */
 export function judgeObservations(observations: readonly MappingObservation[]): MappingVerdict {
   const [first] = observations;

@@ -4,6 +4,7 @@ import type { PeerProtocol } from '../config/index.js';
 import { sameEndpoint } from '../net/index.js';
 import type { ParsedRecord } from '../record/endpoint-record.js';
 import { freshness } from '../record/freshness.js';
+import { PEER_FAMILIES } from './families.js';
 import type { Path } from './path.js';
 
 /** How long one path is tried; where both families are wanted, and each had its first turn, they alternate by these slots of
@@ -99,13 +100,7 @@ function ofFamily(input: CheckListInput, family: Family): readonly Endpoint[] {
 
 /** The families of a peer's protocol that this host has, the preferred one first. */
 function familiesOf({ protocol, families }: CheckListInput): readonly Family[] {
-  const wanted: Readonly<Record<PeerProtocol, readonly Family[]>> = {
-    ipv4: [4],
-    ipv6: [6],
-    prefer_ipv4: [4, 6],
-    prefer_ipv6: [6, 4],
-  };
-  return wanted[protocol].filter((family) => families.size === 0 || families.has(family));
+  return PEER_FAMILIES[protocol].filter((family) => families.size === 0 || families.has(family));
 }
 
 function otherFamilyFirst(turn: number, preferred: Family | undefined, wallNow: number): boolean {

@@ -1,6 +1,7 @@
 /** What `status` and doctor call a path, and why it is not valid; pure. */
 import type { Endpoint } from '../api/index.js';
 import type { NatSummary } from '../nat/behaviour-types.js';
+import { isSteady, isSymmetric } from '../nat/mapping.js';
 import { sameEndpoint } from '../net/index.js';
 import type { EndpointRecord } from '../record/endpoint-record.js';
 import type { Path, RemoteCandidate } from './path.js';
@@ -85,14 +86,6 @@ function movedPort({ endpoint }: Path, record: EndpointRecord | undefined, paths
     sameEndpoint(told, endpoint) &&
     paths.some(({ type, endpoint: heard }) => type === 'learnt' && heard.address === endpoint.address)
   );
-}
-
-function isSymmetric({ mapping }: NatSummary): boolean {
-  return mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
-}
-
-function isSteady({ mapping }: NatSummary): boolean {
-  return mapping === 'endpoint-independent' || mapping === 'none';
 }
 
 function isOpen(nat: NatSummary | undefined): boolean {

@@ -1,6 +1,7 @@
 /** Whether a hard NAT can be crossed by a search, and how: both hosts find the same plan in the two records (F61). */
 import type { Endpoint } from '../api/index.js';
 import type { HardNat } from '../config/index.js';
+import { isSymmetric } from '../nat/mapping.js';
 import type { PathCode } from '../record/path-code.js';
 
 /** A record older than this tells nothing about a router that moves on. */
@@ -71,8 +72,8 @@ export function planSearch(own: SearchSide, peer: SearchSide, mode: HardNat): Se
 }
 
 /** Another port for each destination ("symmetric"). */
-function isHard({ mapping4 }: PathCode): boolean {
-  return mapping4 === 'address-dependent' || mapping4 === 'address-and-port-dependent';
+function isHard({ mapping4: mapping }: PathCode): boolean {
+  return isSymmetric({ mapping });
 }
 
 function planBoth(

@@ -8,26 +8,14 @@ import type { RemoteCandidate } from '#src/paths/path.js';
 import { PeerChecks } from '#src/paths/peer-checks.js';
 import { isParked, type Session } from '#src/paths/session.js';
 import type { PathCode } from '#src/record/path-code.js';
+import { BARE_CODE } from '../record/coded.js';
 
 const T = 1_796_112_000;
 const FOUR: Endpoint = { family: 4, address: '203.0.113.11', port: 51_820 };
 const SIX: Endpoint = { family: 6, address: '2001:db8::1', port: 51_820 };
 const LAN: Endpoint = { family: 4, address: '192.168.1.7', port: 51_820 };
 const REFLEXIVE: RemoteCandidate = { endpoint: FOUR, type: 'reflexive', lan: false };
-const code = (fields: Partial<PathCode> = {}): PathCode => ({
-  readsLong: true,
-  clockSane: true,
-  mapping4: 'unknown',
-  filtering4: 'unknown',
-  cgnat: false,
-  filtering6: 'unknown',
-  allocation: 'unknown',
-  t: T,
-  n: 0,
-  f: '00000000',
-  candidates: {},
-  ...fields,
-});
+const code = (fields: Partial<PathCode> = {}): PathCode => ({ ...BARE_CODE, t: T, ...fields });
 const at = (now: number) => ({ now, wall: T * 1_000 + now, clockSane: true });
 const CONNECTED: Session = { connected: true, keepalive: true, endpoint: FOUR };
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { formatEndpoint, parseEndpoint, parsePrefix } from '#src/net/index.js';
 import { type CandidateRules, isLan, remoteCandidates } from '#src/paths/remote-candidates.js';
 import type { FurtherCandidates, PathCode } from '#src/record/path-code.js';
+import { BARE_CODE } from '../record/coded.js';
 
 const endpoint = (text: string) => parseEndpoint(text) ?? assert.fail(text);
 const prefix = (text: string) => parsePrefix(text) ?? assert.fail(text);
@@ -12,19 +13,7 @@ const RULES: CandidateRules = {
   families: new Set([4, 6]),
   refuse: () => undefined,
 };
-const code = (candidates: FurtherCandidates): PathCode => ({
-  readsLong: true,
-  clockSane: true,
-  mapping4: 'unknown',
-  filtering4: 'unknown',
-  cgnat: false,
-  filtering6: 'unknown',
-  allocation: 'unknown',
-  t: 1,
-  n: 1,
-  f: '00000000',
-  candidates,
-});
+const code = (candidates: FurtherCandidates): PathCode => ({ ...BARE_CODE, t: 1, n: 1, candidates });
 const ipv4 = endpoint('203.0.113.11:51820');
 const ipv6 = endpoint('[2001:db8:9::1]:51820');
 const texts = (candidates: FurtherCandidates, rules: Partial<CandidateRules> = {}) => {

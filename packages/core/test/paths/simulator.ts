@@ -7,6 +7,7 @@ import type { CheckSend } from '#src/paths/check-step.js';
 import { PeerChecks } from '#src/paths/peer-checks.js';
 import type { Session } from '#src/paths/session.js';
 import type { PathCode } from '#src/record/path-code.js';
+import { BARE_CODE } from '../record/coded.js';
 import { PORT, type Router } from './router.js';
 
 export interface HostOptions {
@@ -69,7 +70,7 @@ export class Host {
       isLan: () => false,
       lowTtl: () => 2,
     });
-    if (options.earlier) this.stored = { code: { ...bareCode(0), ...options.earlier }, endpoint: this.reflexive };
+    if (options.earlier) this.stored = { code: { ...BARE_CODE, ...options.earlier }, endpoint: this.reflexive };
   }
 
   get reflexive(): Endpoint {
@@ -79,22 +80,6 @@ export class Host {
   wall(now: number): number {
     return START_SECONDS * 1_000 + now + (this.options.clockAhead ?? 0);
   }
-}
-
-function bareCode(t: number): PathCode {
-  return {
-    readsLong: true,
-    clockSane: true,
-    mapping4: 'unknown',
-    filtering4: 'unknown',
-    cgnat: false,
-    filtering6: 'unknown',
-    allocation: 'unknown',
-    t,
-    n: 0,
-    f: '00000000',
-    candidates: {},
-  };
 }
 
 export class World {
@@ -180,7 +165,7 @@ export class World {
     const ack = host.checks.acknowledgement();
     if (!renewed) host.n += 1;
     host.writes += 1;
-    const code = { ...bareCode(host.t), n: host.n, ...(ack === undefined ? {} : { ack }) };
+    const code = { ...BARE_CODE, t: host.t, n: host.n, ...(ack === undefined ? {} : { ack }) };
     this.at(this.now + STORE_MS, () => {
       host.stored = { code, endpoint: host.reflexive };
       host.checks.onWritten(this.now, ack === undefined ? { t: host.t } : { t: host.t, ack }, renewed);

@@ -1,7 +1,7 @@
 /** The candidates of a peer's record as this host may use them: on which links it stands, and which addresses lead back to itself (F19, F47). */
 import type { Endpoint, Family, NetInterface } from '../../api/index.js';
-import type { InterfaceProtocol, PeerProtocol } from '../../config/index.js';
 import { formatEndpoint, type Prefix, parsePrefix } from '../../net/index.js';
+import { DEVICE_FAMILIES, PEER_FAMILIES } from '../../paths/families.js';
 import { isLan, type RemoteCandidates, remoteCandidates } from '../../paths/remote-candidates.js';
 import type { DeviceEntry, PeerEntry } from '../../peers/peer-table.js';
 import type { EndpointRecord } from '../../record/endpoint-record.js';
@@ -9,19 +9,6 @@ import { refusedHere } from '../../record/policy.js';
 import { ownPlace } from '../../record/reader.js';
 import type { Underlay } from '../../underlay/underlay.js';
 import type { DeviceComponents } from '../device-components.js';
-
-const DEVICE_FAMILIES: Readonly<Record<InterfaceProtocol, readonly Family[]>> = {
-  ipv4: [4],
-  ipv6: [6],
-  dualstack: [4, 6],
-};
-/** The preferred one first. */
-const PEER_FAMILIES: Readonly<Record<PeerProtocol, readonly [Family, ...Family[]]>> = {
-  ipv4: [4],
-  ipv6: [6],
-  prefer_ipv4: [4, 6],
-  prefer_ipv6: [6, 4],
-};
 
 export interface CheckCandidates {
   /** Those of the device's configuration. */

@@ -2,8 +2,8 @@
 import { type Endpoint, type Family, hasCode, StunmeshError } from '../../api/index.js';
 import { formatEndpoint, sameEndpoint } from '../../net/index.js';
 import { localCandidate, withCandidate, withoutCandidate } from '../../paths/candidate.js';
+import { DEVICE_FAMILIES } from '../../paths/families.js';
 import { asStunmeshError, createFault } from '../../peers/faults.js';
-import type { DeviceEntry } from '../../peers/peer-table.js';
 import { discover } from '../../stun/discover.js';
 import type { DeviceComponents } from '../device-components.js';
 import { createDisagreements } from './disagreement.js';
@@ -11,13 +11,6 @@ import type { LocalCandidates } from './local-candidates.js';
 
 /** Remarks that are remembered; more are not logged. */
 const NOTICES = 64;
-
-/** The families that a device's configuration asks for. */
-const FAMILIES: Readonly<Record<DeviceEntry['config']['protocol'], readonly Family[]>> = {
-  ipv4: [4],
-  ipv6: [6],
-  dualstack: [4, 6],
-};
 
 export interface Gather {
   /** One discovery for each family. True when a reflexive candidate is another than before; a family that fails keeps its fault and is left out. */
@@ -80,7 +73,7 @@ export function createGather(components: GatherComponents): Gather {
     async gather() {
       if (!device.facts || device.down) return false;
       device.discoveries += 1;
-      const families = FAMILIES[device.config.protocol];
+      const families = DEVICE_FAMILIES[device.config.protocol];
       const reflexive = Promise.all(families.map((family) => found(family).catch((error) => failed(family, error))));
       await components.local?.gather(families, reflexive);
       return (await reflexive).includes(true);

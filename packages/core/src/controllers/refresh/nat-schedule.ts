@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type Family, StunmeshError } from '../../api/index.js';
 import type { NatSummary } from '../../nat/behaviour-types.js';
 import { formatNatCode } from '../../nat/code.js';
+import { isSymmetric } from '../../nat/mapping.js';
 import { localCandidate } from '../../paths/candidate.js';
 import type { DeviceComponents } from '../device-components.js';
 
@@ -58,7 +59,7 @@ export function createNatSchedule(components: NatScheduleComponents): NatSchedul
       if (!now) continue;
       ports.set(family, now);
       const { summary, address } = device.nat.get(family) ?? {};
-      const known = address === now.address && summary !== undefined && dependsOnDestination(summary);
+      const known = address === now.address && summary !== undefined && isSymmetric(summary);
       if (before?.address === now.address && before.port !== now.port && !known) portChanged = true;
     }
   };
@@ -128,11 +129,6 @@ export function createNatSchedule(components: NatScheduleComponents): NatSchedul
       await running;
     },
   };
-}
-
-/** Whether another destination gets another public port ("symmetric"). */
-function dependsOnDestination({ mapping }: NatSummary): boolean {
-  return mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
 }
 
 /** An examination that could not tell the filtering takes back nothing that an earlier one found. */

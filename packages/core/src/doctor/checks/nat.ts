@@ -1,6 +1,7 @@
 /** How the NATs in front of each device behave, in the words of users and of RFC 4787. */
 import type { InterfaceConfig } from '../../config/index.js';
 import type { NatBehaviour } from '../../nat/behaviour-types.js';
+import { isSymmetric } from '../../nat/mapping.js';
 import { formatEndpoint } from '../../net/index.js';
 import { attempt, type DoctorContext, familiesOf } from '../context.js';
 import type { Check, Finding } from '../finding.js';
@@ -44,8 +45,7 @@ function judge(nat: NatBehaviour, subject: string, listenPort: number): readonly
   const findings: Finding[] = [
     { check, subject, verdict: 'ok', text: `${describeNat(nat)}: ${rfcWords(nat, keepsPorts)}`, details },
   ];
-  const dependent = mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
-  if (dependent)
+  if (isSymmetric(nat))
     findings.push({
       check,
       subject,

@@ -1,5 +1,6 @@
 /** What makes a pair connect that its NATs keep apart: a forwarded port, a static port, IPv6; pure. */
 import type { NatSummary } from '../../nat/behaviour-types.js';
+import { isSymmetric } from '../../nat/mapping.js';
 import type { PairContext, PairSide } from '../pair.js';
 
 interface Named extends PairContext {
@@ -51,8 +52,4 @@ function openPort({ name, port, nat }: Side): readonly string[] {
   const what = port === undefined ? "WireGuard's UDP port" : `UDP port ${port}`;
   if (nat.mapping === 'none') return [`let ${what} in at the firewall before ${name}`];
   return [`forward ${what} on the router of ${name} to ${name}, with the same port outside`];
-}
-
-function isSymmetric({ mapping }: NatSummary): boolean {
-  return mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
 }

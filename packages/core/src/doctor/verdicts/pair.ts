@@ -1,7 +1,8 @@
 /** Whether two hosts can connect, by the behaviour of the NATs before both, and what would change it; pure. */
 import type { Family } from '../../api/index.js';
 import type { FilteringBehaviour, MappingBehaviour, NatSummary } from '../../nat/behaviour-types.js';
-import { describeNat, isSteady, natKind, type PairContext, type PairSide } from '../pair.js';
+import { isSteady } from '../../nat/mapping.js';
+import { describeNat, natKind, type PairContext, type PairSide } from '../pair.js';
 import { pairRemedies } from './pair-remedies.js';
 
 export interface PairVerdict {

@@ -7,6 +7,7 @@ import type { PeerEntry } from '#src/peers/peer-table.js';
 import type { EndpointRecord } from '#src/record/endpoint-record.js';
 import { createPairKeys } from '#src/record/pair-keys.js';
 import type { PathCode } from '#src/record/path-code.js';
+import { BARE_CODE } from '../../record/coded.js';
 import { createComponents } from '../doubles.js';
 import { createMemorySearch } from './memory-search.js';
 
@@ -27,18 +28,7 @@ function setUp(
   const seconds = () => Math.floor(clock.wallNow() / 1_000);
   const record = (nat: typeof own, ipv4: Endpoint, time: number): EndpointRecord => ({
     ipv4,
-    c: {
-      readsLong: true,
-      clockSane: true,
-      filtering4: 'address-and-port-dependent',
-      cgnat: false,
-      filtering6: 'unknown',
-      t: time,
-      n: 1,
-      f: '00000000',
-      candidates: {},
-      ...nat,
-    },
+    c: { ...BARE_CODE, filtering4: 'address-and-port-dependent', t: time, n: 1, ...nat },
   });
   device.config = { ...device.config, hardNat: 'full' };
   peer.phase = 'connecting';

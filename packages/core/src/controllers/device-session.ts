@@ -83,6 +83,8 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     const first = !peer.answersEcho;
     peer.answersEcho = true;
     onChanges(peers.onEchoReply(peer));
+    // Its handshake is newer than the last reading.
+    if (isUnsettled(peer)) void observer.read();
     if (first) stateChanged();
   };
 

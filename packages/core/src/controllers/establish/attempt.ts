@@ -23,11 +23,13 @@ export const WRITE_GAP_MS = 3_000;
 const STEP_MS = 5_000;
 /** Renewals under way at once; apart from punches, so that a crowd of them keeps nobody's NAT closed. */
 const MOST_AT_ONCE = 8;
+/** Each renewal reads the device twice, so where there are more peers only one that is seen to be in its pause is renewed. */
+const FEW_PEERS = 50;
 
 export interface Attempts {
   /** One attempt: all endpoints punched, the first one set, the handshake begun. Rejects with WireGuard's errors. */
   attempt(peer: PeerEntry, endpoints: readonly Endpoint[]): Promise<void>;
-  /** The same without a punch: both NATs are open there. Rejects with WireGuard's errors. */
+  /** The same without a punch: both NATs are open there, and a check has proved it. Rejects with WireGuard's errors. */
   use(peer: PeerEntry, endpoint: Endpoint): Promise<void>;
   /** This host moved. Userspace WireGuard goes on sending from the address that is gone (up to 17 s were measured) until it is told
    * an endpoint, so each peer is told its present one; nothing else changes by it. Never rejects. */
@@ -71,6 +73,10 @@ export function createAttempts(components: AttemptsComponents): Attempts {
       peer.lastWrite = before;
       throw error;
     }
+    written(peer, wanted, again);
+  };
+
+  const written = (peer: PeerEntry, wanted: Endpoint, again: boolean): void => {
     peer.endpointWrites += 1;
     if (peer.observed) peer.observed = { ...peer.observed, endpoint: wanted };
     const endpoint = formatEndpoint(wanted);
@@ -90,14 +96,13 @@ export function createAttempts(components: AttemptsComponents): Attempts {
       peer.budget.nextAt('renewal', now) <= now &&
       peer.phase !== 'connected' &&
       !hasSession(peer.life, now) &&
-      now >= peer.handsOffUntil &&
-      peer.observed?.endpoint !== undefined
+      now >= peer.handsOffUntil
     );
   };
 
-  const renew = async (peer: PeerEntry): Promise<void> => {
-    const endpoint = peer.observed?.endpoint;
-    if (!endpoint) return;
+  /** True: it was renewed. */
+  const renew = async (peer: PeerEntry, endpoint: Endpoint | undefined): Promise<boolean> => {
+    if (!endpoint) return false;
     using deadline = clock.deadline(STEP_MS, signal);
     peer.series.renewalsLeft -= 1;
     peer.budget.take('renewal', clock.now());
@@ -106,39 +111,67 @@ export function createAttempts(components: AttemptsComponents): Attempts {
       peer.renewals += 1;
       peer.lastWrite = { endpoint, at: peer.lastWrite?.at ?? clock.now() };
       emit('renewed', peer, {});
+      return true;
     } catch (error) {
-      if (signal.aborted || hasCode(error, 'ERR_DEADLINE')) return;
+      if (signal.aborted || hasCode(error, 'ERR_DEADLINE')) return false;
       if (isStunmeshError(error)) peer.fault = createFault(error, clock.wallNow());
       // A peer that must not or cannot be renewed is left to WireGuard's own five seconds.
       peer.series.renewalsLeft = 0;
       logger.debug({ device: device.name, peer: peer.name, error }, 'handshake pause not shortened');
+      return false;
     }
   };
 
-  const use: Attempts['use'] = async (peer, wanted) => {
-    // Look before you set: while we waited WireGuard may have connected or followed the peer (F16, F17).
-    if (!(await read()) || !peer.observed || peer.phase === 'connected') return;
+  /** Look before you set: while we waited WireGuard may have connected or followed the peer (F16, F17). */
+  const isWanted = async (peer: PeerEntry): Promise<boolean> =>
+    (await read()) && peer.observed !== undefined && peer.phase !== 'connected';
+
+  const meet = async (peer: PeerEntry, wanted: Endpoint): Promise<void> => {
     await setEndpoint(peer, wanted);
+    if (!peer.observed) return;
     const txBefore = peer.observed.txBytes;
     await handshake.trigger(peer);
     await clock.sleep(PAUSE_TELLS_MS, signal);
     if (!(await read()) || !peer.observed) return;
-    if (peer.observed.txBytes !== txBefore || !mayRenew(peer)) return;
+    if (peer.observed.txBytes !== txBefore || !peer.observed.endpoint || !mayRenew(peer)) return;
     if ((device.facts?.publicKey ?? '') > peer.publicKey) {
       await clock.sleep(YIELD_MS, signal);
       if (!(await read()) || !mayRenew(peer)) return;
     }
-    await renewals.run(() => renew(peer));
+    await renewals.run(() => renew(peer, peer.observed?.endpoint));
     if (await read()) await handshake.trigger(peer);
   };
 
+  /** A peer that had no endpoint, or a parked one, mostly has its pause begun by what was to go to it meanwhile, and userspace WireGuard
+   * counts nothing of that. So it gets the path and its renewal in one write, instead of a wait for what the counter tells. */
+  const renewAt = async (peer: PeerEntry, wanted: Endpoint): Promise<boolean> => {
+    const { endpoint } = peer.observed ?? {};
+    const nowhere = endpoint === undefined || sameEndpoint(endpoint, PARKED);
+    // Of two that renew each other, one would forget the session that the other believes in.
+    const isFirst = (device.facts?.publicKey ?? '') < peer.publicKey;
+    if (!nowhere || !isFirst || device.peers.length > FEW_PEERS || !mayRenew(peer)) return false;
+    const before = peer.lastWrite;
+    peer.lastWrite = { endpoint: wanted, at: clock.now() };
+    if (!(await renew(peer, wanted))) {
+      peer.lastWrite = before;
+      return false;
+    }
+    peer.paths = tried(peer.paths, wanted, clock.now());
+    written(peer, wanted, false);
+    return true;
+  };
+
   return {
-    use,
+    async use(peer, wanted) {
+      if (!(await isWanted(peer))) return;
+      if (await renewAt(peer, wanted)) await handshake.trigger(peer);
+      else await meet(peer, wanted);
+    },
     async attempt(peer, endpoints) {
       const [wanted] = endpoints;
       if (!wanted) return;
       await punch.punchPeer(peer, endpoints);
-      await use(peer, wanted);
+      if (await isWanted(peer)) await meet(peer, wanted);
     },
     async refreshSource() {
       // Read first: WireGuard may have followed a peer since the last reading.

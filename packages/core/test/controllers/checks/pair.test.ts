@@ -25,6 +25,20 @@ test('F46 two hosts behind routers that drop connect by checks, and no endpoint 
   await b.stop();
 });
 
+test('F18b a peer without an endpoint for which WireGuard had packets is renewed with the path, not after a wait', async () => {
+  const world = new CheckWorld({ router: router('a') }, { router: router('b') });
+  for (const { wg, peer } of world.sides) wg.kick('wg0', peer.publicKey);
+  for (const side of world.sides) await side.start();
+  const took = await world.connect(3_000);
+  const renewed = world.sides.filter(({ peer }) => peer.renewals > 0);
+  assert.equal(renewed.length, 1);
+  const [{ peer } = world.sides[0]] = renewed;
+  assert.equal(peer.endpointWrites, 1);
+  const afterMs = peer.phaseSince - (peer.lastWrite?.at ?? 0);
+  assert.ok(afterMs < 100, `${took} ms in all, ${afterMs} ms after the path was set`);
+  for (const side of world.sides) await side.stop();
+});
+
 test('F43 routers that take in what nobody asked for: no full packet is too early, whoever begins, and the endpoints meet', async () => {
   for (const [kindA, kindB] of [
     ['accept', 'accept'],

@@ -77,13 +77,15 @@ export function groupFiles(files, lastMs) {
 export function writeGroup(group, folder, number, { closingLimitMs } = { closingLimitMs: CLOSING_LIMIT_MS }) {
   const path = join(folder, `group-${number}.mjs`);
   const files = group.map(({ source, compiled }) => ({ source, path: join(ROOT, compiled) }));
-  const runner = JSON.stringify(join(ROOT, 'test/tools/run-group.mjs'));
+  const [owner, runner] = ['error-owner.mjs', 'run-group.mjs'].map((name) =>
+    JSON.stringify(join(ROOT, 'test/tools', name)),
+  );
   const options = JSON.stringify({ closingLimitMs, costs: join(folder, COSTS) });
   const call =
     files.length === 1
       ? `await runSingle(${JSON.stringify(files[0], undefined, 2)}, ${options});`
       : `await runGroup(${JSON.stringify(files, undefined, 2)}, ${options});`;
-  writeFileSync(path, `import { runGroup, runSingle } from ${runner};\n${call}\n`);
+  writeFileSync(path, `import ${owner};\nconst { runGroup, runSingle } = await import(${runner});\n${call}\n`);
   return path;
 }
 

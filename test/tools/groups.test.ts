@@ -126,6 +126,30 @@ test('a file that ends the process is named, and those after it are handed back'
   assert.match(output, /\n1 passed, 1 failed, 0 skipped$/);
 });
 
+test('an error that nobody awaits fails the test that runs, and names it; after the last test, the file', async (t) => {
+  const output = await runGroup(t, {
+    'a.mjs': `test('good', () => {});
+      test('outer', async (t) => {
+        await t.test('inner', async () => { setImmediate(() => { throw new Error('thrown late'); }); await new Promise((done) => setTimeout(done, 20)); });
+        await t.test('beside it', () => {});
+        void Promise.reject(new Error('rejected'));
+        await new Promise((done) => setTimeout(done, 20));
+      });`,
+    'b.mjs': "test('good too', () => {});",
+  });
+  assert.match(output, /a\.mjs: outer > inner\n\s+Error: thrown late/);
+  assert.match(output, /a\.mjs: outer\n\s+Error: rejected/);
+  assert.match(output, /\n3 passed, 2 failed, 0 skipped$/);
+});
+
+test('a test follows no promise to know whose an error is, which would cost a third of its time', async (t) => {
+  const output = await runGroup(t, {
+    'a.mjs': `import { executionAsyncId } from 'node:async_hooks';
+      test('not followed', async () => { await undefined; assert.equal(executionAsyncId(), 0); });`,
+  });
+  assert.match(output, /\n1 passed, 0 failed, 0 skipped$/);
+});
+
 test('tests can be chosen by name, and the others are no skips', async (t) => {
   const files = { 'a.mjs': "test('F19 one', () => {}); test('two', () => {});", 'b.mjs': "test('three', () => {});" };
   const output = await runGroup(t, files, 'testNamePatterns: [/F19/, OWN_TESTS]');

@@ -6,8 +6,8 @@ import type { LoadedConfig } from '../config/index.js';
 import type { Finding } from '../doctor/finding.js';
 import type { Scope } from '../doctor/scope.js';
 import { VERSION } from '../version.js';
+import { allowOptimizing } from './allow-optimizing.js';
 import type { CliContext } from './context.js';
-import { allowOptimizing } from './small-heap.js';
 
 interface DoctorOptions {
   readonly config?: string;
@@ -69,7 +69,8 @@ async function doctor(context: CliContext, options: DoctorOptions, scope: Scope)
   else context.stdout(`\n${formatSummary(findings, context)}`);
   await context.flushed();
   // A call that still hangs somewhere must not keep the process.
-  process.exit(exitStatus(findings));
+  context.status = exitStatus(findings);
+  context.exit();
 }
 
 /** The same parts as the daemon's, but for the controllers. */
@@ -104,7 +105,10 @@ async function collect(context: CliContext, options: DoctorOptions, scope: Scope
   const composition = await openComposition({ clock, logger, ...(found ? { loaded: found } : {}) });
   const host = composition.host(found);
   const stop = new AbortController();
-  process.once('SIGINT', () => process.exit(130));
+  context.signals.once('SIGINT', () => {
+    context.status = 130;
+    context.exit();
+  });
   return {
     composition,
     doctor: {

@@ -2,13 +2,7 @@
 import type { Command } from 'commander';
 import type { LoadedConfig } from '../config/index.js';
 import type { PluginConfig } from '../host/plugin-config.js';
-
-export interface PluginCommandContext {
-  readonly env: NodeJS.ProcessEnv;
-  readonly cwd: string;
-  stdout(text: string): void;
-  stderr(text: string): void;
-}
+import type { CliContext } from './context.js';
 
 interface TestOptions {
   readonly config?: string;
@@ -41,7 +35,7 @@ plugin could not be set up.
 `;
 
 /** Adds `plugin test`. What keeps a test from starting rejects with the codes of the configuration and the host. */
-export function addPluginCommand(program: Command, context: PluginCommandContext): void {
+export function addPluginCommand(program: Command, context: CliContext): void {
   const plugin = program.command('plugin').description('work with stores and their plugins');
   plugin
     .command('test')
@@ -61,7 +55,7 @@ export function addPluginCommand(program: Command, context: PluginCommandContext
         ...pick(program.opts<TestOptions>()),
         ...command.opts<TestOptions>(),
       });
-      if (failed > 0) process.exitCode = 1;
+      if (failed > 0) context.status = 1;
     });
 }
 
@@ -76,7 +70,7 @@ function wasGiven(program: Command): boolean {
 }
 
 async function test(
-  context: PluginCommandContext,
+  context: CliContext,
   words: readonly string[],
   given: boolean,
   options: TestOptions,
@@ -93,7 +87,7 @@ async function test(
   const maxSize = await numberOption(options.maxSize);
   const tried = { ...plugin, timeoutMs: (await durationOption(options.timeout)) ?? plugin.timeoutMs };
   const clock = createSystemClock();
-  const format = await formatOption(options.format);
+  const format = await formatOption(context, options.format);
   await using composition = await openComposition({ clock, logger, ...(loaded ? { loaded } : {}) });
   return await testPlugin({
     host: composition.host(loaded),
@@ -121,11 +115,7 @@ async function fromProgram(words: readonly string[], options: TestOptions): Prom
   return { plugin: { name: command, type, timeoutMs: 10_000, settings } };
 }
 
-async function fromConfig(
-  context: PluginCommandContext,
-  words: readonly string[],
-  options: TestOptions,
-): Promise<Subject> {
+async function fromConfig(context: CliContext, words: readonly string[], options: TestOptions): Promise<Subject> {
   const [name, ...more] = words;
   if (options.protocol !== undefined)
     throw await usage('--protocol is for a program after --; the configuration says it by "protocol: 1"');
@@ -177,8 +167,8 @@ async function parallelOption(text: string | undefined): Promise<number | undefi
   return Number(text);
 }
 
-async function formatOption(text: string | undefined): Promise<'tap' | 'human'> {
-  if (text === undefined) return process.stdout.isTTY ? 'human' : 'tap';
+async function formatOption(context: CliContext, text: string | undefined): Promise<'tap' | 'human'> {
+  if (text === undefined) return context.columns === undefined ? 'tap' : 'human';
   if (text !== 'tap' && text !== 'human') throw await usage(`--format ${text}: write tap or human`);
   return text;
 }

@@ -5,8 +5,8 @@ import type { Clock, Logger } from '../api/index.js';
 import type { LoadedConfig, LoadOptions } from '../config/index.js';
 import { suggest } from '../config/suggest.js';
 import type { ServiceNotifier } from '../runtime/notify.js';
+import { allowOptimizing } from './allow-optimizing.js';
 import type { CliContext } from './context.js';
-import { allowOptimizing } from './small-heap.js';
 
 interface RunOptions {
   readonly config?: string;
@@ -68,7 +68,7 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
   let reload = (): void => {
     asked = true;
   };
-  if (options.oneshot !== true) process.on('SIGHUP', () => reload());
+  if (options.oneshot !== true) context.signals.on('SIGHUP', () => reload());
   context.outlivesOutput = options.oneshot !== true;
   const [{ loadConfig }, { createLogger, describeError }, { isJournal }, { createSystemClock }, { startDaemon }] =
     await Promise.all([

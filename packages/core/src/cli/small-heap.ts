@@ -11,8 +11,3 @@ if (isMainThread) {
   // The optimising compiler and what it leaves behind are 7 MiB; up to 200 peers keep no code hot (their keys are OpenSSL's work).
   setFlagsFromString('--no-opt');
 }
-
-/** For work that is worth optimising: the records of a crowd of peers, packets of a server. */
-export function allowOptimizing(): void {
-  setFlagsFromString('--opt');
-}

@@ -47,8 +47,8 @@ async function status(context: CliContext, devices: readonly string[], options: 
   const paths = await controlSockets(options.runDir, devices);
   const clock = createSystemClock();
   const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
-  process.once('SIGTERM', () => stop.abort());
+  context.signals.once('SIGINT', () => stop.abort());
+  context.signals.once('SIGTERM', () => stop.abort());
   if (options.watch === true && options.json === true) {
     const follow = async (path: string): Promise<void> => {
       for await (const message of openStream(path, 'events', stop.signal))
@@ -68,7 +68,7 @@ async function status(context: CliContext, devices: readonly string[], options: 
     const snapshots = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
     if (snapshots.length === 0 && failures[0]) throw failures[0];
     refuseUnknownPeers(options.peer, snapshots);
-    if (options.check === true) process.exitCode = failures.length === 0 && allWell(snapshots.map(part)) ? 0 : 1;
+    if (options.check === true) context.status = failures.length === 0 && allWell(snapshots.map(part)) ? 0 : 1;
     if (options.json === true) return snapshots.map((each) => `${JSON.stringify(part(each))}\n`).join('');
     const format = { colour: context.colour, columns: context.columns, shows };
     // One daemon that does not answer hides none of the others.

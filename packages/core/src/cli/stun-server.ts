@@ -6,7 +6,7 @@ import { createEndpoint, formatEndpoint, parseAddress, parseEndpoint, refusedAdd
 import { DEFAULT_RATE_PER_SECOND, DEFAULT_STUN_PORT, DEFAULT_TOTAL_PER_SECOND } from '../stun-server/defaults.js';
 import type { StunServer } from '../stun-server/index.js';
 import type { HttpPages } from '../telemetry/http-pages.js';
-import { allowOptimizing } from './small-heap.js';
+import { allowOptimizing } from './allow-optimizing.js';
 
 interface StunServerFlags {
   readonly listen: readonly Endpoint[];

@@ -4,17 +4,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { formatCompletion } from '#src/cli/completion.js';
 import { createProgram } from '#src/cli/program.js';
+import { memoryContext } from './call-here.js';
 
-const nothing = () => undefined;
-const program = createProgram({
-  env: {},
-  cwd: '/',
-  colour: false,
-  stdout: nothing,
-  stderr: nothing,
-  outlivesOutput: false,
-  flushed: async () => undefined,
-});
+const program = createProgram(memoryContext());
 
 /** What bash offers after these words; the last one is being typed. */
 function offered(...words: string[]): string[] {

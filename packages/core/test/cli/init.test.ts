@@ -1,4 +1,4 @@
-/** `stunmesh init` as a child process without a terminal: flags, files, exit codes. */
+/** `stunmesh init` without a terminal: flags, files, exit codes; as a child process where it reads its input. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { keyPair } from '../controllers/far-side.js';
+import { callHere } from './call-here.js';
 
 const MAIN = fileURLToPath(import.meta.resolve('#src/cli/main.js'));
 const OWN = keyPair('own');
@@ -28,7 +29,9 @@ async function folder(t: TestContext): Promise<string> {
   return dir;
 }
 
-async function stunmesh(cwd: string, args: readonly string[], input = '') {
+const stunmesh = (cwd: string, args: readonly string[]) => callHere(args, cwd);
+
+async function start(cwd: string, args: readonly string[], input: string) {
   const child = spawn(process.execPath, [MAIN, ...args], { cwd, env: { PATH: process.env['PATH'] ?? '', HOME: cwd } });
   let stdout = '';
   let stderr = '';
@@ -69,7 +72,7 @@ test('a configuration from a wg-quick file: valid, for its owner alone, with the
 test('F34 the private key shows nowhere; a secret from stdin is in its own file alone', async (t) => {
   const dir = await folder(t);
   const args = ['init', '--from', 'wg0.conf', '--store', 'redis', '--set', 'url=rediss://r.test', '--secret-stdin'];
-  const { code, stdout, stderr } = await stunmesh(dir, [...args, '-o', 'etc/config.yaml'], 'hunter2\n');
+  const { code, stdout, stderr } = await start(dir, [...args, '-o', 'etc/config.yaml'], 'hunter2\n');
   assert.equal(code, 0, stderr);
   const yaml = await readFile(join(dir, 'etc/config.yaml'), 'utf8');
   for (const text of [stdout, stderr, yaml])
@@ -80,7 +83,7 @@ test('F34 the private key shows nowhere; a secret from stdin is in its own file 
 
 test('without a terminal nothing is asked: what is missing is named, exit 2, and nothing is written', async (t) => {
   const dir = await folder(t);
-  const { code, stdout, stderr } = await stunmesh(dir, ['init', '--from', 'wg0.conf', '-o', 'c.yaml']);
+  const { code, stdout, stderr } = await start(dir, ['init', '--from', 'wg0.conf', '-o', 'c.yaml'], '');
   assert.deepEqual({ code, stdout }, { code: 2, stdout: '' });
   assert.match(stderr, /no terminal.*\n {2}--store NAME[\s\S]*cloudflare[\s\S]*\[ERR_USAGE\]/);
   assert.deepEqual(await readdir(dir), ['wg0.conf']);

@@ -1,4 +1,4 @@
-/** The built command as a child process: exit codes, sentences, and no stack traces. */
+/** The command: exit codes, sentences, and no stack traces; as a child process where the process is the point. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -9,16 +9,11 @@ import { fileURLToPath } from 'node:url';
 import { openControlServer } from '#src/control/server.js';
 import type { Snapshot } from '#src/control/snapshot.js';
 import { createSystemClock } from '#src/testing/index.js';
+import { type Called, callHere } from './call-here.js';
 
 const MAIN = fileURLToPath(import.meta.resolve('#src/cli/main.js'));
 const clock = createSystemClock();
 const STACK = /^\s+at .*:\d+:\d+/m;
-
-interface Ran {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 async function folder(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'stunmesh-cli-'));
@@ -26,12 +21,21 @@ async function folder(t: TestContext): Promise<string> {
   return dir;
 }
 
-/** Runs the command in an empty folder of its own, or in `cwd`, with nothing of our environment but PATH. */
+/** Calls the command in this process, in an empty folder of its own or in `cwd`. */
 async function stunmesh(
   t: TestContext,
   args: readonly string[],
+  { cwd }: { readonly cwd?: string } = {},
+): Promise<Called> {
+  return await callHere(args, cwd ?? (await folder(t)));
+}
+
+/** Runs the command in an empty folder of its own, or in `cwd`, with nothing of our environment but PATH. */
+async function start(
+  t: TestContext,
+  args: readonly string[],
   options: { readonly cwd?: string; readonly until?: RegExp } = {},
-): Promise<Ran> {
+): Promise<Omit<Called, 'code'> & { readonly code: number | null }> {
   const cwd = options.cwd ?? (await folder(t));
   const child = spawn(process.execPath, [MAIN, ...args], { cwd, env: { PATH: process.env['PATH'] ?? '', HOME: cwd } });
   t.after(() => child.kill('SIGKILL'));
@@ -52,7 +56,7 @@ async function stunmesh(
 test('--version and -version print the version of the package', async (t) => {
   const { version } = JSON.parse(await readFile(join(MAIN, '../../../package.json'), 'utf8')) as { version: string };
   for (const flag of ['--version', '-version', '-version=true']) {
-    const { code, stdout, stderr } = await stunmesh(t, [flag]);
+    const { code, stdout, stderr } = await (flag === '-version' ? start : stunmesh)(t, [flag]);
     assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: `${version}\n`, stderr: '' }, flag);
   }
 });
@@ -68,7 +72,7 @@ test('--help and -help name the options and commands', async (t) => {
 
 test('an unknown flag is refused with the usage, exit 2', async (t) => {
   for (const flag of ['--nonsense', '-nonsense', '--onshot']) {
-    const { code, stdout, stderr } = await stunmesh(t, [flag]);
+    const { code, stdout, stderr } = await (flag === '--onshot' ? start : stunmesh)(t, [flag]);
     assert.equal(code, 2);
     assert.equal(stdout, '');
     assert.match(stderr, /unknown option/);
@@ -116,7 +120,7 @@ test('F40 a mistake in the configuration: exit 2, with file, line and column, an
 
 test('a stack trace only with --log-level debug', async (t) => {
   const quiet = await stunmesh(t, ['-c', 'none.yaml']);
-  const loud = await stunmesh(t, ['-c', 'none.yaml', '--log-level', 'debug']);
+  const loud = await start(t, ['-c', 'none.yaml', '--log-level', 'debug']);
   assert.doesNotMatch(quiet.stderr, STACK);
   assert.match(loud.stderr, STACK);
 });
@@ -138,7 +142,7 @@ plugins:
   s: {type: shell, command: 'true'}
 `,
   );
-  const { code, stdout, stderr } = await stunmesh(t, ['--config-dir', cwd, '-oneshot=true', '-timeout=2s'], { cwd });
+  const { code, stdout, stderr } = await start(t, ['--config-dir', cwd, '-oneshot=true', '-timeout=2s'], { cwd });
   assert.equal(code, 1, stderr + stdout);
   assert.match(stderr, /run_dir|capture|permission|root/i);
   assert.match(stderr, /\[ERR_/);
@@ -187,7 +191,7 @@ test('status shows each daemon of the folder, for people and as JSON', async (t)
     const server = await openControlServer(join(cwd, `${name}.sock`), () => SNAPSHOT);
     t.after(() => server[Symbol.asyncDispose]());
   }
-  const people = await stunmesh(t, ['status', '--run-dir', cwd]);
+  const people = await start(t, ['status', '--run-dir', cwd]);
   assert.equal(people.code, 0, people.stderr);
   assert.match(people.stdout, /wg0/);
   assert.match(people.stdout, /203\.0\.113\.5:40000/);
@@ -213,7 +217,7 @@ test('status --json --watch: a snapshot, then events, until it is interrupted', 
     }
   };
   void publish();
-  const watched = await stunmesh(t, ['status', '--json', '--watch', '--run-dir', cwd], { until: /"event":"phase"/ });
+  const watched = await start(t, ['status', '--json', '--watch', '--run-dir', cwd], { until: /"event":"phase"/ });
   publishing = false;
   const [first, second] = watched.stdout.split('\n').map((line) => JSON.parse(line || '{}') as Record<string, unknown>);
   assert.equal(first?.['type'], 'snapshot');

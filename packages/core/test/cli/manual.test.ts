@@ -6,17 +6,9 @@ import type { Command } from 'commander';
 import { formatManual } from '#src/cli/manual.js';
 import { createProgram } from '#src/cli/program.js';
 import { referenceRows } from '#src/config/reference.js';
+import { memoryContext } from './call-here.js';
 
-const nothing = () => undefined;
-const program = createProgram({
-  env: {},
-  cwd: '/',
-  colour: false,
-  stdout: nothing,
-  stderr: nothing,
-  outlivesOutput: false,
-  flushed: async () => undefined,
-});
+const program = createProgram(memoryContext());
 const page = formatManual(program);
 const plain = page.replaceAll('\\-', '-').replaceAll('\\(ti', '~');
 

@@ -8,8 +8,8 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { StunmeshError } from '#src/api/index.js';
 import { normaliseArguments } from '#src/cli/arguments.js';
-import type { CliContext } from '#src/cli/context.js';
 import { createProgram } from '#src/cli/program.js';
+import { callHere, memoryContext } from './call-here.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const EXAMPLES = fileURLToPath(new URL('../../../store-exec/examples/', import.meta.url));
@@ -34,14 +34,10 @@ async function script(t: TestContext, body: string): Promise<string> {
   return path;
 }
 
-/** Runs `stunmesh plugin test` with these arguments in this process; in `cwd`, which is no folder of ours by default. */
+/** Calls `stunmesh plugin test` with these arguments; in `cwd`, which is no folder of ours by default. */
 async function run(args: readonly string[], cwd = '/'): Promise<Ran> {
-  const out: string[] = [];
-  const err: string[] = [];
-  await parse(args, { cwd, stdout: (text) => void out.push(text), stderr: (text) => void err.push(text) });
-  const status = Number(process.exitCode ?? 0);
-  process.exitCode = 0;
-  return { status, stderr: err.join(''), ...report(out.join('')) };
+  const { code, stdout, stderr } = await callHere(['plugin', 'test', ...args], cwd, process.env);
+  return { status: code, stderr, ...report(stdout) };
 }
 
 /** The same as a process, where its exit status and what it prints are the point. */
@@ -99,10 +95,10 @@ test('a configured store passes, and what was written is deleted again', async (
   assert.match(stdout, /^# 8 random keys were used, and deleted again$/m);
   assert.deepEqual(await readdir(records), []);
 
-  const unknown = await start(['filez', '--config-dir', folder]);
+  const unknown = await run(['filez', '--config-dir', folder]);
   assert.equal(unknown.status, 2);
   assert.match(unknown.stderr, /no plugin "filez"; it defines: files, sh.*ERR_USAGE/);
-  const before = await start(['files', '--config', join(folder, 'missing.yaml')]);
+  const before = await run(['files', '--config', join(folder, 'missing.yaml')]);
   assert.equal(before.status, 2);
   assert.match(before.stderr, /ERR_CONFIG_NOT_FOUND/);
 });
@@ -113,7 +109,7 @@ test('a store that cannot be written fails with the remedy in the report', async
   await writeFile(file, '');
   const config = `plugins: { files: { type: builtin, name: file, path: ${file} } }`;
   await writeFile(join(folder, 'config.yaml'), config);
-  const { status, stdout, failed } = await start(['files', '--config-dir', folder]);
+  const { status, stdout, failed } = await run(['files', '--config-dir', folder]);
   assert.equal(status, 1);
   assert.ok(failed.includes('what was set is read back'));
   assert.match(stdout, /message: ".*part of the path is a file.*remove the file/);
@@ -169,13 +165,13 @@ test('a program that is missing, or whose interpreter is, is one sentence and ex
     [python4, /status 12[67].*python4.*not in PATH/],
   ] as const)
     for (const flags of [[], ['--shell'], ['--protocol', '1']])
-      await assert.rejects(run([...flags, '--', program]), ({ code, message }: StunmeshError) => {
+      await assert.rejects(refusal([...flags, '--', program]), ({ code, message }: StunmeshError) => {
         assert.match(code, /^ERR_(PLUGIN|EXEC)/, message);
         assert.match(message, words);
         assert.doesNotMatch(message, /\n/);
         return true;
       });
-  const { status, stdout, stderr } = await start(['--', crlf]);
+  const { status, stdout, stderr } = await run(['--', crlf]);
   assert.deepEqual([status, stdout], [2, ''], stderr);
   assert.match(stderr, /^stunmesh: .*ends in a carriage return.*\n$/);
 });
@@ -255,27 +251,15 @@ test('wrong usage is told in a sentence, with exit status 2', async () => {
     [['--parallel', '0', '--', 'true'], 'from 1 to 64'],
     [['--format', 'xml', '--', 'true'], 'tap or human'],
   ] as const)
-    await assert.rejects(run(args), (error: { code?: string; message: string }) => {
+    await assert.rejects(refusal(args), (error: { code?: string; message: string }) => {
       assert.match(`${error.code}`, /^(ERR_USAGE|commander\.)/, error.message);
       assert.ok(error.message.includes(words), error.message);
       return true;
     });
 });
 
-/** The command in this process; what it throws is what `stunmesh` would print and exit for. */
-async function parse(
-  args: readonly string[],
-  { cwd, stdout, stderr }: Pick<CliContext, 'cwd' | 'stdout' | 'stderr'>,
-): Promise<void> {
-  const context: CliContext = {
-    env: process.env,
-    cwd,
-    colour: false,
-    outlivesOutput: false,
-    stdout,
-    stderr,
-    flushed: async () => undefined,
-  };
-  const program = createProgram(context);
+/** What it throws is what `stunmesh` would print and exit for. */
+async function refusal(args: readonly string[]): Promise<void> {
+  const program = createProgram(memoryContext([], [], { env: process.env }));
   await program.parseAsync(normaliseArguments(['plugin', 'test', ...args]), { from: 'user' });
 }

@@ -2,20 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CliContext } from '#src/cli/context.js';
 import { openScreen } from '#src/cli/screen.js';
+import { memoryContext } from './call-here.js';
 
 function context(rows: number | undefined): { readonly written: string[] } & CliContext {
   const written: string[] = [];
-  return {
-    written,
-    env: {},
-    cwd: '/',
-    colour: true,
-    rows,
-    outlivesOutput: false,
-    stdout: (text) => void written.push(text),
-    stderr: () => undefined,
-    flushed: async () => undefined,
-  };
+  return { written, ...memoryContext(written, [], { colour: true, rows }) };
 }
 
 test('a terminal gets the alternate screen, each page over the last in one write, as much as fits, and itself back', () => {

@@ -1,4 +1,4 @@
-/** `stunmesh status`, `reload` and `explain` as child processes beside a control socket. */
+/** `stunmesh status`, `reload` and `explain` beside a control socket; as a child process where somebody else asks. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
@@ -8,22 +8,24 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ERROR_CODES } from '#src/api/index.js';
+import { callHere } from './call-here.js';
 
 const MAIN = fileURLToPath(import.meta.resolve('#src/cli/main.js'));
 const NOBODY = 65_534;
 
-function stunmesh(args: readonly string[], uid?: number): Promise<{ code: number | null; out: string; err: string }> {
+async function stunmesh(args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  const { code, stdout, stderr } = await callHere(args, process.cwd());
+  return { code, out: stdout, err: stderr.replace(/\s+/g, ' ') };
+}
+
+function startAs(uid: number, args: readonly string[]): Promise<{ code: number | null; err: string }> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [MAIN, ...args], { ...(uid === undefined ? {} : { uid, cwd: '/' }) });
-    let out = '';
+    const child = spawn(process.execPath, [MAIN, ...args], { uid, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
     let err = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      out += chunk.toString();
-    });
     child.stderr.on('data', (chunk: Buffer) => {
       err += chunk.toString().replace(/\s+/g, ' ');
     });
-    child.once('close', (code) => resolve({ code, out, err }));
+    child.once('close', (code) => resolve({ code, err }));
   });
 }
 
@@ -108,7 +110,7 @@ test('who may not look is told so, not that no daemon runs', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('needs root, to become somebody else');
   const folder = await runDir(t, ['wg0'], (device) => snapshot(device, []));
   await chmod(folder, 0o700);
-  const { code, err } = await stunmesh(['status', '--run-dir', folder], NOBODY);
+  const { code, err } = await startAs(NOBODY, ['status', '--run-dir', folder]);
   assert.equal(code, 1);
   assert.match(err, /may not be read \(permission denied\); ask as root/);
 });

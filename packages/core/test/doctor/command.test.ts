@@ -1,4 +1,4 @@
-/** The command `stunmesh doctor` as it is called: flags, exit status, and colour on a terminal alone. */
+/** The command `stunmesh doctor` as it is called: flags, exit status, and colour on a terminal alone, where it is a process. */
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import type { Report } from '#src/doctor/report.js';
+import { callHere } from '../cli/call-here.js';
 import { fixturePath, temporaryFolder } from '../config/fixtures.js';
 
 const MAIN = fixturePath('../../../packages/core/dist/cli/main.js');
@@ -24,11 +25,11 @@ function run(file: string, argv: readonly string[], env: NodeJS.ProcessEnv = {})
   });
 }
 
-const doctor = (...args: string[]) => run(process.execPath, [MAIN, 'doctor', ...args]);
+const doctor = (...args: string[]) => callHere(['doctor', ...args], process.cwd(), process.env);
 
 test('a missing configuration is a finding: exit status 2, and the rest is examined all the same', async (t) => {
   const folder = await temporaryFolder(t);
-  const { code, stdout, stderr } = await doctor('--config-dir', folder);
+  const { code, stdout, stderr } = await run(process.execPath, [MAIN, 'doctor', '--config-dir', folder]);
   assert.equal(code, 2);
   assert.equal(stderr, '');
   assert.match(stdout, /^Configuration\n {2}fault {4}no configuration file found/);
@@ -40,7 +41,7 @@ test('a missing configuration is a finding: exit status 2, and the rest is exami
 
 test('--json is one object, -c may stand before the command too', async (t) => {
   const folder = await temporaryFolder(t);
-  const { code, stdout } = await run(process.execPath, [MAIN, '-c', join(folder, 'no.yaml'), 'doctor', '--json']);
+  const { code, stdout } = await callHere(['-c', join(folder, 'no.yaml'), 'doctor', '--json'], folder, process.env);
   const report = JSON.parse(stdout) as Report;
   assert.deepEqual([code, report.exitStatus, report.version, report.verdict], [2, 2, 1, 'fault']);
   assert.equal(report.findings[0]?.code, 'ERR_CONFIG_NOT_FOUND');

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { callHere } from '../cli/call-here.js';
 
 const CORE = fileURLToPath(new URL('../../', import.meta.url));
 const page = await readFile(new URL('../../../../docs/plugins.md', import.meta.url), 'utf8');
@@ -46,13 +47,10 @@ test('the exec plugin of the tutorial has 20 lines and passes as it stands', asy
   assert.ok(code.trimEnd().split('\n').length <= 20);
   const folder = await scratch(t);
   await writeFile(join(folder, 'plugin.py'), code, { mode: 0o755 });
-  const main = join(CORE, 'dist/cli/main.js');
-  const { status, output } = await run(
-    [main, 'plugin', 'test', '--protocol', '1', '--', './plugin.py', 'records'],
-    folder,
-  );
-  assert.equal(status, 0, output);
-  assert.match(output, /^ok \d+ - a session: 50 requests at once/m);
+  const args = ['plugin', 'test', '--protocol', '1', '--', './plugin.py', 'records'];
+  const { code: status, stdout } = await callHere(args, folder, process.env);
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /^ok \d+ - a session: 50 requests at once/m);
 });
 
 test('the store package of the tutorial has 60 lines and passes its own test', async (t) => {

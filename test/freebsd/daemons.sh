@@ -3,6 +3,8 @@
 
 # off or auto, of the daemons that are started next.
 port_mapping=off
+# folder or dht.
+plugin=folder
 
 # write_config a|b: $work/a.yaml, for the daemon of that host in its jail, $where.
 write_config() {
@@ -16,12 +18,14 @@ run_dir: $work/run-$1
 state_dir: $work/state-$1
 log: { level: debug }
 stun: { addresses: ["192.0.2.1:3478", "192.0.2.2:3478"] }
-plugins: { folder: { type: builtin, name: file, path: $work/store } }
+plugins:
+  folder: { type: builtin, name: file, path: $work/store }
+  dht: { type: builtin, name: dht, bootstrap: ["192.0.2.1:6881"] }
 interfaces:
   $device:
     port_mapping: $port_mapping
     peers:
-      far: { public_key: "$far", plugin: folder, ping: { enabled: true, target: $target } }
+      far: { public_key: "$far", plugin: $plugin, ping: { enabled: true, target: $target } }
 YAML
     [ -z "$CAPTURE" ] || echo "capture: $CAPTURE" >>"$work/$1.yaml"
 }
@@ -99,18 +103,19 @@ mapping_is() {
 # connects TITLE NAT_A MAPPING_A NAT_B: fresh daemons and fresh peers behind these NATs.
 connects() {
     say "== $1: NAT a has $2.conf, NAT b has $4.conf"
+    # First nobody sends: a packet of the tunnel before, met by a NAT without states, would be one that nobody asked for.
+    stop_daemon a >/dev/null 2>&1
+    stop_daemon b >/dev/null 2>&1
+    shown fresh_peer a && shown fresh_peer b || { not_ok "$1: fresh peers" && return 1; }
     if ! shown set_nat a "$2" || ! shown set_nat b "$4"; then
         not_ok "$1: pf takes the rules"
         return 1
     fi
     check "$1: the NAT of host a gives one port $3 to two servers" mapping_is "$3" a
-    stop_daemon a >/dev/null 2>&1
-    stop_daemon b >/dev/null 2>&1
     rm -rf "$work/store" "$work/state-a" "$work/state-b"
     mkdir -m 700 "$work/store"
     : >"$work/a.log"
     : >"$work/b.log"
-    shown fresh_peer a && shown fresh_peer b || { not_ok "$1: fresh peers" && return 1; }
     start_daemon a
     start_daemon b
     check "$1: both daemons answer" within "$PATIENCE" both_answer

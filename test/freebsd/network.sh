@@ -1,10 +1,11 @@
 # Jails, epairs, pf and WireGuard of the scenario, and their removal. Sourced by run.sh.
 # shellcheck shell=sh
 #
-#   hosta 10.1.1.2 --- nata 198.51.100.2 ---+
-#                                            pub: STUN on 192.0.2.1 and 192.0.2.2
-#   hostb 10.1.2.2 --- natb 203.0.113.2  ---+
+#   hosta 10.1.1.2 --- nata 198.51.100.2 --- pub: STUN on 192.0.2.1 and 192.0.2.2
+#                                             |
+#   hostb 10.1.2.2 --- natb 203.0.113.2 -- transit
 #
+# Two routers lie between the NATs, so that a packet can open the near one and die before the far one.
 # Everything has a network stack of its own (vnet); nothing touches the machine's own interfaces, routes or pf rules.
 
 jails=''
@@ -18,7 +19,7 @@ make_jail() {
     jexec "$1" ifconfig lo0 inet 127.0.0.1/8 up
 }
 
-# make_link JAIL ADDRESS JAIL ADDRESS: an epair between two jails; its ends are left in $end1 and $end2.
+# make_link JAIL ADDRESS JAIL [ADDRESS]: an epair between two jails; its ends are left in $end1 and $end2.
 make_link() {
     end1=$(ifconfig epair create) || return 1
     case $end1 in
@@ -34,7 +35,7 @@ make_link() {
     ifconfig "$end1" -txcsum -rxcsum >/dev/null 2>&1 || true
     ifconfig "$end2" -txcsum -rxcsum >/dev/null 2>&1 || true
     ifconfig "$end1" vnet "$1" && jexec "$1" ifconfig "$end1" inet "$2" up &&
-        ifconfig "$end2" vnet "$3" && jexec "$3" ifconfig "$end2" inet "$4" up
+        ifconfig "$end2" vnet "$3" && jexec "$3" ifconfig "$end2" ${4:+inet "$4"} up
 }
 
 # set_default JAIL GATEWAY: one may have outlived its interface.
@@ -59,7 +60,7 @@ make_lan() {
 make_wan() {
     case $1 in
     a) make_link "$nata" 198.51.100.2/24 "$pub" 198.51.100.1/24 || return 1 ;;
-    *) make_link "$natb" 203.0.113.2/24 "$pub" 203.0.113.1/24 || return 1 ;;
+    *) make_link "$natb" 203.0.113.2/24 "$transit" 203.0.113.1/24 || return 1 ;;
     esac
     eval "wan_$1=$end1"
     case $1 in
@@ -69,9 +70,11 @@ make_wan() {
 }
 
 make_network() {
-    for each in "$pub" "$nata" "$natb" "$hosta" "$hostb"; do make_jail "$each" || return 1; done
+    for each in "$pub" "$transit" "$nata" "$natb" "$hosta" "$hostb"; do make_jail "$each" || return 1; done
     make_lan a && make_wan a && make_lan b && make_wan b || return 1
-    jexec "$pub" sysctl net.inet.ip.forwarding=1
+    make_link "$pub" 192.0.2.9/30 "$transit" 192.0.2.10/30 && set_default "$transit" 192.0.2.9 || return 1
+    jexec "$pub" route -q add -net 203.0.113.0/24 192.0.2.10 || return 1
+    jexec "$pub" sysctl net.inet.ip.forwarding=1 && jexec "$transit" sysctl net.inet.ip.forwarding=1
     jexec "$pub" ifconfig lo0 inet 192.0.2.1/32 alias && jexec "$pub" ifconfig lo0 inet 192.0.2.2/32 alias
 }
 

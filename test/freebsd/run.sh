@@ -34,9 +34,13 @@ PATIENCE=${PATIENCE:-60}
 . "$here/service.sh"
 # shellcheck source=test/freebsd/portmap.sh
 . "$here/portmap.sh"
+# shellcheck source=test/freebsd/dht.sh
+. "$here/dht.sh"
+# shellcheck source=test/freebsd/lan.sh
+. "$here/lan.sh"
 
 mark="smt$$"
-pub="${mark}pub" nata="${mark}nata" natb="${mark}natb" hosta="${mark}hosta" hostb="${mark}hostb"
+pub="${mark}pub" transit="${mark}transit" nata="${mark}nata" natb="${mark}natb" hosta="${mark}hosta" hostb="${mark}hostb"
 work=''
 others=''
 
@@ -81,7 +85,7 @@ evidence() {
             jexec "$each" sockstat -46 2>&1
         done
         for each in $jails; do
-            [ "$each" != "$pub" ] && [ "$each" != "$hostb" ] || continue
+            [ "$each" != "$pub" ] && [ "$each" != "$transit" ] && [ "$each" != "$hostb" ] || continue
             echo "== pf in $each"
             jexec "$each" pfctl -s nat 2>&1
             jexec "$each" pfctl -s rules 2>&1
@@ -98,6 +102,7 @@ evidence() {
             [ ! -f "$work/$each.log" ] || tail -n 40 "$work/$each.log"
         done
         [ ! -f "$work/service.log" ] || { echo '== service' && tail -n 40 "$work/service.log"; }
+        [ ! -f "$work/dht.log" ] || { echo '== DHT' && tail -n 20 "$work/dht.log"; }
         [ ! -f "$work/stun.log" ] || { echo '== STUN server' && tail -n 20 "$work/stun.log"; }
         echo '== kernel' && dmesg 2>/dev/null | tail -n 10
     } </dev/null | redact | sed 's/^/#   /'
@@ -141,13 +146,13 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/stunmesh-freebsd.XXXXXX") || unable 'no tempor
 say "FreeBSD $release, $(uname -m), $("$runtime" --version 2>&1 | head -n 1) ($runtime), $(wg --version 2>&1 | head -n 1)"
 must 'the bundle runs' "$runtime" "$BUNDLE/stunmesh.js" --version
 say 'FreeBSD 13 has if_wg in the package wireguard-kmod'
-for each in if_epair if_wg pf; do
+for each in if_epair if_bridge if_wg pf; do
     must "the kernel has $each" kldload -n "$each"
 done
 # Not through a pipe or $(...): these functions leave names in variables.
-if make_network >"$work/network.log" 2>&1; then ok 'five jails with networks of their own'; else
+if make_network >"$work/network.log" 2>&1; then ok 'six jails with networks of their own'; else
     redact <"$work/network.log" | sed 's/^/#   /'
-    not_ok 'five jails with networks of their own'
+    not_ok 'six jails with networks of their own'
     bail 'there is no network to test in'
 fi
 say "host a $lan_host_a - $lan_nat_a NAT a $wan_a; host b $lan_host_b - $lan_nat_b NAT b $wan_b"
@@ -210,6 +215,10 @@ else
     not_ok "a WireGuard device made again (as $before, now ${wg_a:-none})"
 fi
 
+connects 'routers that let unsolicited UDP in' unsolicited one unsolicited
+
+try_dht
+
 connects 'default ports against a port forward' default several forwarded
 
 if shown pf_test endpoint-independent; then
@@ -235,6 +244,8 @@ if shown jexec "$hosta" pfctl -q -D "lan=$lan_host_a" -D host=10.1.1.2 -f "$here
 else
     not_ok 'pf on the WireGuard host takes the rules'
 fi
+
+try_one_lan
 
 check 'SIGTERM ends daemon a with status 0' stop_daemon a
 check 'SIGTERM ends daemon b with status 0' stop_daemon b

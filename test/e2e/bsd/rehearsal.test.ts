@@ -39,7 +39,7 @@ test('a whole run: every test passes, in an order that kernels allow, and nothin
     results.filter((line) => !line.startsWith('ok ')),
     [],
   );
-  assert.ok(results.length >= 40, `${results.length} tests`);
+  assert.ok(results.length >= 50, `${results.length} tests`);
   assert.deepEqual(run.left, []);
 
   const modules = place(run, /^host: kldload -n pf$/);
@@ -62,12 +62,15 @@ test('a whole run: every test passes, in an order that kernels allow, and nothin
   const destroyed = place(run, /^hosta: ifconfig epair0a destroy$/, ping);
   const again = place(run, /^host: ifconfig epair create$/, destroyed);
   place(run, /^nata: pfctl -q .*static-port\.conf$/, again);
-  for (const rules of ['default', 'forwarded', 'endpoint-independent'])
+  for (const rules of ['unsolicited', 'default', 'forwarded', 'endpoint-independent'])
     place(run, new RegExp(`^nat[ab]: pfctl -q .*/${rules}\\.conf$`), again);
   const mapped = place(run, /^nata: pfctl -q .*\/mapped\.conf$/, again);
   place(run, /^nata: miniupnpd -d -f \S+\/miniupnpd\.conf /, mapped);
   const own = place(run, /^hosta: pfctl -q -D lan=epair0a -D host=10\.1\.1\.2 -f .*own-host\.conf$/, again);
-  const removed = place(run, /^host: jail -r hostb$/, own);
+  const joined = place(run, /^nata: ifconfig bridge0 addm epair\d+b addm epair\d+b$/, own);
+  assert.ok(place(run, /^nata: ifconfig epair\d+b inet 10\.1\.1\.1 -alias$/) < joined, 'the bridge has the address');
+  const lan = place(run, /^nata: pfctl -q -D wan=epair1a -D lan=bridge0 -D host=10\.1\.1\.2 -f .*\/lan\.conf$/, joined);
+  const removed = place(run, /^host: jail -r hostb$/, lan);
   assert.ok(place(run, /^hosta: ifconfig wg0 destroy$/, own) < removed, 'devices go before their jails');
   place(run, /^host: ifconfig epair\d+a destroy$/, removed);
 });

@@ -1,5 +1,5 @@
 /** Chooses the path whose turn it is, and makes attempts by it, one at a time for each peer (F23). */
-import type { Endpoint, Family } from '../../api/index.js';
+import { type Endpoint, type Family, raceAbort } from '../../api/index.js';
 import { formPaths, inTurn } from '../../paths/check-list.js';
 import { ATTEMPT_GAP_MS, countAttempt, startSeries, turnEndsAt } from '../../peers/attempt-series.js';
 import { hasSession } from '../../peers/health.js';
@@ -9,6 +9,9 @@ import type { Checks } from '../checks/checks.js';
 import type { DeviceComponents } from '../device-components.js';
 import { type Attempts, WRITE_GAP_MS } from './attempt.js';
 import type { Reading } from './reading.js';
+
+/** So long a store has to show a peer's record before the peer is tried where it was last met. */
+const FIRST_LOOK_MS = 2_000;
 
 export interface Choosing {
   /** The endpoints at which the peer may be found, the one whose turn it is first. */
@@ -21,14 +24,15 @@ export interface Choosing {
   stop(): Promise<void>;
 }
 
-export interface ChoosingComponents extends Pick<DeviceComponents, 'device' | 'clock' | 'phases' | 'faults'> {
+export interface ChoosingComponents
+  extends Pick<DeviceComponents, 'device' | 'clock' | 'phases' | 'faults' | 'signal'> {
   readonly attempts: Attempts;
-  readonly reading: Pick<Reading, 'screenRestored'>;
+  readonly reading: Pick<Reading, 'screenRestored' | 'freshen'>;
   readonly checks: Pick<Checks, 'choiceFor'>;
 }
 
 export function createChoosing(components: ChoosingComponents): Choosing {
-  const { device, clock, phases, faults, attempts, reading, checks } = components;
+  const { device, clock, phases, faults, signal, attempts, reading, checks } = components;
   const jobs = new Map<PeerEntry, Coalesced>();
 
   const candidates: Choosing['candidates'] = (peer) => {
@@ -54,7 +58,24 @@ export function createChoosing(components: ChoosingComponents): Choosing {
     return inTurn(peer.paths, { tryingForMs: now - startedAt, dwellMs, wallNow }).map(({ endpoint }) => endpoint);
   };
 
+  /** The state file knows where the peer was last met, and its record whether it knows checks: then nothing may go there yet (F43). A store
+   * that does not answer keeps nobody from it for long. */
+  const lookedFor = async (peer: PeerEntry): Promise<void> => {
+    const { plugins } = peer.config;
+    using limit = clock.deadline(FIRST_LOOK_MS, signal);
+    const found = new Promise<void>((resolve) => {
+      let left = plugins.length;
+      for (const name of plugins)
+        void reading.freshen(peer, name).then(() => {
+          left -= 1;
+          if (left === 0 || peer.remote.size > 0) resolve();
+        });
+    });
+    await raceAbort(found, limit.signal).catch(() => undefined);
+  };
+
   const connectOnce = async (peer: PeerEntry): Promise<void> => {
+    if ((peer.restored || peer.proven) && peer.remote.size === 0 && peer.reads === 0) await lookedFor(peer);
     const now = clock.now();
     const { series } = peer;
     const gapMs = countAttempt(series, now, now - peer.unconnectedSince);

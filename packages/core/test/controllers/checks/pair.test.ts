@@ -108,6 +108,26 @@ test('F43 a process that was killed while an endpoint was parked: the next start
   await a.stop();
 });
 
+test('F43 where the peer was last met nothing goes at a start before its record was read, or a store failed to show it', async () => {
+  for (const answers of [true, false]) {
+    const world = new CheckWorld({ router: router('a') }, { router: router('b') });
+    const [a, b] = world.sides;
+    // The peer was here once, and is away now.
+    await b.start();
+    await world.clock.advance(1_000);
+    await b.stop();
+    a.peer.restored = { family: 4, address: '203.0.113.1', port: 7_777 };
+    if (!answers) world.store.get = () => new Promise<undefined>(() => undefined);
+    const startedAt = world.clock.now();
+    await a.start();
+    await world.clock.advance(5_000);
+    const sent = a.packets.filter(({ to }) => to === '203.0.113.1:7777');
+    assert.deepEqual(new Set(sent.map(({ kind }) => kind)), new Set(answers ? [] : ['punch', 'wireguard']));
+    assert.ok(sent.every(({ at }) => at - startedAt >= 2_000));
+    await a.stop();
+  }
+});
+
 test('F45 a peer whose record knows no checks gets none, is never parked, and is met as before', async () => {
   const left = { family: 4, address: '203.0.113.1', port: 7_777 } as const;
   const world = new CheckWorld({ router: router('a'), endpoint: left }, { router: router('b', 'drop', 'none') });

@@ -168,6 +168,10 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
         peer.rttMs = rttMs;
         onEchoReply(peer);
       },
+      late(peer) {
+        // Has the NAT in front of us moved? Whoever waits for the ping's timeout to ask loses that time.
+        if (peer.phase === 'connected' && peer.budget.take('look', clock.now()) > 0) void publish.look();
+      },
       overdue: (peer) => void probe.probe(peer, true),
     },
   });

@@ -1,8 +1,8 @@
 /** How much may be done about one peer, whatever its record, its store or the network does (F77); pure. */
 
 /** probe: packets into a tunnel to see whether it lives; confirm: the same after an overdue ping, which comes at the ping's own pace;
- * punch: one datagram to a candidate; renewal: F18b; read: of its record, because a store said that it changed; publish: one write. */
-export type Reaction = 'probe' | 'confirm' | 'punch' | 'renewal' | 'read' | 'publish';
+ * look: at our own mapping, as a ping is late; punch: one datagram to a candidate; renewal: F18b; read: of its record, because a store said that it changed; publish: one write. */
+export type Reaction = 'probe' | 'confirm' | 'look' | 'punch' | 'renewal' | 'read' | 'publish';
 
 const MINUTE = 60_000;
 
@@ -10,6 +10,7 @@ const MINUTE = 60_000;
 const BURSTS: Readonly<Record<Reaction, number>> = {
   probe: 6,
   confirm: 30,
+  look: 6,
   punch: 30,
   renewal: 6,
   read: 30,

@@ -23,7 +23,7 @@ function pings(
         answer?.(onReply);
       },
     },
-    on: { answered: (_peer, ms) => heard.push(ms), overdue: () => heard.push('overdue') },
+    on: { answered: (_peer, ms) => heard.push(ms), late() {}, overdue: () => heard.push('overdue') },
   });
   monitors.follow();
   const stop = async () => {

@@ -11,10 +11,15 @@ import type { Echoes } from './echoes.js';
 
 /** A name that does not resolve is tried again this much later. */
 const RESOLVE_AGAIN_MS = 30_000;
+/** A reply that takes so many times as long as usual, and so long at least, is late. */
+const LATE_TIMES = 4;
+const LEAST_LATE_MS = 200;
 
 export interface PingMonitorEvents {
   /** A reply came. */
   answered(peer: PeerEntry, rttMs: number): void;
+  /** The reply to one ping takes far longer than usual; it may still come. */
+  late(peer: PeerEntry): void;
   /** No reply to one ping within its timeout, or it could not be sent (F28). One loss is no outage: whoever listens confirms first. */
   overdue(peer: PeerEntry): void;
 }
@@ -143,13 +148,24 @@ async function pingOnce(
       },
     });
     peer.pingFault = undefined;
-    if (!alive) await waitFor(clock, peer.config.ping.timeoutMs, answered.signal, signal);
+    const { timeoutMs } = peer.config.ping;
+    const lateMs = Math.min(timeoutMs, lateAfter(peer) ?? timeoutMs);
+    if (!alive) await waitFor(clock, lateMs, answered.signal, signal);
+    if (!alive && lateMs < timeoutMs && !signal.aborted) {
+      on.late(peer);
+      await waitFor(clock, timeoutMs - lateMs, answered.signal, signal);
+    }
   } catch (error) {
     // Not sent: as good as lost, but that is no fault of the path.
     if (!signal.aborted) noteFault(components, peer, explain(error));
   }
   if (!alive && !signal.aborted) on.overdue(peer);
   return alive;
+}
+
+/** undefined: nothing is known of its usual time. */
+function lateAfter({ rttMs }: PeerEntry): number | undefined {
+  return rttMs === undefined ? undefined : Math.max(LEAST_LATE_MS, LATE_TIMES * rttMs);
 }
 
 /** Until the time is up, the answer is there, or everything ends; each wait leaves no listener behind. */

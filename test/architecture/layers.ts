@@ -4,6 +4,7 @@
 const LAYERS: readonly (readonly string[])[] = [
   ['cli'],
   ['daemon'],
+  ['page'],
   ['doctor', 'setup', 'stun-server'],
   ['controllers', 'control', 'host'],
   ['peers', 'portmap'],

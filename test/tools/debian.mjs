@@ -31,6 +31,7 @@ const NEEDED = [
   { needs: '/etc/protocols', package: 'netbase', for: 'names of protocols in packet filters', tests: true },
   { needs: 'pgrep', package: 'procps', for: 'finding processes that should be gone', tests: true },
   { needs: 'systemd-analyze', package: 'systemd', for: 'judging the service files', tests: true },
+  { needs: 'chromium-headless-shell', package: 'chromium-headless-shell', for: 'the status page', tests: true },
   { needs: 'python3', package: 'python3', for: 'the example of an exec plugin', tests: true },
 ];
 

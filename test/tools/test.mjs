@@ -18,7 +18,7 @@ import { setUp } from './setup.mjs';
 import { ROOT, testFiles } from './workspace.mjs';
 
 /** Those that measure time, or use up both processors: nothing runs beside them. */
-const ALONE = /^test\/(e2e\/connect\/first-ping\.test|vm\/)/;
+const ALONE = /^test\/(e2e\/(connect\/first-ping|page\/page)\.test|vm\/)/;
 /** Those that take longest, so that none of them is left for the end with nothing beside it. */
 const FIRST = /^test\/e2e\/(connect\/scale|paths\/hard-nat|heal\/quiet|packaging\/archive|packaging\/crash)/;
 const UNIT_LIMIT_MS = 300_000;

@@ -78,6 +78,7 @@ export async function build() {
       inPackage('core', 'precompile.mjs'),
       inPackage('core', 'manual.mjs'),
       inPackage('core', 'error-texts.mjs'),
+      inPackage('core', 'page/build.mjs'),
     ])),
   );
   const bundle = made.find(({ code }) => code !== 0) ?? {

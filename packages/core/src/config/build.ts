@@ -47,9 +47,9 @@ export function buildConfig(raw: RawConfig, file: string): Config {
   };
 }
 
-function buildMetrics({ listen }: RawConfig['metrics']): Pick<Config, 'metrics'> {
+function buildMetrics({ listen, page }: RawConfig['metrics']): Pick<Config, 'metrics'> {
   const endpoint = listen === undefined ? undefined : parseEndpoint(listen);
-  return endpoint ? { metrics: { listen: endpoint } } : {};
+  return endpoint ? { metrics: { listen: endpoint, page } } : {};
 }
 
 function buildInterface(raw: RawInterface, name: string, context: Context): InterfaceConfig {

@@ -49,7 +49,15 @@ function checkStun(stun: Members): Problem[] {
 }
 
 /** Metrics name peers and tell when they are there: nothing for everybody on the network. */
-function checkMetrics({ listen, remote }: Members): Problem[] {
+function checkMetrics({ listen, remote, page }: Members): Problem[] {
+  if (page === true && listen === undefined)
+    return [
+      {
+        path: ['metrics', 'page'],
+        what: 'there is no address to serve it at',
+        allowed: 'metrics.listen beside it, such as 127.0.0.1:9586',
+      },
+    ];
   const endpoint = typeof listen === 'string' ? parseEndpoint(listen) : undefined;
   const bytes = endpoint && parseAddress(endpoint.address);
   if (!bytes || remote === true || refusedAddress(bytes) === 'loopback') return [];

@@ -266,6 +266,12 @@ export const CONFIG_SCHEMA = {
           default: false,
           description: 'Whether `listen` may be another than a loopback address: whoever reaches it may read all.',
         },
+        page: {
+          type: 'boolean',
+          default: false,
+          description:
+            'Whether a page for people stands at / of that address: peers, paths, what is wrong, the last 24 hours.',
+        },
       },
     },
     renew: {

@@ -70,6 +70,12 @@ export interface PluginConfig {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
+export interface MetricsConfig {
+  readonly listen: Endpoint;
+  /** Whether a page for people is served there too. */
+  readonly page: boolean;
+}
+
 export interface Config {
   /** Absolute path. */
   readonly file: string;
@@ -85,7 +91,7 @@ export interface Config {
   readonly runDir: string;
   readonly stateDir: string;
   /** Where metrics are served by HTTP; absent: nowhere. */
-  readonly metrics?: { readonly listen: Endpoint };
+  readonly metrics?: MetricsConfig;
   /** Whether a peer may be removed and added again to shake hands at once (F18b). */
   readonly renew: boolean;
   /** Whether the NATs' behaviour is found out, and told in records. */

@@ -45,7 +45,7 @@ export function formatStatus(snapshots: readonly Snapshot[], wallNow: number, fo
 }
 
 /** "3 devices, 498 of 500 peers connected, 2 stores, 1 down". */
-function summary(snapshots: readonly Snapshot[]): string {
+export function summary(snapshots: readonly Snapshot[]): string {
   const devices = snapshots.flatMap((snapshot) => snapshot.devices);
   const peers = devices.flatMap((device) => device.peers);
   const connected = peers.filter(({ phase, present }) => present && phase === 'connected').length;
@@ -115,7 +115,7 @@ function deviceLines(
   return lines;
 }
 
-function about(device: DeviceSnapshot, wallNow: number): string {
+export function about(device: DeviceSnapshot, wallNow: number): string {
   if (device.state !== 'up') return device.state;
   const both = ({ ipv4, ipv6 }: Addresses) => [ipv4, ipv6].filter((text) => text !== undefined).join(' and ');
   const seen = both(device.reflexive);
@@ -133,7 +133,7 @@ const KINDS: Readonly<Partial<Record<CandidateSnapshot['type'], string>>> = {
 };
 
 /** Addresses besides those that STUN sees. */
-function otherAddresses({ candidates = [] }: DeviceSnapshot): string {
+export function otherAddresses({ candidates = [] }: DeviceSnapshot): string {
   return candidates
     .flatMap(({ type, endpoint }) => (KINDS[type] === undefined ? [] : [`${endpoint} (${KINDS[type]})`]))
     .join(', ');

@@ -62,8 +62,11 @@ const OMITTED: Readonly<Record<string, string>> = {
   configured6: 'the advertised address of IPv6',
 };
 
-function omittedInWords(omitted: readonly string[]): string {
-  return list(omitted.map((name) => OMITTED[name] ?? name));
+/** What our record for the peer has no room for. */
+export function recordRemarks({ published }: PeerSnapshot): readonly string[] {
+  if (!published || published.omitted.length === 0) return [];
+  const omitted = list(published.omitted.map((name) => OMITTED[name] ?? name));
+  return [`our record leaves out ${omitted}: the store takes no more`];
 }
 
 /** The other ways that work; where none does, why. */
@@ -87,7 +90,7 @@ function clockTime(ms: number): string {
 }
 
 /** How a hard NAT is dealt with. */
-function searchRemarks({ search, diverted }: PeerSnapshot): readonly string[] {
+export function searchRemarks({ search, diverted }: PeerSnapshot): readonly string[] {
   const lines = diverted ? [`diverted to source port ${diverted.sourcePort}, towards ${diverted.endpoint}`] : [];
   if (!search) return lines;
   const { series, sent, of, nextAt, pausedUntil, why } = search;
@@ -98,24 +101,29 @@ function searchRemarks({ search, diverted }: PeerSnapshot): readonly string[] {
   return lines;
 }
 
+/** What is wrong with a peer. Without a code the words are always the same ones, and name nobody. */
+export interface Trouble {
+  readonly text: string;
+  readonly code?: string;
+}
+
 /** `state`: the device's; while that is not there nothing can be said of who is reached by it. */
-export function remarks(peer: PeerSnapshot, state: DeviceSnapshot['state']): readonly string[] {
-  const lines: string[] = [];
-  if (peer.published && peer.published.omitted.length > 0)
-    lines.push(`our record leaves out ${omittedInWords(peer.published.omitted)}: the store takes no more`);
-  lines.push(...pathRemarks(peer), ...searchRemarks(peer));
+export function trouble(peer: PeerSnapshot, state: DeviceSnapshot['state']): Trouble | undefined {
   const isSearched = peer.search !== undefined && peer.search.why === undefined;
   if (peer.present && peer.bothSymmetric && !isSearched && peer.phase !== 'connected')
-    lines.push(
-      '! both NATs are symmetric (another public port for each destination): the two cannot connect as they are; see `stunmesh doctor`',
-    );
-  else if (peer.lastError) lines.push(`! ${peer.lastError.message} [${peer.lastError.code}]`);
-  else if (
-    state === 'up' &&
-    peer.present &&
-    (peer.phase !== 'connecting' || peer.phaseForMs >= ADVISE_AFTER_MS) &&
-    ADVICE[peer.phase]
-  )
-    lines.push(`! ${peer.parked ? PARKED_ADVICE : ADVICE[peer.phase]}`);
+    return {
+      text: 'both NATs are symmetric (another public port for each destination): the two cannot connect as they are; see `stunmesh doctor`',
+    };
+  if (peer.lastError) return { text: peer.lastError.message, code: peer.lastError.code };
+  const isYoung = peer.phase === 'connecting' && peer.phaseForMs < ADVISE_AFTER_MS;
+  const advice = state === 'up' && peer.present && !isYoung ? ADVICE[peer.phase] : undefined;
+  return advice === undefined ? undefined : { text: peer.parked ? PARKED_ADVICE : advice };
+}
+
+/** All that is to be said of a peer, a line each. */
+export function remarks(peer: PeerSnapshot, state: DeviceSnapshot['state']): readonly string[] {
+  const lines = [...recordRemarks(peer), ...pathRemarks(peer), ...searchRemarks(peer)];
+  const wrong = trouble(peer, state);
+  if (wrong) lines.push(`! ${wrong.text}${wrong.code === undefined ? '' : ` [${wrong.code}]`}`);
   return lines;
 }

@@ -64,7 +64,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     devices: entries().flatMap((entry) => snapshot(entry).devices),
     stores: storeCounters(),
   });
-  const metrics = rollback.use(createMetricsHub({ clock, logger, startedAtMs: startedAt, readings }));
+  // Loaded only when it is asked for.
+  const openPage = async () => {
+    const { openStatusPage } = await import('../page/status-page.js');
+    const configured = () => [...config.interfaces.keys()];
+    return openStatusPage({ clock, entries, configured, snapshot, stores: storeCounters, startedAt });
+  };
+  const metrics = rollback.use(createMetricsHub({ clock, logger, startedAtMs: startedAt, readings, openPage }));
 
   const snapshot = (device: DeviceEntry): Snapshot =>
     createSnapshot({
@@ -139,7 +145,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     await Promise.all([...running.values()].map((device) => device[Symbol.asyncDispose]()));
   });
   // Before the devices, so that their first calls count too.
-  await metrics.follow(config.metrics?.listen);
+  await metrics.follow(config.metrics);
   for (const entryConfig of config.interfaces.values()) await startDevice(entryConfig);
   logger.info({ version: VERSION, ...counts() }, 'started');
 
@@ -185,7 +191,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         );
       }
       await closeObsolete();
-      await metrics.follow(config.metrics?.listen);
+      await metrics.follow(config.metrics);
       logger.info(counts(), 'configuration reloaded');
     },
     [Symbol.asyncDispose]() {

@@ -1,6 +1,13 @@
 /** A small HTTP server for a few read-only pages, such as /metrics and /healthz; loaded only when it is asked for. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { Socket } from 'node:net';
+import { promisify } from 'node:util';
 import { type Endpoint, StunmeshError } from '../api/index.js';
 import { createEndpoint, formatEndpoint, parseAddress } from '../net/index.js';
 
@@ -9,7 +16,21 @@ export interface Page {
   /** The Content-Type. */
   readonly type: string;
   readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent compressed to who understands that. */
+  readonly compress?: true;
 }
+
+/** Who asks, and for what. */
+export interface PageRequest {
+  readonly query: URLSearchParams;
+  /** The address that the connection comes from. */
+  readonly from: string | undefined;
+  readonly headers: IncomingHttpHeaders;
+}
+
+export type MakePage = (request: PageRequest) => Page | Promise<Page>;
+export type PagesByPath = Readonly<Record<string, MakePage>>;
 
 export interface HttpPages extends AsyncDisposable {
   /** With the port that the system chose where 0 was asked for. */
@@ -24,10 +45,7 @@ const MOST_HEADER_BYTES = 8_192;
 const TEXT = 'text/plain; charset=utf-8';
 
 /** Serves `pages` by their paths ("/metrics") to GET and HEAD. Errors: ERR_METRICS_LISTEN. */
-export async function openHttpPages(
-  listen: Endpoint,
-  pages: Readonly<Record<string, () => Page | Promise<Page>>>,
-): Promise<HttpPages> {
+export async function openHttpPages(listen: Endpoint, pages: PagesByPath): Promise<HttpPages> {
   const server = createServer(
     {
       requestTimeout: REQUEST_MS,
@@ -89,32 +107,42 @@ function boundConnections(server: Server): void {
   });
 }
 
-async function answer(
-  pages: Readonly<Record<string, () => Page | Promise<Page>>>,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const { method, url = '/' } = request;
-  const page = await pageFor(pages, method, url.split('?', 1)[0] ?? '/');
+async function answer(pages: PagesByPath, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { method, url = '/', headers, socket } = request;
+  const [path = '', query = ''] = url.split('?', 2);
+  const asked = { query: new URLSearchParams(query), from: socket.remoteAddress, headers };
+  const page = await pageFor(pages, method, path, asked);
+  const zips = page.compress === true && /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(headers['accept-encoding'] ?? '');
+  const body = zips ? await compressed(page.body) : Buffer.from(page.body);
   response.writeHead(page.status, {
     'Content-Type': page.type,
-    'Content-Length': Buffer.byteLength(page.body),
+    'Content-Length': body.length,
     'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    ...page.headers,
+    ...(page.compress === true ? { Vary: 'Accept-Encoding' } : {}),
+    ...(zips ? { 'Content-Encoding': 'gzip' } : {}),
     ...(page.status === 405 ? { Allow: 'GET, HEAD', Connection: 'close' } : {}),
   });
-  response.end(method === 'HEAD' ? undefined : page.body);
+  response.end(method === 'HEAD' ? undefined : body);
+}
+
+async function compressed(text: string): Promise<Buffer> {
+  const { gzip } = await import('node:zlib');
+  return promisify<string, object, Buffer>(gzip)(text, { level: 4 });
 }
 
 async function pageFor(
-  pages: Readonly<Record<string, () => Page | Promise<Page>>>,
+  pages: PagesByPath,
   method: string | undefined,
   path: string,
+  request: PageRequest,
 ): Promise<Page> {
   if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: TEXT, body: 'only GET and HEAD\n' };
-  const make = pages[path];
+  const make = Object.hasOwn(pages, path) ? pages[path] : undefined;
   if (!make) return { status: 404, type: TEXT, body: `there are: ${Object.keys(pages).join(', ')}\n` };
   try {
-    return await make();
+    return await make(request);
   } catch {
     // What went wrong may quote anything; it is for the log, not for whoever asks here.
     return { status: 500, type: TEXT, body: 'internal error\n' };

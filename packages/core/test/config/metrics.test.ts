@@ -18,13 +18,17 @@ test('a loopback address, or any with remote: true; none where the key is absent
   assert.equal(await metrics(t, 'metrics: {}'), undefined);
   assert.deepEqual(await metrics(t, 'metrics: { listen: "127.0.0.1:9586" }'), {
     listen: { family: 4, address: '127.0.0.1', port: 9586 },
+    page: false,
   });
   assert.deepEqual(await metrics(t, 'metrics: { listen: "[::1]:9586" }'), {
     listen: { family: 6, address: '::1', port: 9586 },
+    page: false,
   });
+  assert.equal((await metrics(t, 'metrics: { listen: "127.0.0.1:1", page: true }'))?.page, true);
   assert.equal((await metrics(t, 'metrics: { listen: "127.8.9.1:1" }'))?.listen.address, '127.8.9.1');
   assert.deepEqual(await metrics(t, 'metrics: { listen: "0.0.0.0:9586", remote: "true" }'), {
     listen: { family: 4, address: '0.0.0.0', port: 9586 },
+    page: false,
   });
 });
 
@@ -46,5 +50,6 @@ test('F40 an address that others reach is refused unless remote is true; a name 
       return true;
     });
   await assert.rejects(metrics(t, 'metrics: { listen: "127.0.0.1:70000" }'), /not a numeric address/);
+  await assert.rejects(metrics(t, 'metrics: { page: true }'), /metrics\.page: there is no address .*metrics\.listen/);
   await assert.rejects(metrics(t, 'metrics: { port: 9586 }'), /metrics\.port: unknown key/);
 });

@@ -82,6 +82,19 @@ test('a daemon without metrics loads neither prom-client nor an HTTP server; a r
   const health = await fetch(`http://${address()}/healthz`);
   assert.equal(health.status, 503);
   assert.match(await health.text(), /^stunm-none: .+/);
+  assert.equal((await fetch(`http://${address()}/status.json`)).status, 404);
+  await daemon.reload(await load({ metrics: { listen: '127.0.0.1:0', page: true } }));
+  const page = await fetch(`http://${address()}/`);
+  assert.match(page.headers.get('content-type') ?? '', /^text\/html/);
+  const status = (await (await fetch(`http://${address()}/status.json`)).json()) as {
+    readonly full: boolean;
+    readonly devices: readonly { readonly name: string; readonly peers: readonly { readonly phase: string }[] }[];
+  };
+  assert.equal(status.full, true);
+  assert.deepEqual(
+    status.devices.map(({ name, peers }) => [name, peers.map(({ phase }) => phase)]),
+    [['stunm-none', ['not on device']]],
+  );
   await daemon.reload(await load({}));
   await assert.rejects(fetch(`http://${address()}/metrics`));
 });

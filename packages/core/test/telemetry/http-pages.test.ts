@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import type { Endpoint } from '#src/api/index.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
 import { healthPage } from '#src/telemetry/health.js';
-import { type HttpPages, openHttpPages } from '#src/telemetry/http-pages.js';
+import { type HttpPages, openHttpPages, type PageRequest } from '#src/telemetry/http-pages.js';
 import { deviceReading, readings } from './readings.js';
 
 const LOCAL = parseEndpoint('127.0.0.1:0') as Endpoint;
@@ -37,6 +37,31 @@ test('GET and HEAD of the pages there are; else 404 and 405; a page that fails s
   assert.deepEqual(await got('/toString'), [404, 'there are: /metrics, /healthz, /broken\n']);
   assert.equal((await got('/metrics', { method: 'POST', body: 'x' }))[0], 405);
   assert.deepEqual(await got('/broken'), [500, 'internal error\n']);
+});
+
+test('a large page is sent compressed to who understands that, with its own headers; /metrics never is', async (t) => {
+  const body = 'a line\n'.repeat(1_000);
+  const asked: PageRequest[] = [];
+  const pages = await openHttpPages(LOCAL, {
+    '/large': (request) => {
+      asked.push(request);
+      return { status: 200, type: 'text/plain', body, compress: true, headers: { 'X-Own': 'yes' } };
+    },
+  });
+  t.after(() => pages[Symbol.asyncDispose]());
+  const get = async (accepts: string) => {
+    const url = `http://${formatEndpoint(pages.address)}/large?peer=a%20b`;
+    const response = await fetch(url, { headers: { 'accept-encoding': accepts } });
+    assert.equal(await response.text(), body);
+    const { headers } = response;
+    assert.equal(headers.get('x-own'), 'yes');
+    return [headers.get('content-encoding'), Number(headers.get('content-length')) < 200];
+  };
+  assert.deepEqual(await get('deflate, gzip;q=0.8'), ['gzip', true]);
+  for (const accepts of ['identity', 'gzip;q=0', 'gzip; q=0.0, br', 'xgzip'])
+    assert.deepEqual(await get(accepts), [null, false], accepts);
+  assert.equal(asked[0]?.query.get('peer'), 'a b');
+  assert.equal(asked[0]?.from, '127.0.0.1');
 });
 
 test('F76 300 connections that ask nothing, or half of it, keep nobody out; they end by themselves', async (t) => {

@@ -10,14 +10,26 @@ import { createFakeClock, createMemoryLogger } from '#src/testing/index.js';
 import { readings } from './readings.js';
 
 const LOCAL = parseEndpoint('127.0.0.1:0') as Endpoint;
+const at = (listen: Endpoint, page = false) => ({ listen, page });
 
 function open(t: TestContext) {
   const clock = createFakeClock();
   const logger = createMemoryLogger();
-  const hub = createMetricsHub({ clock, logger, startedAtMs: 0, readings: () => readings() });
+  const page = { opened: 0, closed: 0, events: [] as string[] };
+  const openPage = async () => {
+    page.opened += 1;
+    return {
+      pages: { '/': () => ({ status: 200, type: 'text/html', body: 'the page' }) },
+      event: ({ event }: { event: string }) => page.events.push(event),
+      [Symbol.dispose]() {
+        page.closed += 1;
+      },
+    };
+  };
+  const hub = createMetricsHub({ clock, logger, startedAtMs: 0, readings: () => readings(), openPage });
   t.after(() => hub[Symbol.asyncDispose]());
   const addresses = () => logger.lines.flatMap(({ fields }) => fields['address'] ?? []) as string[];
-  return { clock, logger, hub, addresses };
+  return { clock, logger, hub, addresses, page };
 }
 
 const get = async (address: string | undefined, path = '/metrics') => {
@@ -38,7 +50,7 @@ test('nothing is served until it is asked for; counts survive a move to another 
   hub.event({ event: 'network', device: 'early' });
   await hub.follow(undefined);
   assert.deepEqual(addresses(), []);
-  await hub.follow(LOCAL);
+  await hub.follow(at(LOCAL));
   hub.event({ event: 'network', device: 'wg0' });
   const found = { server: 'stun.test:3478', rttMs: 20, more: true };
   assert.equal(await hub.discovery('wg0', 4, Promise.resolve(found)), found);
@@ -53,16 +65,16 @@ test('nothing is served until it is asked for; counts survive a move to another 
   assert.deepEqual(await get(addresses()[0], '/healthz'), { status: 200, text: 'ok\n' });
 
   const other = await freePort();
-  await hub.follow(other);
+  await hub.follow(at(other));
   assert.equal(addresses()[1], formatEndpoint(other));
   assert.match((await get(addresses()[1])).text, count);
   await assert.rejects(get(addresses()[0]));
-  await hub.follow(other);
+  await hub.follow(at(other));
   assert.equal(addresses().length, 2);
 
   await hub.follow(undefined);
   await assert.rejects(get(addresses()[1]));
-  await hub.follow(other);
+  await hub.follow(at(other));
   assert.doesNotMatch((await get(addresses()[2])).text, /changes_total\{/);
 });
 
@@ -71,7 +83,7 @@ test('a port that is taken is one error in the log; it is tried again, and serve
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const { port } = other.address() as { port: number };
-  await hub.follow({ ...LOCAL, port });
+  await hub.follow(at({ ...LOCAL, port }));
   const errors = () => logger.lines.filter(({ level }) => level === 'error');
   assert.equal(errors().length, 1);
   assert.match(logger.text(), /ERR_METRICS_LISTEN/);
@@ -87,10 +99,32 @@ test('what is given up is not tried again', async (t) => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const { port } = other.address() as { port: number };
-  await hub.follow({ ...LOCAL, port });
+  await hub.follow(at({ ...LOCAL, port }));
   await hub.follow(undefined);
   await new Promise((resolve) => other.close(resolve));
   await clock.advance(120_000);
   assert.deepEqual(addresses(), []);
   await assert.rejects(get(`127.0.0.1:${port}`));
+});
+
+test('the page is opened only when it is asked for, gets the events, outlives a move, and is closed with its switch and the hub', async (t) => {
+  const { hub, addresses, page } = open(t);
+  await hub.follow(at(LOCAL));
+  assert.equal((await get(addresses()[0], '/')).status, 404);
+  assert.equal(page.opened, 0);
+  const [one, two] = [await freePort(), await freePort()];
+  await hub.follow(at(one, true));
+  assert.deepEqual(await get(formatEndpoint(one), '/'), { status: 200, text: 'the page' });
+  assert.equal((await get(formatEndpoint(one))).status, 200);
+  hub.event({ event: 'phase', device: 'wg0' });
+  await hub.follow(at(two, true));
+  assert.equal((await get(formatEndpoint(two), '/')).text, 'the page');
+  assert.deepEqual(page, { opened: 1, closed: 0, events: ['phase'] });
+
+  await hub.follow(at(two, false));
+  assert.equal((await get(formatEndpoint(two), '/')).status, 404);
+  assert.equal(page.closed, 1);
+  await hub.follow(at(two, true));
+  await hub[Symbol.asyncDispose]();
+  assert.deepEqual([page.opened, page.closed], [2, 2]);
 });

@@ -1,0 +1,74 @@
+/** The last 24 hours of every peer, kept in memory while the page is on: phases from events, round trips from a look each minute. */
+import type { Clock } from '../api/index.js';
+import { sameEndpoint } from '../net/index.js';
+import type { Phase } from '../peers/health.js';
+import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
+import type { EventReading } from '../telemetry/readings.js';
+import { Track, type TrackSnapshot } from './track.js';
+
+const LOOK_MS = 60_000;
+
+export interface Timeline extends Disposable {
+  event(event: EventReading): void;
+  of(device: string, peer: string): TrackSnapshot | undefined;
+}
+
+export interface TimelineComponents {
+  readonly clock: Clock;
+  entries(): readonly DeviceEntry[];
+}
+
+export function openTimeline({ clock, entries }: TimelineComponents): Timeline {
+  let tracks = new Map<string, Map<string, Track>>();
+  const end = new AbortController();
+
+  /** Peers that are gone are forgotten with it. */
+  const look = (): void => {
+    const now = clock.now();
+    const next = new Map<string, Map<string, Track>>();
+    for (const { name, peers } of entries()) {
+      const known = tracks.get(name);
+      next.set(name, new Map(peers.map((peer) => [peer.name, see(known?.get(peer.name), peer, now)])));
+    }
+    tracks = next;
+  };
+  const goOn = async (): Promise<void> => {
+    try {
+      for (;;) {
+        await clock.sleep(LOOK_MS, end.signal);
+        look();
+      }
+    } catch {
+      // The page is not wanted any more.
+    }
+  };
+  look();
+  void goOn();
+
+  return {
+    event({ event, device, peer, ...data }) {
+      if (event !== 'phase' || peer === undefined) return;
+      tracks
+        .get(device)
+        ?.get(peer)
+        ?.enter(data['to'] as Phase, clock.now());
+    },
+    of: (device, peer) => tracks.get(device)?.get(peer)?.snapshot(clock.now()),
+    [Symbol.dispose]: () => end.abort(),
+  };
+}
+
+function see(known: Track | undefined, peer: PeerEntry, now: number): Track {
+  const track = known ?? new Track(peer.phase, now);
+  track.advance(now);
+  const rttMs = roundTrip(peer, now);
+  if (rttMs !== undefined) track.roundTrip(rttMs, now);
+  return track;
+}
+
+/** By the last ping, else by the last check of the path in use. */
+function roundTrip({ rttMs, phase, observed, checks }: PeerEntry, now: number): number | undefined {
+  if (rttMs !== undefined || phase !== 'connected' || !observed?.endpoint) return rttMs;
+  const { endpoint } = observed;
+  return checks?.paths(now).find((path) => sameEndpoint(path.endpoint, endpoint))?.rttMs;
+}

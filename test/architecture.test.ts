@@ -14,7 +14,7 @@ const modules = src.filter(({ path }) => !path.startsWith('packages/core/'));
 const tests = sources([...packageNames().map((name) => `packages/${name}/test`), 'test']);
 const tools = sources(['test', 'packages'], ['.mjs']);
 
-const E2E_ROOMS = ['lab', 'connect', 'paths', 'heal', 'doctor', 'stores', 'service', 'packaging', 'bsd', 'portmap', 'page'];
+const E2E_ROOMS = 'lab connect paths heal doctor stores service packaging bsd portmap page'.split(' ');
 const LINES_ALLOWED = 300;
 const LINES_LIKED = 200;
 

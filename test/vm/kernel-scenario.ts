@@ -55,6 +55,21 @@ const scenarios: Readonly<Record<ScenarioName, () => Promise<void>>> = {
     }
   },
 
+  async netlink() {
+    const cases = join(REPOSITORY, 'test/dist/vm/netlink-cases.js');
+    const { code, stdout, stderr } = await run(undefined, ['unshare', '--net', process.execPath, cases], {
+      timeoutMs: 10_000 * SLOW,
+    });
+    process.stdout.write(stdout);
+    expect(
+      code === 0,
+      `${stdout}${stderr}`
+        .split('\n')
+        .filter((line) => !line.startsWith('# passed'))
+        .join('\n'),
+    );
+  },
+
   async vrf() {
     const batch = ['link add tenant type vrf table 99', 'link set tenant up', `link set ${a.device} master tenant`];
     await must(undefined, ['ip', '-n', a.namespace, '-batch', '-'], { input: `${batch.join('\n')}\n` });

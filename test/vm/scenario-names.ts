@@ -4,6 +4,7 @@ export const SCENARIOS = {
   health: 'what kernel devices show of a peer is read as life, as an inbound initiation, or as neither',
   daemons: 'two daemons find them by themselves: file store, our own STUN server, ping through the tunnel',
   capture: 'the STUN probe leaves from the port that the kernel module holds, and its answer comes back',
+  netlink: 'every published case of WireGuard control passes by netlink alone, without wg(8)',
   vrf: 'an echo socket bound to a WireGuard device inside a VRF sends and hears',
 } as const;
 

@@ -1,4 +1,4 @@
-/** The capture module for Linux: raw sockets beside WireGuard's own, ICMP echoes bound to a device, news by netlink. */
+/** The capture module for Linux: raw sockets beside WireGuard's own, ICMP echoes bound to a device, news and the kernel's WireGuard by netlink. */
 import type { CaptureModule } from '@stunmesh/core/api';
 import { connectTcp, int32, openDatagramSocket, openDatagrams, type SocketSystem } from '@stunmesh/core/capture-kit';
 import { createDeviceWatch, type DeviceWatch } from './device-watch.js';
@@ -10,6 +10,7 @@ import { createPacketFilter } from './nft/packet-filter.js';
 import { routeTo } from './route.js';
 import { openStunSocket } from './stun-socket.js';
 import { watchNetwork } from './watch.js';
+import { createKernelWireGuard } from './wireguard/kernel-wireguard.js';
 
 export interface CaptureLinuxOptions {
   /** stunmesh_capture.node, where a bundle keeps it. */
@@ -54,6 +55,7 @@ export function createCapture(options: CaptureLinuxOptions = {}): CaptureModule 
     openDatagrams: async (o) => openDatagrams(marked(o.firewallMark), o),
     ...createPacketFilter(() => parts().native),
     watchNetwork: async (o) => watchNetwork(parts().native, o),
+    wireguard: createKernelWireGuard(() => parts().native),
   };
 }
 

@@ -13,14 +13,20 @@ import {
 import { errors } from './errors.js';
 import type { Native } from './native.js';
 
-const BUFFER_BYTES = 65_536;
+/** Room for what the kernel puts into one read. */
+export const BUFFER_BYTES = 65_536;
 const RECEIVE_BUFFER_BYTES = 1 << 20;
 
-function openNetlink(native: Native, groups: number): NativeSocket {
+/** `protocol`: one of NETLINK_*; routes by default. Errors: ERR_CAPTURE_OPEN, ERR_CAPTURE_PERMISSION. */
+export function openNetlink(
+  native: Native,
+  groups = 0,
+  protocol: number = native.constants.NETLINK_ROUTE,
+): NativeSocket {
   const { constants: c } = native;
   let socket: NativeSocket | undefined;
   try {
-    socket = native.open(c.AF_NETLINK, c.SOCK_RAW, c.NETLINK_ROUTE);
+    socket = native.open(c.AF_NETLINK, c.SOCK_RAW, protocol);
     native.setOption(socket, c.SOL_SOCKET, c.SO_RCVBUF, int32(RECEIVE_BUFFER_BYTES));
     native.bind(socket, encodeNetlinkAddress(groups));
     return socket;
@@ -32,7 +38,7 @@ function openNetlink(native: Native, groups: number): NativeSocket {
 
 /** All messages of the answer up to its end (a dump's "done", an error, or one message). The kernel answers before send() returns, so this never waits. */
 export function askNetlink(native: Native, request: Uint8Array): readonly NetlinkMessage[] {
-  const socket = openNetlink(native, 0);
+  const socket = openNetlink(native);
   try {
     return exchange(native, socket, request);
   } catch (error) {

@@ -167,6 +167,11 @@ static napi_value sm_drain(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* Leaves nothing of it in memory that is freed: what was received may hold keys. */
+static void sm_wipe(uint8_t *bytes, size_t length) {
+  for (volatile uint8_t *at = bytes, *end = bytes + length; at < end; at += 1) *at = 0;
+}
+
 /* receive(socket, size): Uint8Array, or undefined when nothing is there. Errors: recvmsg */
 static napi_value sm_receive_now(napi_env env, napi_callback_info info) {
   napi_value v[2];
@@ -181,6 +186,7 @@ static napi_value sm_receive_now(napi_env env, napi_callback_info info) {
   ssize_t length = s->receive(s->fd, buffer, size, &origin);
   int error = errno;
   napi_value result = length < 0 ? NULL : sm_copy(env, buffer, (size_t)length);
+  if (length > 0) sm_wipe(buffer, (size_t)length);
   free(buffer);
   if (length < 0 && error != EAGAIN && error != EWOULDBLOCK) return sm_throw(env, error, "recvmsg");
   return result;

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from './clock.js';
 import type { Endpoint, Family } from './endpoint.js';
 import type { StunmeshError } from './errors.js';
+import type { KernelWireGuard } from './kernel-wireguard.js';
 import type { PacketFilter } from './packet-filter.js';
 
 export interface StunSendOptions {
@@ -155,6 +156,8 @@ export interface CaptureModule extends PacketFilter {
   readonly platforms: readonly NodeJS.Platform[];
   /** Its sockets see packets before this host's own firewall does: what arrives need not reach WireGuard. Default: false. */
   readonly capturesBeforeFirewall?: boolean;
+  /** Absent: the kernel's WireGuard is left to wg(8). */
+  readonly wireguard?: KernelWireGuard;
   /** Errors: ERR_CAPTURE_ADDON, ERR_CAPTURE_PERMISSION, ERR_CAPTURE_OPEN, ERR_CAPTURE_INTERFACE, the signal's reason. */
   openStunSocket(options: StunSocketOptions): Promise<StunSocket>;
   /** Errors: as openStunSocket. */

@@ -7,6 +7,7 @@ export * from './endpoint.js';
 export * from './error-codes.js';
 export * from './errors.js';
 export * from './exec-plugin.js';
+export * from './kernel-wireguard.js';
 export * from './keys.js';
 export * from './logger.js';
 export * from './make-folder.js';

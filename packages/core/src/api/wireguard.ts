@@ -26,6 +26,8 @@ export interface Device {
   readonly realName: string;
   readonly publicKey: PublicKey;
   readonly secretKey: SecretKey;
+  /** How it is controlled: 'socket' (its userspace socket), 'netlink' or 'wg' (wg(8)); absent: not known. */
+  readonly way?: string;
   /** 0: not bound yet. */
   readonly listenPort: number;
   /** 0: none. */

@@ -49,6 +49,8 @@ export function encodeNetlinkAddress(groups = 0): Uint8Array {
 /** One message, header off. */
 export interface NetlinkMessage {
   readonly type: number;
+  /** NLM_F_*. */
+  readonly flags: number;
   readonly body: Uint8Array;
 }
 
@@ -59,7 +61,11 @@ export function parseNetlink(bytes: Uint8Array): readonly NetlinkMessage[] {
   for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
     const length = view.getUint32(at, LITTLE);
     if (length < HEADER_BYTES || at + length > bytes.length) break;
-    messages.push({ type: view.getUint16(at + 4, LITTLE), body: bytes.subarray(at + HEADER_BYTES, at + length) });
+    messages.push({
+      type: view.getUint16(at + 4, LITTLE),
+      flags: view.getUint16(at + 6, LITTLE),
+      body: bytes.subarray(at + HEADER_BYTES, at + length),
+    });
     at += align(length);
   }
   return messages;

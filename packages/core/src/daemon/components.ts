@@ -50,15 +50,15 @@ export interface Composition extends AsyncDisposable {
 /** Errors: none; what is missing is said by the member that needs it. */
 export async function openComposition(options: CompositionOptions): Promise<Composition> {
   const { clock, logger, loaded } = options;
-  const control = openWireGuardControl({ logger, clock });
-  const found = options.devices ? [] : await readDevices(control, clock, loaded);
-  const devices = options.devices?.bind(options) ?? (() => found);
-
   let loading: Promise<CaptureModule> | undefined;
   const capture = (): Promise<CaptureModule> => {
     loading ??= createHost(options, loaded).loadCapture(loaded?.config.capture ?? 'auto');
     return loading;
   };
+  const control = openWireGuardControl({ logger, clock, kernel: async () => (await capture()).wireguard });
+  const found = options.devices ? [] : await readDevices(control, clock, loaded);
+  const devices = options.devices?.bind(options) ?? (() => found);
+
   // A tool on a host without full tunnel needs no capture for its stores.
   const marking = options.devices || fullTunnel(found) ? await capture().catch(() => undefined) : undefined;
   const dialer = createDialer({ clock, logger, capture: marking ?? { name: 'none' }, devices });

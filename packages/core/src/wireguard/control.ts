@@ -3,12 +3,13 @@ import {
   type Clock,
   type Endpoint,
   type Peer,
+  type PeerWrite,
   type PublicKey,
   StunmeshError,
   type WireGuardControl,
 } from '../api/index.js';
 import { peerMissing } from './errors.js';
-import type { DeviceNames, DeviceReading, PeerWrite, WireGuardBackend } from './reading.js';
+import type { DeviceNames, DeviceReading, WireGuardBackend } from './reading.js';
 
 /** Above this a peer is no longer one netlink message, so that a reader could see it half made. */
 const MAX_RENEW_ALLOWED_IPS = 200;

@@ -62,7 +62,7 @@ export function parseDump(text: string, names: DeviceNames): DeviceReading {
     peers.set(peer.publicKey, peer);
     if (presharedKey) presharedKeys.set(peer.publicKey, presharedKey);
   }
-  return { device: { ...names, publicKey, secretKey, listenPort, firewallMark, peers }, presharedKeys };
+  return { device: { ...names, way: 'wg', publicKey, secretKey, listenPort, firewallMark, peers }, presharedKeys };
 }
 
 function parsePeer(fields: Line): Peer {

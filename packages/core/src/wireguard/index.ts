@@ -1,16 +1,15 @@
-/** WireGuard control of this host: per device the userspace socket where one answers, else wg(8). */
-import { readFile } from 'node:fs/promises';
+/** WireGuard control of this host: per device the userspace socket where one answers, else the kernel by netlink, else wg(8). */
 import {
   type CallOptions,
   type Clock,
-  hasCode,
+  type KernelWireGuard,
   type Logger,
   StunmeshError,
   type WireGuardControl,
 } from '../api/index.js';
+import { createCombinedBackend } from './combined.js';
 import { createControl } from './control.js';
-import { explainOtherKind, type KindPlaces } from './other-kinds.js';
-import type { WireGuardBackend } from './reading.js';
+import type { KindPlaces } from './other-kinds.js';
 import { readGivenNames, readRealName } from './real-name.js';
 import { createUapiBackend } from './uapi.js';
 import { createWgToolBackend } from './wg-tool.js';
@@ -24,6 +23,8 @@ export interface OpenWireGuardOptions {
   readonly clock: Clock;
   /** Folder of the userspace sockets NAME.sock; /var/run/wireguard by default. */
   readonly uapiDir?: string;
+  /** The kernel's WireGuard as the capture module has it, asked for when a device without socket is first met; undefined or absent: wg(8). */
+  readonly kernel?: () => Promise<KernelWireGuard | undefined>;
   /** wg(8): a name in PATH or an absolute path; "wg" by default. */
   readonly wgCommand?: string;
   /** Where devices of other kinds are seen. */
@@ -32,13 +33,13 @@ export interface OpenWireGuardOptions {
 
 /** No I/O happens before the first call (F32). Closing ends what is under way with ERR_CLOSED, waits for it (a renewal that has begun is finished), and later calls reject. */
 export function openWireGuardControl(options: OpenWireGuardOptions): WireGuardControl & AsyncDisposable {
-  const { clock, uapiDir = UAPI_DIR, wgCommand = 'wg' } = options;
+  const { clock, logger, kernel, kinds, uapiDir = UAPI_DIR, wgCommand = 'wg' } = options;
   const uapi = createUapiBackend({ clock, dir: uapiDir });
   const tool = createWgToolBackend({ clock, command: wgCommand });
   const running = new Map<Promise<unknown>, AbortController>();
   let closed: StunmeshError | undefined;
   const control = createControl({
-    backend: createCombinedBackend(uapi, tool, options),
+    backend: createCombinedBackend({ logger, uapi, tool, kinds, ...(kernel && { kernel }) }),
     clock,
     realName: (name) => readRealName(uapiDir, name),
   });
@@ -76,53 +77,4 @@ export function openWireGuardControl(options: OpenWireGuardOptions): WireGuardCo
       await Promise.allSettled(running.keys());
     },
   };
-}
-
-function createCombinedBackend(
-  uapi: WireGuardBackend,
-  tool: WireGuardBackend,
-  { logger, kinds }: OpenWireGuardOptions,
-): WireGuardBackend {
-  /** A socket that is absent or dead leaves the device to wg(8), which knows the kernel's devices. */
-  async function first<T>(name: string, call: (backend: WireGuardBackend) => Promise<T>): Promise<T> {
-    const explain = async (error: unknown): Promise<never> => {
-      throw (hasCode(error, 'ERR_WG_DEVICE_NOT_FOUND') && (await explainOtherKind(name, kinds))) || error;
-    };
-    try {
-      return await call(uapi);
-    } catch (error) {
-      if (hasCode(error, 'ERR_WG_DEVICE_NOT_FOUND')) return await call(tool).catch(explain);
-      if (!hasCode(error, 'ERR_WG_PERMISSION')) throw error;
-      // The folder alone may be closed to us while CAP_NET_ADMIN opens a kernel device.
-      return await call(tool).catch(() => {
-        throw error;
-      });
-    }
-  }
-  return {
-    async list(options) {
-      const [sockets, here] = await Promise.all([uapi.list(options), interfacesHere()]);
-      let names: readonly string[] = [];
-      try {
-        names = await tool.list(options);
-      } catch (error) {
-        if (!hasCode(error, 'ERR_WG_NOT_FOUND') || sockets.length === 0) throw error;
-        logger.debug({ error }, 'wg(8) is missing: only devices with a userspace socket are listed');
-      }
-      const all = [...new Set([...sockets, ...names])].sort();
-      return here ? all.filter((name) => here.has(name)) : all;
-    },
-    read: (device, options) => first(device.realName, (backend) => backend.read(device, options)),
-    write: (device, writes, options) => first(device.realName, (backend) => backend.write(device, writes, options)),
-  };
-}
-
-/** Interfaces of this network namespace, since the sockets' folder is shared by all; undefined where there are no namespaces. */
-async function interfacesHere(): Promise<ReadonlySet<string> | undefined> {
-  try {
-    const lines = (await readFile('/proc/self/net/dev', 'utf8')).split('\n').slice(2);
-    return new Set(lines.map((line) => line.slice(0, line.indexOf(':')).trim()));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,5 @@
-/** What a backend reads from a device and what it can be told to write; the secrets of a reading stay in SecretKey. */
-import type { CallOptions, Device, Endpoint, PublicKey, SecretKey } from '../api/index.js';
+/** What a backend reads from a device; the secrets of a reading stay in SecretKey. */
+import type { CallOptions, Device, Endpoint, PeerWrite, PublicKey, SecretKey } from '../api/index.js';
 import { formatAddress, parsePrefix } from '../net/address.js';
 import { parseEndpoint } from '../net/endpoint.js';
 
@@ -13,21 +13,6 @@ export interface DeviceNames {
 export interface DeviceReading {
   readonly device: Device;
   readonly presharedKeys: ReadonlyMap<PublicKey, SecretKey>;
-}
-
-/** One peer's part of a write; members that are absent stay as they are. */
-export interface PeerWrite {
-  readonly publicKey: PublicKey;
-  /** Takes the peer away; no other member counts then. */
-  readonly remove?: true;
-  /** Never create the peer, where the backend knows how (F17). */
-  readonly updateOnly?: true;
-  readonly presharedKey?: SecretKey | undefined;
-  readonly endpoint?: Endpoint | undefined;
-  /** 0: off. */
-  readonly keepaliveSeconds?: number;
-  /** Replaces those that it has. */
-  readonly allowedIps?: readonly string[];
 }
 
 /** A way to talk to WireGuard: list, read, write. Everything else is built on it in control.ts. */

@@ -1,16 +1,9 @@
 /** The cross-platform userspace protocol (wireguard.com/xplatform): lines of key=value, keys in hex, ended by errno and a blank line; pure. */
 import nacl from 'tweetnacl';
-import { type Peer, type PublicKey, parsePublicKey, SecretKey, StunmeshError } from '../api/index.js';
+import { type Peer, type PeerWrite, type PublicKey, parsePublicKey, SecretKey, StunmeshError } from '../api/index.js';
 import { formatEndpoint } from '../net/endpoint.js';
 import { permissionMissing, privateKeyWithheld, protocolError } from './errors.js';
-import {
-  canonicalPrefix,
-  type DeviceNames,
-  type DeviceReading,
-  type PeerWrite,
-  parseDecimal,
-  parseShownEndpoint,
-} from './reading.js';
+import { canonicalPrefix, type DeviceNames, type DeviceReading, parseDecimal, parseShownEndpoint } from './reading.js';
 
 const SOURCE = 'the userspace socket';
 const NO_KEY = '0'.repeat(64);
@@ -94,6 +87,7 @@ export function parseGetAnswer(text: string, names: DeviceNames): DeviceReading 
   return {
     device: {
       ...names,
+      way: 'socket',
       publicKey,
       secretKey,
       listenPort,

@@ -1,7 +1,7 @@
 /** WireGuard by wg(8): kernel devices, and userspace ones too, on every system that has wireguard-tools. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Clock, hasCode, StunmeshError } from '../api/index.js';
+import { type Clock, hasCode, type PeerWrite, StunmeshError } from '../api/index.js';
 import { formatEndpoint } from '../net/endpoint.js';
 import { type CommandResult, OUTPUT_CAP, runCommand, searchedFolders } from './command.js';
 import { parseDump } from './dump.js';
@@ -16,7 +16,7 @@ import {
   toolNotExecutable,
 } from './errors.js';
 import { wordsOf } from './platform.js';
-import type { PeerWrite, WireGuardBackend } from './reading.js';
+import type { WireGuardBackend } from './reading.js';
 
 const DEADLINE_MS = 10_000;
 

@@ -36,8 +36,8 @@ test('requests are laid out as netlink(7) and rtnetlink(7) say', options, () => 
 test('messages in one read are taken apart by their aligned lengths', options, () => {
   const read = bytes('12000000 1000 0000 00000000 00000000 aabb 0000  10000000 0300 0000 00000000 00000000');
   assert.deepEqual(parseNetlink(read), [
-    { type: 16, body: bytes('aabb') },
-    { type: MESSAGE.done, body: new Uint8Array() },
+    { type: 16, flags: 0, body: bytes('aabb') },
+    { type: MESSAGE.done, flags: 0, body: new Uint8Array() },
   ]);
   assert.deepEqual(parseNetlink(read.subarray(0, 17)), [], 'cut off');
   assert.equal(netlinkErrno(bytes('9bffffff')), 101);

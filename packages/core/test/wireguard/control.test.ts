@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { type CallOptions, type Endpoint, hasCode, parsePublicKey, SecretKey, StunmeshError } from '#src/api/index.js';
+import {
+  type CallOptions,
+  type Endpoint,
+  hasCode,
+  type PeerWrite,
+  parsePublicKey,
+  SecretKey,
+  StunmeshError,
+} from '#src/api/index.js';
 import { createFakeClock } from '#src/testing/index.js';
 import { createControl } from '#src/wireguard/control.js';
-import type { DeviceReading, PeerWrite, WireGuardBackend } from '#src/wireguard/reading.js';
+import type { DeviceReading, WireGuardBackend } from '#src/wireguard/reading.js';
 import { visible } from './visible.js';
 
 const key = (n: number) => {

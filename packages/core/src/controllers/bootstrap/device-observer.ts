@@ -105,7 +105,12 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
       openChannels(device, entry.peers);
       noteKey(device);
       logger.info(
-        { device: entry.name, listenPort: device.listenPort, publicKey: device.publicKey },
+        {
+          device: entry.name,
+          listenPort: device.listenPort,
+          publicKey: device.publicKey,
+          ...(device.way !== undefined && { controlledBy: device.way }),
+        },
         before ? 'the device has a new key' : 'device found',
       );
     }

@@ -1,6 +1,5 @@
 /** The kernel's WireGuard by generic netlink: a device in one dump, writes in few messages, no process and no file. */
-import { setImmediate } from 'node:timers/promises';
-import { type Endpoint, type KernelDevice, type KernelWireGuard, StunmeshError } from '@stunmesh/core/api';
+import { type Clock, type Endpoint, type KernelDevice, type KernelWireGuard, StunmeshError } from '@stunmesh/core/api';
 import {
   decodeSockaddr,
   encodeNetlinkAddress,
@@ -64,10 +63,10 @@ export function createKernelWireGuard(native: () => Native): KernelWireGuard {
       signal.throwIfAborted();
       return wireGuardLinks(askNetlink(native(), linkDumpRequest()));
     },
-    read: (device, { signal }) =>
+    read: (device, { signal, clock }) =>
       withFamily(device, async (calls, socket, family) => {
         for (let reading = 0; reading < READINGS; reading += 1) {
-          const found = await readOnce(calls, socket, deviceRequest(family, device), device, signal);
+          const found = await readOnce(calls, socket, deviceRequest(family, device), device, signal, clock);
           if (found) return found;
         }
         throw new StunmeshError('ERR_WG_FAILED', `it changed each time while it was read, ${READINGS} times`, {
@@ -108,6 +107,7 @@ async function readOnce(
   request: Uint8Array,
   device: string,
   signal: AbortSignal,
+  clock: Pick<Clock, 'sleep'>,
 ): Promise<KernelDevice | undefined> {
   const reader = createDeviceReader((sockaddr) => toEndpoint(native, sockaddr));
   let interrupted = false;
@@ -133,8 +133,7 @@ async function readOnce(
       // Keys stand in it.
       bytes.fill(0);
     }
-    await setImmediate();
-    signal.throwIfAborted();
+    await clock.sleep(0, signal);
   }
 }
 

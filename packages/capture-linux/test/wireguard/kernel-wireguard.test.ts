@@ -1,7 +1,7 @@
 /** The kernel's WireGuard by netlink: over scripted answers of a kernel, and over this machine's own kernel, whether it has WireGuard or not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hasCode, parsePublicKey, SecretKey } from '@stunmesh/core/api';
+import { type Clock, hasCode, parsePublicKey, SecretKey } from '@stunmesh/core/api';
 import { BYTE_ORDER, encodeNetlink, type NativeSocket, type SystemError } from '@stunmesh/core/capture-kit';
 import capture from '#src/index.js';
 import type { Native } from '#src/native.js';
@@ -10,6 +10,14 @@ import { DEVICE_WITH_THREE_PEERS, FAMILY, NO_DEVICE, NO_FAMILY, OTHER_DEVICE, pe
 
 const options = { skip: BYTE_ORDER === 'LE' ? false : 'the bytes here are those of a little-endian machine' };
 const { signal } = new AbortController();
+/** Its pauses last as long as a turn of the event loop's queue. */
+const clock: Pick<Clock, 'sleep'> = {
+  sleep: async (_ms, ends) => {
+    await undefined;
+    ends?.throwIfAborted();
+  },
+};
+const calm = { signal, clock };
 const code =
   (wanted: string, text = /./) =>
   (error: unknown) =>
@@ -73,7 +81,7 @@ function interrupted(answer: Uint8Array): Uint8Array {
 
 test('a device is read with its zone by name, and nothing of the answer stays in memory', options, async () => {
   const { kernel, log } = scripted([FAMILY], [DEVICE_WITH_THREE_PEERS]);
-  const device = await kernel.read('wg0', { signal });
+  const device = await kernel.read('wg0', calm);
   assert.equal(device.peers.size, 3);
   assert.equal([...device.peers.values()][1]?.endpoint?.zone, 'lo');
   assert.ok(log.received.at(-1)?.every((byte) => byte === 0));
@@ -83,18 +91,17 @@ test('a device is read with its zone by name, and nothing of the answer stays in
 test('a device that changes while it is read is read again, at most five times in all', options, async () => {
   const [first, second] = peerInTwoParts() as [Uint8Array, Uint8Array];
   const { kernel } = scripted([FAMILY], [first, interrupted(second)], [interrupted(first), second], [first, second]);
-  assert.equal((await kernel.read('wg1', { signal })).peers.size, 2);
+  assert.equal((await kernel.read('wg1', calm)).peers.size, 2);
   const restless = scripted([FAMILY], ...Array.from({ length: 9 }, () => [interrupted(DEVICE_WITH_THREE_PEERS)]));
-  await assert.rejects(restless.kernel.read('wg0', { signal }), code('ERR_WG_FAILED', /5 times/));
+  await assert.rejects(restless.kernel.read('wg0', calm), code('ERR_WG_FAILED', /5 times/));
   assert.equal(restless.log.sent.length, 6);
 });
 
 test('what is missing is told apart: interface, module, kind, right', options, async () => {
   const absent = scripted();
-  await assert.rejects(absent.kernel.read('absent', { signal }), code('ERR_WG_DEVICE_NOT_FOUND', /no interface/));
+  await assert.rejects(absent.kernel.read('absent', calm), code('ERR_WG_DEVICE_NOT_FOUND', /no interface/));
   assert.equal(absent.log.opened, 0, 'the kernel is not made to look for its module');
-  const read = (...answers: readonly Uint8Array[]) =>
-    scripted(...answers.map((a) => [a])).kernel.read('wg0', { signal });
+  const read = (...answers: readonly Uint8Array[]) => scripted(...answers.map((a) => [a])).kernel.read('wg0', calm);
   await assert.rejects(read(NO_FAMILY), code('ERR_WG_DEVICE_NOT_FOUND', /module/));
   await assert.rejects(read(FAMILY, NO_DEVICE), code('ERR_WG_DEVICE_NOT_FOUND', /no interface/));
   await assert.rejects(read(FAMILY, OTHER_DEVICE), code('ERR_WG_DEVICE_NOT_FOUND', /none of the kernel's WireGuard/));
@@ -107,9 +114,9 @@ test(
   async () => {
     const [first] = peerInTwoParts() as [Uint8Array];
     const { kernel, log } = scripted([FAMILY], [first]);
-    await assert.rejects(kernel.read('wg1', { signal }), code('ERR_WG_PROTOCOL', /without its end/));
+    await assert.rejects(kernel.read('wg1', calm), code('ERR_WG_PROTOCOL', /without its end/));
     assert.equal(log.closed, 1);
-    await assert.rejects(scripted([]).kernel.read('wg1', { signal }), code('ERR_WG_PROTOCOL', /family/));
+    await assert.rejects(scripted([]).kernel.read('wg1', calm), code('ERR_WG_PROTOCOL', /family/));
   },
 );
 
@@ -117,7 +124,7 @@ test('a signal ends a reading between two of its parts', options, async () => {
   const stop = new AbortController();
   const parts = peerInTwoParts();
   const { kernel, log } = scripted([FAMILY], parts);
-  const reading = kernel.read('wg1', stop);
+  const reading = kernel.read('wg1', { signal: stop.signal, clock });
   stop.abort(new Error('enough'));
   await assert.rejects(reading, /enough/);
   assert.equal(log.closed, 1);
@@ -155,7 +162,7 @@ test(
         syscall: 'socket',
       }) as SystemError;
     };
-    await assert.rejects(kernel.read('wg0', { signal }), code('ERR_CAPTURE_OPEN'));
+    await assert.rejects(kernel.read('wg0', calm), code('ERR_CAPTURE_OPEN'));
   },
 );
 
@@ -165,5 +172,5 @@ test("this machine's kernel: its list has no other devices, an absent one and lo
   assert.equal(wireguard.way, 'netlink');
   assert.equal((await wireguard.list({ signal })).includes('lo'), false);
   for (const name of ['smtabsent', 'lo'])
-    await assert.rejects(wireguard.read(name, { signal }), code('ERR_WG_DEVICE_NOT_FOUND'));
+    await assert.rejects(wireguard.read(name, calm), code('ERR_WG_DEVICE_NOT_FOUND'));
 });

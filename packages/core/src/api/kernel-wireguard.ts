@@ -1,4 +1,5 @@
 /** WireGuard of a kernel as a capture module can offer it: one reading of a device, and writes, with no other program. */
+import type { Clock } from './clock.js';
 import type { Endpoint } from './endpoint.js';
 import type { PublicKey, SecretKey } from './keys.js';
 import type { CallOptions } from './store.js';
@@ -35,8 +36,8 @@ export interface KernelWireGuard {
   readonly way: string;
   /** Their names. */
   list(options: CallOptions): Promise<readonly string[]>;
-  /** Errors: ERR_WG_DEVICE_NOT_FOUND (its message says why), also where an interface of this name is none of the kernel's WireGuard. */
-  read(device: string, options: CallOptions): Promise<KernelDevice>;
+  /** Between the parts of a large device the event loop turns. Errors: ERR_WG_DEVICE_NOT_FOUND (its message says why), also where an interface of this name is none of the kernel's WireGuard. */
+  read(device: string, options: CallOptions & { readonly clock: Pick<Clock, 'sleep'> }): Promise<KernelDevice>;
   /** In this order. The writes of one peer that follow each other are carried out as one step. Errors: as read(). */
   write(device: string, writes: readonly PeerWrite[], options: CallOptions): Promise<void>;
 }

@@ -81,6 +81,8 @@ export interface DeviceSnapshot {
   readonly state: 'up' | 'down' | 'missing';
   readonly publicKey?: string;
   readonly listenPort?: number;
+  /** How WireGuard is spoken to: socket, netlink or wg. */
+  readonly controlledBy?: string;
   readonly firewallMark?: number;
   readonly reflexive: Addresses;
   /** Where none is known at present: the last one of each family, and when that was seen. */
@@ -178,6 +180,7 @@ function deviceSnapshot(device: DeviceEntry, now: number, wallNow: number): Devi
     name: device.name,
     state: !facts ? 'missing' : device.down ? 'down' : 'up',
     ...(facts ? { publicKey: facts.publicKey, listenPort: facts.listenPort, firewallMark: facts.firewallMark } : {}),
+    ...(facts?.way === undefined ? {} : { controlledBy: facts.way }),
     reflexive: addresses({ ...(four ? { ipv4: four } : {}), ...(six ? { ipv6: six } : {}) }),
     ...lastReflexive(device),
     candidates: device.candidates.map(({ type, endpoint, foundBy }) => ({

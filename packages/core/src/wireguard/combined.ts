@@ -1,12 +1,13 @@
 /** Which way leads to a device: its userspace socket where one answers, else the kernel itself, else wg(8). */
 import { readFile } from 'node:fs/promises';
-import { hasCode, type KernelWireGuard, type Logger, type StunmeshError } from '../api/index.js';
+import { type Clock, hasCode, type KernelWireGuard, type Logger, type StunmeshError } from '../api/index.js';
 import { createKernelBackend } from './kernel.js';
 import { explainOtherKind, type KindPlaces } from './other-kinds.js';
 import type { WireGuardBackend } from './reading.js';
 
 export interface CombinedOptions {
   readonly logger: Logger;
+  readonly clock: Clock;
   readonly uapi: WireGuardBackend;
   /** Asked once, when it is first needed; undefined, or a rejection: wg(8) controls the kernel's devices. */
   readonly kernel?: () => Promise<KernelWireGuard | undefined>;
@@ -56,7 +57,7 @@ export function createCombinedBackend(options: CombinedOptions): WireGuardBacken
   };
 
   /** Runs a call by the kernel itself, or by wg(8) where that cannot be. */
-  function createKernelWay({ kernel: load = async () => undefined }: CombinedOptions) {
+  function createKernelWay({ clock, kernel: load = async () => undefined }: CombinedOptions) {
     let loading: Promise<WireGuardBackend | undefined> | undefined;
     let told = false;
     const leave = (error: unknown): undefined => {
@@ -66,7 +67,7 @@ export function createCombinedBackend(options: CombinedOptions): WireGuardBacken
       return undefined;
     };
     return async <T>(call: (backend: WireGuardBackend) => Promise<T>): Promise<T> => {
-      loading ??= load().then((found) => found && createKernelBackend(found), leave);
+      loading ??= load().then((found) => found && createKernelBackend(found, clock), leave);
       const backend = await loading;
       if (!backend) return await call(tool);
       try {

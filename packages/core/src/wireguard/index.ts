@@ -39,7 +39,7 @@ export function openWireGuardControl(options: OpenWireGuardOptions): WireGuardCo
   const running = new Map<Promise<unknown>, AbortController>();
   let closed: StunmeshError | undefined;
   const control = createControl({
-    backend: createCombinedBackend({ logger, uapi, tool, kinds, ...(kernel && { kernel }) }),
+    backend: createCombinedBackend({ logger, clock, uapi, tool, kinds, ...(kernel && { kernel }) }),
     clock,
     realName: (name) => readRealName(uapiDir, name),
   });

@@ -1,9 +1,9 @@
 /** WireGuard of the kernel as the capture module offers it (Linux: netlink): no process, and no wireguard-tools. */
-import { isStunmeshError, type KernelWireGuard, StunmeshError } from '../api/index.js';
+import { type Clock, isStunmeshError, type KernelWireGuard, StunmeshError } from '../api/index.js';
 import { deviceMissing, permissionMissing, privateKeyMissing, protocolError, subject } from './errors.js';
 import type { WireGuardBackend } from './reading.js';
 
-export function createKernelBackend(kernel: KernelWireGuard): WireGuardBackend {
+export function createKernelBackend(kernel: KernelWireGuard, clock: Clock): WireGuardBackend {
   /** Its failures in the words that all ways to WireGuard use. */
   async function worded<T>(device: string, call: () => Promise<T>): Promise<T> {
     try {
@@ -21,9 +21,9 @@ export function createKernelBackend(kernel: KernelWireGuard): WireGuardBackend {
 
   return {
     list: (options) => kernel.list(options),
-    read: (names, options) =>
+    read: (names, { signal }) =>
       worded(names.name, async () => {
-        const { keys, presharedKeys, ...device } = await kernel.read(names.realName, options);
+        const { keys, presharedKeys, ...device } = await kernel.read(names.realName, { signal, clock });
         if (!keys) throw privateKeyMissing(names.name);
         return { device: { ...names, ...keys, ...device, way: kernel.way }, presharedKeys };
       }),

@@ -45,8 +45,8 @@ test('F23 four hundred peers that are all away: readings of the device and of th
   for (const [i, { series }] of h.device.peers.entries()) series.nextAt = h.clock.now() + 10 * i;
   await h.advance(4_000);
   const more = readings(h) - before;
-  // One in 200 ms, as each of them looks at 400 peers.
-  assert.ok(more >= 3 && more <= 21, `${more} readings of the device in 4 s`);
+  // One in 600 ms: a reading of 400 peers costs up to 6 ms, and takes 1 % of the time.
+  assert.ok(more >= 3 && more <= 8, `${more} readings of the device in 4 s`);
   const reads = h.only('get').length;
   assert.ok(reads >= 200 && reads <= 600, `${reads} records read in 4 s, about a hundred a second`);
 });

@@ -1,6 +1,7 @@
 /** Doctor over doubles: a good host is well, and each thing that is wrong is named once, graded, with a remedy. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { StunmeshError } from '#src/api/index.js';
 import { exitStatus, type Finding } from '#src/doctor/finding.js';
 import { createHarness, inOrder, MAPPED, snapshotOf, trouble } from './harness.js';
 
@@ -17,6 +18,21 @@ test('F16 a good host is well; nothing is written to WireGuard, and one key of i
   assert.equal(harness.openStores, 0, 'stores are closed');
   const [tunnel] = findings.filter(({ text }) => /^connected/.test(text));
   assert.match(tunnel?.text ?? '', /^connected at 203\.0\.113\.77:51820: the last handshake was 3\d s ago$/);
+});
+
+test('F39 no wg in PATH is no fault where the capture module speaks to the kernel itself, unless it cannot', async (t) => {
+  const harness = createHarness(t);
+  harness.system.program = async () => undefined;
+  const read = async () => assert.fail('nothing is read or written here');
+  let list = async (): Promise<string[]> => ['wg0'];
+  const wireguard = { way: 'netlink', list: () => list(), read, write: read };
+  harness.parts.capture = async () => ({ ...harness.capture, wireguard });
+  assert.deepEqual(trouble(await harness.examine()), []);
+  list = async () => {
+    throw new StunmeshError('ERR_CAPTURE_OPEN', 'denied');
+  };
+  const found = (await harness.examine()).find(({ code }) => code === 'ERR_WG_NOT_FOUND');
+  assert.equal(found?.verdict, 'fault');
 });
 
 test('F34 neither keys nor sealed records reach the findings', async (t) => {

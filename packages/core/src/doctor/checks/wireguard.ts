@@ -1,4 +1,4 @@
-/** Is there a way to talk to WireGuard: wg(8) and a kernel module, or a userspace socket? */
+/** Is there a way to talk to WireGuard: the kernel itself or wg(8) with a kernel module, or a userspace socket? */
 import { hasCode } from '../../api/index.js';
 import { list } from '../../runtime/terminal-text.js';
 import { attempt, type DoctorContext } from '../context.js';
@@ -10,15 +10,17 @@ export const wireguardCheck: Check<DoctorContext> = {
   name: check,
   async run(context) {
     const { system, control, signal } = context.parts;
-    const [wg, kernel, sockets, here] = await Promise.all([
+    const [wg, kernel, sockets, here, direct] = await Promise.all([
       system.program('wg'),
       system.kernelModule(),
       system.userspaceDevices(),
       attempt(control.devices({ signal })),
+      attempt(directWay(context)),
     ]);
     const wanted = context.interfaces.map(({ name }) => name);
     const userspace = wanted.filter((name) => sockets.includes(name));
-    return [tool(wg, here.error, wanted.length > 0 && userspace.length === wanted.length), ...implementation()];
+    const noneOfKernel = wanted.length > 0 && userspace.length === wanted.length;
+    return [way(direct.value) ?? tool(wg, here.error, noneOfKernel), ...implementation()];
 
     function implementation(): Finding[] {
       if (kernel === 'loaded') return [{ check, verdict: 'ok', text: 'the kernel has WireGuard' }];
@@ -43,6 +45,19 @@ export const wireguardCheck: Check<DoctorContext> = {
     }
   },
 };
+
+/** How the capture module speaks to the kernel's WireGuard; undefined: it leaves that to wg(8). */
+async function directWay(context: DoctorContext): Promise<string | undefined> {
+  const { wireguard } = await context.capture();
+  await wireguard?.list({ signal: context.parts.signal });
+  return wireguard?.way;
+}
+
+function way(direct: string | undefined): Finding | undefined {
+  return direct === undefined
+    ? undefined
+    : { check, verdict: 'ok', text: `devices of the kernel are controlled by ${direct}, without wg(8)` };
+}
 
 function tool(path: string | undefined, error: unknown, notNeeded: boolean): Finding {
   if (path !== undefined) return { check, verdict: 'ok', text: `wg(8) is ${path}` };

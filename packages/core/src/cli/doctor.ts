@@ -6,8 +6,8 @@ import type { LoadedConfig } from '../config/index.js';
 import type { Finding } from '../doctor/finding.js';
 import type { Scope } from '../doctor/scope.js';
 import { VERSION } from '../version.js';
-import { allowOptimizing } from './allow-optimizing.js';
 import type { CliContext } from './context.js';
+import { allowOptimizing } from './running-heap.js';
 
 interface DoctorOptions {
   readonly config?: string;

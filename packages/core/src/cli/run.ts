@@ -5,8 +5,9 @@ import type { Clock, Logger } from '../api/index.js';
 import type { LoadedConfig, LoadOptions } from '../config/index.js';
 import { suggest } from '../config/suggest.js';
 import type { ServiceNotifier } from '../runtime/notify.js';
-import { allowOptimizing } from './allow-optimizing.js';
+import { afterStart } from './after-start.js';
 import type { CliContext } from './context.js';
+import { allowOptimizing, collectGarbage, saveSpace } from './running-heap.js';
 
 interface RunOptions {
   readonly config?: string;
@@ -85,8 +86,7 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     cwd: context.cwd,
   };
   const expectCrowd = ({ config }: LoadedConfig): void => {
-    const peers = [...config.interfaces.values()].reduce((sum, { peers }) => sum + peers.size, 0);
-    if (peers > CROWD) allowOptimizing();
+    if (countPeers(config) > CROWD) allowOptimizing();
   };
   const loaded = await loadConfig(where);
   expectCrowd(loaded);
@@ -115,6 +115,10 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     await context.flushed();
     process.exit(result.connected ? 0 : 1);
   }
+  void afterStart(daemon, clock).then(() => {
+    saveSpace();
+    if (countPeers(loaded.config) <= CROWD) collectGarbage();
+  });
   // One reload at a time, each from the file as it is then; a file that does not validate changes nothing.
   let reloading: Promise<void> = Promise.resolve();
   reload = () => {
@@ -140,6 +144,10 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
   });
   await Promise.all([service?.stopping(), daemon[Symbol.asyncDispose]()]);
   process.exit(0);
+}
+
+function countPeers({ interfaces }: LoadedConfig['config']): number {
+  return [...interfaces.values()].reduce((sum, { peers }) => sum + peers.size, 0);
 }
 
 /** Loaded only where systemd waits to be told. */

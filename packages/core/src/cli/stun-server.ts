@@ -6,7 +6,7 @@ import { createEndpoint, formatEndpoint, parseAddress, parseEndpoint, refusedAdd
 import { DEFAULT_RATE_PER_SECOND, DEFAULT_STUN_PORT, DEFAULT_TOTAL_PER_SECOND } from '../stun-server/defaults.js';
 import type { StunServer } from '../stun-server/index.js';
 import type { HttpPages } from '../telemetry/http-pages.js';
-import { allowOptimizing } from './allow-optimizing.js';
+import { allowOptimizing, saveSpace } from './running-heap.js';
 
 interface StunServerFlags {
   readonly listen: readonly Endpoint[];
@@ -37,6 +37,7 @@ export function addStunServerCommand(program: Command): void {
 
 async function run(flags: StunServerFlags): Promise<void> {
   allowOptimizing();
+  saveSpace();
   const over = new AbortController();
   // Waiting for the signals begins first, so that none of them can fall between listening and waiting.
   const signals = Promise.race([once(process, 'SIGINT', over), once(process, 'SIGTERM', over)]);

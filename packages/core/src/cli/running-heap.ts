@@ -1,0 +1,24 @@
+/** What a command says of V8's heap and compilers once it knows what it is for; small-heap, which touches the process when it is loaded, comes before. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/** For work that is worth optimising: the records of a crowd of peers, packets of a server. */
+export function allowOptimizing(): void {
+  setFlagsFromString('--opt');
+}
+
+/** For what goes on running once its start is done: from now on space counts for more than speed. A start that began so took a quarter
+ * more of processor time. */
+export function saveSpace(): void {
+  setFlagsFromString('--optimize-for-size');
+}
+
+/** Frees what the start has left behind, which a process that does next to nothing would keep for hours. Stops everything for 20 ms
+ * with one peer, 50 with 200. */
+export function collectGarbage(): void {
+  // Only a context that is made after the flag was set has the function, and Bun has none.
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('globalThis.gc') as (() => void) | undefined;
+  setFlagsFromString('--no-expose-gc');
+  collect?.();
+}

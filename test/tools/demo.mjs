@@ -1,17 +1,23 @@
-/** `npm run demo`: two WireGuard hosts behind two NATs find each other through nothing but a folder, while you watch. */
-import { readdirSync, readFileSync } from 'node:fs';
+/** `npm run demo [-- --record FILE.svg]`: two WireGuard hosts behind two NATs find each other through nothing but a folder, while you watch. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import { parseArgs } from 'node:util';
 import { drawTopology } from './demo/picture.mjs';
+import { drawRecording } from './demo/recording.mjs';
 import { createStory } from './demo/story.mjs';
 import { namespaces, RUN_MARK, survivingProcesses } from './leftovers.mjs';
-import { bold, cyan, dim, green, red, say, yellow } from './say.mjs';
+import { bold, cyan, dim, green, listen, red, say, yellow } from './say.mjs';
 import { setUp } from './setup.mjs';
 
 const STUN_SERVER = '203.0.113.1:3478';
 const CONNECT_LIMIT_MS = 30_000;
 const PINGS = 5;
+
+const { values } = parseArgs({ options: { record: { type: 'string' } } });
+/** @type {import('./demo/recording.mjs').Said[]} */
+const said = [];
 
 const mark = `demo-${process.pid}`;
 process.env[RUN_MARK] = mark;
@@ -30,6 +36,9 @@ if (missing) {
   if (process.getuid?.() !== 0) say('Run it as root:  sudo npm run demo');
   process.exit(1);
 }
+
+// What the machine is prepared with is no part of the story.
+if (values.record !== undefined) listen((text) => said.push({ atMs: performance.now(), text }));
 
 let interrupted = false;
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
@@ -57,9 +66,19 @@ try {
   say(red(error instanceof Error ? error.message : String(error)));
   say(dim(lab.logTails(3000)));
 }
+if (values.record !== undefined && process.exitCode === undefined) record(values.record);
 for (const daemon of lab.daemons()) await daemon.stop();
 await lab[Symbol.asyncDispose]();
 process.exit();
+
+/** The story so far as a picture that moves. @param {string} file */
+function record(file) {
+  const title =
+    'The demo: two hosts behind two NATs find each other within seconds, and ping each other through a direct tunnel';
+  const picture = drawRecording(said, { title, command: 'npm run demo' });
+  writeFileSync(file, picture);
+  say(dim(`recorded: ${file}, ${Math.round(picture.length / 1000)} kB`));
+}
 
 /** The last word, also after Ctrl-C: is the machine as it was? */
 function reportLeftovers() {

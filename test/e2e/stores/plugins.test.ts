@@ -1,5 +1,6 @@
 /** Exec and shell plugins as the store of a pair, and a pair whose ends use different plugins on one folder. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Lab, REPOSITORY } from '../lab/index.js';
 import { labTest } from '../lab/steps/lab-test.js';
@@ -23,6 +24,21 @@ for (const [name, plugin] of [
     await expectTunnel(a, b);
   });
 }
+
+labTest('F34 a plugin gets none of the descriptors of the daemon that runs it', PAIR, async (lab) => {
+  const [a, b] = [lab.host('a'), lab.host('b')];
+  const list = join(lab.dir, 'descriptors');
+  // Above 2: what the shell keeps of its own three, and what this test itself was given.
+  const script = `for each in /proc/$$/fd/*; do echo "\${each##*/} $(readlink "$each")"; done >>${list}; exec ${fixture('shell-store.sh')} ${lab.storeDir}`;
+  await startAll([a, b], { plugins: { folder: { type: 'shell', command: 'sh', args: ['-c', script] } } });
+  await expectTunnel(a, b);
+  const seen = (await readFile(list, 'utf8')).split('\n');
+  assert.ok(seen.some((line) => line.startsWith('2 ')));
+  assert.deepEqual(
+    seen.filter((line) => /^(?![012] )\d+ (socket:|anon_inode:)/.test(line)),
+    [],
+  );
+});
 
 labTest(
   'a shell plugin on one side and an exec plugin on the other share one folder of plain records',

@@ -1,6 +1,6 @@
 /** Code blocks of the documentation: configurations are valid, JSON and YAML can be read, commands and their options exist. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { pages } from './architecture/pages.js';
 import { ROOT } from './architecture/source.js';
+import { callHere } from './call-here.js';
 
 interface Block {
   readonly place: string;
@@ -51,7 +52,7 @@ test('JSON and YAML in the documentation can be read', () => {
   assert.deepEqual(wrong, []);
 });
 
-test('whole configurations in the documentation are valid', () => {
+test('whole configurations in the documentation are valid', async () => {
   const whole = blocks.filter(
     ({ language, text }) => language === 'yaml' && /^interfaces:/m.test(text) && /^plugins:/m.test(text),
   );
@@ -59,14 +60,8 @@ test('whole configurations in the documentation are valid', () => {
   for (const { place, text } of whole) {
     const file = join(folder, 'config.yaml');
     writeFileSync(file, text, { mode: 0o600 });
-    const checked = spawnSync(
-      process.execPath,
-      [join(ROOT, 'packages/core/dist/cli/main.js'), 'config', 'check', file],
-      {
-        encoding: 'utf8',
-      },
-    );
-    assert.equal(checked.status, 0, `${place}\n${checked.stdout}${checked.stderr}`);
+    const { code, stdout, stderr } = await callHere(['config', 'check', file], folder);
+    assert.equal(code, 0, `${place}\n${stdout}${stderr}`);
   }
 });
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ROOT } from './architecture/source.js';
+import { callHere } from './call-here.js';
 import { run } from './e2e/lab/index.js';
 
 const MAIN = join(ROOT, 'packages/core/dist/cli/main.js');
@@ -165,7 +166,11 @@ const HELP = [
 
 for (const command of HELP)
   test(`help fits a terminal: stunmesh ${command} --help`, async () => {
-    const text = await onTerminal(`${command} --help`);
+    // One on a real terminal shows that its width is what the others are handed.
+    const text =
+      command === 'plugin test'
+        ? await onTerminal(`${command} --help`)
+        : (await callHere([...command.split(' ').filter(Boolean), '--help'], folder, {}, { columns: COLUMNS })).stdout;
     assert.match(text, /^Usage: stunmesh/);
     expectNarrow(text, command);
     assert.equal(plain(text), text, 'help has no colours');

@@ -19,7 +19,11 @@ export function createProgram(context: CliContext): Command {
     .description('Direct WireGuard tunnels between machines behind NAT.')
     .version(VERSION, '--version', 'print the version')
     .configureHelp({ optionDescription: describeOption })
-    .configureOutput({ writeOut: (text) => context.stdout(text), writeErr: (text) => context.stderr(text) })
+    .configureOutput({
+      writeOut: (text) => context.stdout(text),
+      writeErr: (text) => context.stderr(text),
+      getOutHelpWidth: () => context.columns ?? 80,
+    })
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError()

@@ -28,10 +28,19 @@ export function memoryContext(out: string[] = [], err: string[] = [], more: Part
 }
 
 /** In the folder `cwd`, which is put back; with nothing of our environment but PATH, unless `env` says otherwise. */
-export async function callHere(argv: readonly string[], cwd: string, env?: NodeJS.ProcessEnv): Promise<Called> {
+export async function callHere(
+  argv: readonly string[],
+  cwd: string,
+  env?: NodeJS.ProcessEnv,
+  more: Partial<CliContext> = {},
+): Promise<Called> {
   const [out, err]: [string[], string[]] = [[], []];
   const before = process.cwd();
-  const context = memoryContext(out, err, { cwd, env: env ?? { PATH: process.env['PATH'] ?? '', HOME: cwd } });
+  const context = memoryContext(out, err, {
+    cwd,
+    env: env ?? { PATH: process.env['PATH'] ?? '', HOME: cwd },
+    ...more,
+  });
   process.chdir(cwd);
   try {
     await call(argv, context);

@@ -1,5 +1,5 @@
 /** The way to a plugin of protocol 1: what it says of itself first, then single calls or a session, as it declares. */
-import { hasCode, raceAbort, StunmeshError, type WatchListener } from '@stunmesh/core/api';
+import { hasCode, raceAbort, type StoreWatch, StunmeshError, type WatchListener } from '@stunmesh/core/api';
 import { createLaunchOptions, type ExecParts, type ExecStoreConfig } from './exec-config.js';
 import { makeFifos } from './fifos.js';
 import {
@@ -22,7 +22,7 @@ export interface PluginClient extends AsyncDisposable {
   /** A successful answer. Errors: the signal's reason, what the plugin reports, what became of its process. */
   ask(request: PluginRequest, signal: AbortSignal): Promise<Message>;
   /** Resolves with what stops it; inert for a plugin that cannot watch. */
-  watch(keys: readonly string[], on: WatchListener, signal: AbortSignal): Promise<AsyncDisposable>;
+  watch(keys: readonly string[], on: WatchListener, signal: AbortSignal): Promise<StoreWatch>;
 }
 
 /** How long the plugin may take to hear of a new list of watched keys when nobody waits for it, in milliseconds. */
@@ -142,7 +142,7 @@ export function createPluginClient(
       );
     },
     async watch(keys, on, signal) {
-      const inert = { async [Symbol.asyncDispose]() {} };
+      const inert = { incomplete: 'the program tells of no changes', async [Symbol.asyncDispose]() {} };
       if (!(await description(signal)).watch) return inert;
       return tracked(signal, async (own) => {
         const session = await supervisor.session(own);

@@ -110,6 +110,7 @@ test('a plugin that cannot watch or delete: the watch is inert, delete says so, 
   const { path } = await scripted(t, KEEPS);
   const store = await openSession1(t, path);
   const watch = await store.watch?.([KEY], { change: () => assert.fail(), fault: () => assert.fail() }, free);
+  assert.equal(watch?.incomplete, 'the program tells of no changes');
   await store.set(KEY, VALUE, free);
   await watch?.[Symbol.asyncDispose]();
   assert.match((await failure(store.delete?.(KEY, free) ?? Promise.resolve())).message, /has no delete/);

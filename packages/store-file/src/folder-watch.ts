@@ -2,8 +2,9 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Clock, Logger, WatchListener } from '@stunmesh/core/api';
+import type { Clock, Logger, StoreWatch, WatchListener } from '@stunmesh/core/api';
 import { folderError } from './folder-error.js';
+import { unseenChanges } from './local-folder.js';
 
 /** Events within this time are one: a writer that is not atomic makes several. */
 const GATHER_MS = 20;
@@ -26,15 +27,17 @@ interface Subscription {
 
 export interface FolderWatch extends AsyncDisposable {
   /** Watches these names until the result is disposed. */
-  add(keys: readonly string[], on: WatchListener): AsyncDisposable;
+  add(keys: readonly string[], on: WatchListener): StoreWatch;
 }
 
 export function createFolderWatch(options: {
   readonly path: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Why changes may stay unseen in this folder (local-folder); default: as its file system is. */
+  unseen?(path: string): Promise<string | undefined>;
 }): FolderWatch {
-  const { path, clock, logger } = options;
+  const { path, clock, logger, unseen = unseenChanges } = options;
   const self = basename(path);
   const subscriptions = new Set<Subscription>();
   /** How many subscriptions have each name. */
@@ -43,6 +46,8 @@ export function createFolderWatch(options: {
   let gathering = false;
   /** The folder was there when last looked at. */
   let there = false;
+  /** Of the folder that is watched. */
+  let incomplete: string | undefined;
   let running: { readonly stop: AbortController; readonly over: Promise<void> } | undefined;
 
   const changeAll = (): void => {
@@ -80,6 +85,7 @@ export function createFolderWatch(options: {
   async function watchOnce(signal: AbortSignal): Promise<void> {
     const before = await stat(path);
     if (!before.isDirectory()) throw Object.assign(new Error('not a folder'), { code: 'ENOTDIR' });
+    incomplete = await unseen(path);
     there = true;
     // What fs.watch reports goes on here; `look` wakes the comparison below before its time.
     let look = new AbortController();
@@ -183,6 +189,9 @@ export function createFolderWatch(options: {
         running = { stop: controller, over: run(controller.signal) };
       }
       return {
+        get incomplete() {
+          return incomplete;
+        },
         async [Symbol.asyncDispose]() {
           if (!subscriptions.delete(subscription)) return;
           for (const key of subscription.keys) {

@@ -37,6 +37,13 @@ export interface WatchListener {
   fault(error: StunmeshError): void;
 }
 
+/** A watch that stands, until it is disposed. */
+export interface StoreWatch extends AsyncDisposable {
+  /** Why changes by others may stay unheard though our own are heard, in some words without secrets ("on a network file system"): the host
+   * goes on polling. Undefined: all are heard. It may change while the watch stands. */
+  readonly incomplete?: string | undefined;
+}
+
 /** Something that is not as it should be, though the store works. */
 export interface StoreRemark {
   /** One sentence, without secrets. */
@@ -57,8 +64,9 @@ export interface Store extends AsyncDisposable {
   getMany?(keys: readonly string[], options: CallOptions): Promise<ReadonlyMap<string, string | StunmeshError>>;
   /** Several at once; the map holds the failures only. */
   setMany?(records: ReadonlyMap<string, string>, options: CallOptions): Promise<ReadonlyMap<string, StunmeshError>>;
-  /** Calls back on changes until the result is disposed. It speeds polling up and never replaces it. */
-  watch?(keys: readonly string[], on: WatchListener, options: CallOptions): Promise<AsyncDisposable>;
+  /** Calls back on changes until the result is disposed, on those that this instance makes too: by these the host sees that the watch
+   * lives. As long as it does, and says nothing of being incomplete, the host reads at its refreshes only; else it polls. */
+  watch?(keys: readonly string[], on: WatchListener, options: CallOptions): Promise<StoreWatch>;
   /** Traits that only the backend itself knows. */
   describe?(options: CallOptions): Promise<Partial<StoreTraits>>;
   /** What no other call shows and an operator should know; doctor asks. Changes nothing. */

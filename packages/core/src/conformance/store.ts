@@ -211,6 +211,22 @@ export function storeCases(harness: StoreHarness): ConformanceCase[] {
       });
     }),
 
+    one('watch tells of a change that this instance made itself', async (store) => {
+      if (!store.watch) return skip('the store has no watch');
+      const [key, value] = [newKey(), randomHex(64)];
+      let told: () => void = () => {};
+      const news = new Promise<boolean>((resolve) => {
+        told = () => resolve(true);
+      });
+      await using watch = await store.watch([key], { change: () => told(), fault: () => {} }, free);
+      if (watch.incomplete !== undefined) return skip(`its watch says that it is incomplete: ${watch.incomplete}`);
+      await store.set(key, value, free);
+      const heard = await soon(news, 'news of its own change', patienceMs).catch(() => false);
+      return heard
+        ? undefined
+        : skip('changes of its own are not told: the host takes the watch for silent, and polls');
+    }),
+
     one('what it remarks on itself has a remedy, and looking changes nothing', async (store) => {
       if (!store.examine) return skip('the store examines nothing');
       const [key, value] = [newKey(), randomHex(136)];

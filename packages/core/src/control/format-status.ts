@@ -11,6 +11,7 @@ import type {
   StoreSnapshot,
 } from './snapshot.js';
 import { byUrgency, isMappingWell, remarks } from './status-remarks.js';
+import { storeReadingLines } from './store-reading-status.js';
 
 export interface StatusFormat {
   readonly colour?: boolean;
@@ -101,6 +102,7 @@ function deviceLines(
     if (store.state === 'down') lines.push(...remark(storeLine(store, wallNow), 2));
     else if (wanting && store.note !== undefined) lines.push(...remark(`store "${store.name}": ${store.note}`, 2));
   }
+  if (wanting) for (const line of storeReadingLines(device.stores, wallNow)) lines.push(...remark(line, 2));
   const rows = fitNames(
     peers.map((peer) => peerRow(peer, wallNow)),
     columns,

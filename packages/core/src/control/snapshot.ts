@@ -7,6 +7,7 @@ import { type LocalCandidateType, localCandidate } from '../paths/candidate.js';
 import type { CheckCounts } from '../peers/check-view.js';
 import { type Fault, oneWayFault, peerFault, readFault, writeFault } from '../peers/faults.js';
 import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
+import type { WatchView } from '../peers/watch-view.js';
 import { saneClock } from '../record/freshness.js';
 import type { GuardedStore } from '../store/guarded-store.js';
 import { bothSymmetric } from './both-symmetric.js';
@@ -94,10 +95,21 @@ export interface DeviceSnapshot {
   /** What the router maps to the listen port; absent: it is not asked. */
   readonly portMapping?: PortMappingSnapshot;
   readonly discoveries: number;
+  /** How peers' records are found in stores; a daemon of an older version does not say. */
+  readonly stores?: readonly DeviceStoreSnapshot[];
   /** Connectivity checks since the start. */
   readonly checks?: Readonly<CheckCounts>;
   readonly errors: readonly (Fault & { readonly of: string })[];
   readonly peers: readonly PeerSnapshot[];
+}
+
+/** How records of one device's peers are found in a store. */
+export interface DeviceStoreSnapshot {
+  readonly name: string;
+  /** Whether it tells of changes; absent: it cannot. */
+  readonly watch?: WatchView;
+  /** How often each peer that is looked for is read at most, in milliseconds; absent: none is, but at a refresh. */
+  readonly everyMs?: number;
 }
 
 export interface StoreSnapshot {
@@ -193,6 +205,7 @@ function deviceSnapshot(device: DeviceEntry, now: number, wallNow: number): Devi
       : { nat: Object.fromEntries([...device.nat].map(([family, { summary }]) => [`ipv${family}`, summary])) }),
     ...portMappingSnapshot(device),
     discoveries: device.discoveries,
+    stores: deviceStores(device),
     checks: { ...device.checkCounts },
     errors: [...device.faults, ...device.disagreements, ...device.standIns].map(([of, fault]) => ({
       of: typeof of === 'string' ? of : `ipv${of}`,
@@ -200,6 +213,17 @@ function deviceSnapshot(device: DeviceEntry, now: number, wallNow: number): Devi
     })),
     peers: device.peers.map((peer) => peerSnapshot(device, peer, now, wallNow)),
   };
+}
+
+function deviceStores({ watches, readGaps }: DeviceEntry): readonly DeviceStoreSnapshot[] {
+  return [...new Set([...watches.keys(), ...readGaps.keys()])].map((name) => {
+    const [watch, everyMs] = [watches.get(name), readGaps.get(name)];
+    return {
+      name,
+      ...(watch ? { watch } : {}),
+      ...(everyMs === undefined ? {} : { everyMs: Math.round(everyMs) }),
+    };
+  });
 }
 
 function lastReflexive({ lastReflexive: last, candidates }: DeviceEntry): Pick<DeviceSnapshot, 'lastReflexive'> {

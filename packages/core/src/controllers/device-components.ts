@@ -16,7 +16,7 @@ import type { SearchHost } from './search/search-host.js';
 
 /** A store instance as controllers use it. */
 export type NamedStore = Pick<GuardedStore, 'name' | 'traits' | 'get' | 'set'> &
-  Partial<Pick<GuardedStore, 'watch' | 'health' | 'wake'>>;
+  Partial<Pick<GuardedStore, 'watch' | 'health' | 'wake' | 'readsMany'>>;
 
 export interface Settings {
   readonly refreshIntervalMs: number;

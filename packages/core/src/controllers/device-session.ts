@@ -14,7 +14,7 @@ import { createEstablish } from './establish/establish.js';
 import { createHandshakeTrigger } from './establish/handshake-trigger.js';
 import { createPunch } from './establish/punch.js';
 import { createReading } from './establish/reading.js';
-import { watchRecords } from './establish/record-watch.js';
+import { createRecordWatches } from './establish/record-watches.js';
 import { createEchoes } from './ping-monitor/echoes.js';
 import { createPingMonitors } from './ping-monitor/monitors.js';
 import { createProbe } from './ping-monitor/probe.js';
@@ -53,14 +53,14 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
   const react = (change: DeviceChange): void => {
     if (change.kind === 'device') {
       device.generation += 1;
-      rewatch();
+      watches.rewatch();
       void rhythm.refresh();
       return;
     }
     const { peer } = change;
     if (change.kind === 'inbound') {
       // It begins a handshake every five seconds, also where a store allows no reading so often (F23).
-      if (clock.now() >= peer.nextReadAt) void reading.read(peer, 'due');
+      void reading.read(peer, 'sign');
       if (isUnsettled(peer)) void choosing.connect(peer);
       else void probe.probe(peer);
       return;
@@ -145,8 +145,22 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     checks: connectivity.forSearch,
     restate: (peer) => void publish.restate(peer),
   });
+  const watches = createRecordWatches({
+    ...components,
+    on: {
+      changed(peer, store) {
+        // What is more than that the next look finds (F77).
+        if (peer.budget.take('read', clock.now()) > 0) void reading.readFrom(peer, store);
+      },
+      turned(store, of) {
+        if (reading.turned(store, of)) rhythm.wake();
+      },
+      shared: (store) => checks.shared(store),
+    },
+  });
   const reading = createReading({
     ...components,
+    watches,
     onRead: connectivity.onRead,
     onRecord: (peer, record) => establish.onRecord(peer, record),
     onLoss: (peer) => void checks.soon(peer),
@@ -197,7 +211,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
       await portMapping.discovered();
     },
   });
-  const checks = createOwnRecordChecks({ ...components, ownRecord, lost: () => void publish.flush() });
+  const checks = createOwnRecordChecks({ ...components, ownRecord, watches, lost: () => void publish.flush() });
   const nat = createNatSchedule({
     ...components,
     onNews() {
@@ -221,21 +235,10 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
       search.tick();
       nat.look();
       portMapping.tick();
+      watches.tick();
     },
-    tickDueAt: () => portMapping.dueAt,
+    tickDueAt: () => Math.min(portMapping.dueAt, watches.dueAt),
   });
-
-  let watching: Promise<AsyncDisposable> | undefined;
-  const rewatch = (): void => {
-    const before = watching;
-    watching = (async () => {
-      await (await before)?.[Symbol.asyncDispose]();
-      return watchRecords(components, (peer) => {
-        // What is more than that the next look finds (F77).
-        if (peer.budget.take('read', clock.now()) > 0) void reading.read(peer);
-      });
-    })();
-  };
 
   return {
     async run() {
@@ -246,7 +249,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
       await connectivity.stop();
       await echoes[Symbol.asyncDispose]();
       await (await network)[Symbol.asyncDispose]();
-      await (await watching)?.[Symbol.asyncDispose]();
+      await watches[Symbol.asyncDispose]();
     },
     refresh: () => rhythm.refresh(),
     reconfigured() {
@@ -254,7 +257,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
       void observer.reopen().then(() => {
         if (surroundings.signal.aborted) return;
         void connectivity.judge();
-        rewatch();
+        watches.rewatch();
         portMapping.reconfigured();
         void rhythm.refresh();
         rhythm.wake();

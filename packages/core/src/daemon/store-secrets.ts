@@ -2,7 +2,7 @@
 import type { PublicKey, SecretKey } from '../api/index.js';
 import { createPairKeys } from '../record/pair-keys.js';
 import { isWeakKey } from '../record/shared-secret.js';
-import { storeKey } from '../record/store-key.js';
+import { heartbeatKey, storeKey } from '../record/store-key.js';
 
 /** A device of ours, as it is now, and whose records are kept for it. */
 export interface KeyedDevice {
@@ -51,14 +51,17 @@ function createPairFinder(devices: () => Iterable<KeyedDevice>): (key: string) =
   };
 }
 
-/** The key of a device and itself is doctor's: its secret is X25519 of the device's own two keys. */
+/** The key of a device and itself is doctor's, another one is its heartbeat's: the secret of both is X25519 of the device's own two keys. */
 function pairsOf(devices: Iterable<KeyedDevice>): ReadonlyMap<string, Pair> {
   const pairs = new Map<string, Pair>();
-  for (const device of devices)
+  for (const device of devices) {
+    if (!isWeakKey(device.publicKey))
+      pairs.set(heartbeatKey(device.publicKey), { device, peer: device.publicKey, writer: 'own' });
     for (const peer of [device.publicKey, ...device.peers]) {
       if (isWeakKey(peer)) continue;
       pairs.set(storeKey(peer, device.publicKey), { device, peer, writer: 'peer' });
       pairs.set(storeKey(device.publicKey, peer), { device, peer, writer: 'own' });
     }
+  }
   return pairs;
 }

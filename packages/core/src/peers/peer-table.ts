@@ -16,6 +16,7 @@ import { createPortMappingEntry, type PortMappingEntry } from './port-mapping.js
 import { createReactionBudget, type ReactionBudget } from './reaction-budget.js';
 import type { SearchView } from './search-view.js';
 import { createSeenRecords, type SeenRecords } from './seen-records.js';
+import type { WatchView } from './watch-view.js';
 
 /** A record of a peer, as one store holds it. */
 export interface RemoteRecord {
@@ -95,7 +96,7 @@ export interface PeerEntry {
   lastWrite: { readonly endpoint: Endpoint; readonly at: number } | undefined;
   /** No endpoint is written before this: WireGuard followed the peer by itself, or another program wrote one. */
   handsOffUntil: number;
-  /** Monotonic time of the next read of its record. */
+  /** Monotonic time of the next read of its record; infinite while all its stores tell of changes. */
   nextReadAt: number;
   series: AttemptSeries;
   /** Where it may be reached, best first, and what was seen of each. */
@@ -157,6 +158,10 @@ export interface DeviceEntry {
   /** How the NATs behave, and which reflexive address they had when that was found. */
   readonly nat: Map<Family, { readonly address: string; readonly summary: NatSummary; readonly port?: number }>;
   readonly checkCounts: CheckCounts;
+  /** How the watches of stores do, by the store's name; absent: it cannot be watched, or nobody uses it. */
+  readonly watches: Map<string, WatchView>;
+  /** How often a peer that is looked for is read at most in a store, in milliseconds; absent: nobody is polled there. */
+  readonly readGaps: Map<string, number>;
   /** Where a peer last saw another port of ours than STUN does. */
   readonly portSeen: Map<Family, PortSeen>;
   /** What a router maps to the listen port. */
@@ -182,6 +187,8 @@ export function createDeviceEntry(config: InterfaceConfig, now: number): DeviceE
     lastReflexive: new Map(),
     nat: new Map(),
     checkCounts: createCheckCounts(),
+    watches: new Map(),
+    readGaps: new Map(),
     portSeen: new Map(),
     portMapping: createPortMappingEntry(),
     discoveries: 0,

@@ -1,5 +1,14 @@
 /** A store with a guard around it: deadline, input rules, size limits, order, bounded concurrency, one kind of error. */
-import type { CallOptions, Clock, Logger, Store, StoreRemark, StoreTraits, StunmeshError } from '../api/index.js';
+import type {
+  CallOptions,
+  Clock,
+  Logger,
+  Store,
+  StoreRemark,
+  StoreTraits,
+  StoreWatch,
+  StunmeshError,
+} from '../api/index.js';
 import { raceAbort } from '../api/index.js';
 import { createBatch } from './batch.js';
 import { type Caller, createCaller, type EndedCall, type StoreCounters } from './call.js';
@@ -21,6 +30,8 @@ export interface GuardedStore extends Store {
   readonly traits: StoreTraits;
   readonly counters: StoreCounters;
   readonly health: StoreHealth;
+  /** Several keys that are read in the same moment are one call. */
+  readonly readsMany: boolean;
   /** What kept it away may be over: where it is down the next call finds out. */
   wake(): void;
   /** Never rejects: a key that could not be read has its error (F13), an absent one is not in the map. */
@@ -117,7 +128,10 @@ export function guardStore(options: GuardOptions): GuardedStore {
       guard.stop();
       throw error;
     });
-    const outer = {
+    const outer: StoreWatch = {
+      get incomplete() {
+        return foreignText(() => inner?.incomplete);
+      },
       async [Symbol.asyncDispose]() {
         guard.stop();
         if (!watches.delete(outer)) return;
@@ -137,15 +151,7 @@ export function guardStore(options: GuardOptions): GuardedStore {
   const examine = async ({ signal }: CallOptions): Promise<readonly StoreRemark[]> =>
     plain.call('examine', [], signal, async (o) => store.examine?.(o) ?? [], { apart: true });
 
-  /** Foreign text: one line without secrets. */
-  const note = (): string | undefined => {
-    try {
-      const text = store.note?.();
-      return typeof text === 'string' && text !== '' ? oneLine(text) : undefined;
-    } catch {
-      return undefined;
-    }
-  };
+  const note = (): string | undefined => foreignText(() => store.note?.());
 
   const remove = async (key: string, { signal }: CallOptions): Promise<void> => {
     const doing = `delete ${named(checkKey(key, label))}`;
@@ -197,6 +203,9 @@ export function guardStore(options: GuardOptions): GuardedStore {
     get health() {
       return circuit.health;
     },
+    get readsMany() {
+      return store.getMany !== undefined;
+    },
     wake: circuit.news,
     get: store.getMany ? (key, o) => getTogether(key, undefined, o) : get,
     set: store.setMany ? setTogether : set,
@@ -209,4 +218,14 @@ export function guardStore(options: GuardOptions): GuardedStore {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** What a module says of itself, as one line without secrets. */
+function foreignText(ask: () => unknown): string | undefined {
+  try {
+    const text = ask();
+    return typeof text === 'string' && text !== '' ? oneLine(text) : undefined;
+  } catch {
+    return undefined;
+  }
 }

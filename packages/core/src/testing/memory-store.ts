@@ -6,6 +6,7 @@ import {
   type Store,
   type StoreComponents,
   type StoreModule,
+  type StoreWatch,
   StunmeshError,
   type WatchListener,
 } from '../api/index.js';
@@ -15,14 +16,21 @@ export interface MemoryStore extends Store {
   readonly records: Map<string, string>;
   /** Set to make every call reject with it; undefined: the store works. */
   failure: Error | undefined;
+  /** True: watches stand and tell of nothing. */
+  silent: boolean;
+  /** What watches say of being incomplete. */
+  incomplete: string | undefined;
+  /** Tells all watches of this instance that watching suffered. */
+  loseWatches(error: StunmeshError): void;
   delete(key: string, options: CallOptions): Promise<void>;
-  watch(keys: readonly string[], on: WatchListener, options: CallOptions): Promise<AsyncDisposable>;
+  watch(keys: readonly string[], on: WatchListener, options: CallOptions): Promise<StoreWatch>;
 }
 
 interface Watcher {
   /** The keys by the names of their records. */
   readonly keys: ReadonlyMap<string, string>;
   readonly on: WatchListener;
+  isSilent(): boolean;
 }
 
 /** Where the datagrams go: nobody has to be there. */
@@ -35,7 +43,7 @@ export function createMemoryStore(
   watchers = new Set<Watcher>(),
   components: Pick<StoreComponents, 'secretFor' | 'openDatagrams'> = {},
 ): MemoryStore {
-  const own = new Set<AsyncDisposable>();
+  const own = new Set<StoreWatch & { readonly watcher: Watcher }>();
   let socket: Promise<DatagramPort> | undefined;
   let closed = false;
 
@@ -62,15 +70,21 @@ export function createMemoryStore(
     return secret ? createHash('sha1').update(key).update(secret).digest('hex') : key;
   };
   const changed = (name: string, value?: string): void => {
-    for (const { keys, on } of watchers) {
+    for (const { keys, on, isSilent } of watchers) {
       const key = keys.get(name);
-      if (key !== undefined) queueMicrotask(() => (value === undefined ? on.change(key) : on.change(key, value)));
+      if (key !== undefined && !isSilent())
+        queueMicrotask(() => (value === undefined ? on.change(key) : on.change(key, value)));
     }
   };
 
   const store: MemoryStore = {
     records,
     failure: undefined,
+    silent: false,
+    incomplete: undefined,
+    loseWatches(error) {
+      for (const { watcher } of own) watcher.on.fault(error);
+    },
     async get(key, options) {
       await begin(options);
       return records.get(nameOf(key));
@@ -86,9 +100,13 @@ export function createMemoryStore(
     },
     async watch(keys, on, options) {
       await begin(options);
-      const watcher = { keys: new Map(keys.map((key) => [nameOf(key), key])), on };
+      const watcher = { keys: new Map(keys.map((key) => [nameOf(key), key])), on, isSilent: () => store.silent };
       watchers.add(watcher);
       const disposable = {
+        watcher,
+        get incomplete() {
+          return store.incomplete;
+        },
         async [Symbol.asyncDispose]() {
           watchers.delete(watcher);
           own.delete(disposable);

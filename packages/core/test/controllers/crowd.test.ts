@@ -38,7 +38,7 @@ test('F13 F23 twenty peers that stay dead for ten minutes share their discoverie
 test('F23 four hundred peers that are all away: readings of the device and of the store are bounded, whatever is due when', async () => {
   const h = createHarness({ peers: 400, watch: false });
   await h.start();
-  await h.advance(2_000);
+  await h.advance(12_000);
   h.forget();
   const before = readings(h);
   // Each has something due at a moment of its own.
@@ -48,7 +48,7 @@ test('F23 four hundred peers that are all away: readings of the device and of th
   // One in 600 ms: a reading of 400 peers costs up to 6 ms, and takes 1 % of the time.
   assert.ok(more >= 3 && more <= 8, `${more} readings of the device in 4 s`);
   const reads = h.only('get').length;
-  assert.ok(reads >= 200 && reads <= 600, `${reads} records read in 4 s, about a hundred a second`);
+  assert.ok(reads >= 100 && reads <= 300, `${reads} records read in 4 s, about fifty a second`);
 });
 
 test('F16 three hundred peers that are well cost one reading of the device a beat, and nothing else', async () => {

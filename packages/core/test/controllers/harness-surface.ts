@@ -44,7 +44,7 @@ export interface HarnessOptions extends ConfigOptions {
 /** Something that left this host, in the order in which it did. */
 export interface Step {
   readonly at: number;
-  readonly what: 'punch' | 'set' | 'kick' | 'renew' | 'keepalive' | 'discover' | 'get' | 'publish';
+  readonly what: 'punch' | 'set' | 'kick' | 'renew' | 'keepalive' | 'discover' | 'get' | 'publish' | 'heartbeat';
   readonly to: string;
 }
 

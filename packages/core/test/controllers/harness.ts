@@ -10,6 +10,7 @@ import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
 import { HostCheckBudget } from '#src/paths/check-budget.js';
 import { createDeviceEntry, forgetStore } from '#src/peers/peer-table.js';
 import { createDeviceState, restoreDeviceState } from '#src/peers/saved-state.js';
+import { heartbeatKey } from '#src/record/store-key.js';
 import { guardStore } from '#src/store/guarded-store.js';
 import { createAgent } from '#src/stun/agent.js';
 import {
@@ -88,7 +89,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
         return memory.get(key, o);
       },
       async set(key: string, value: string, o: { readonly signal: AbortSignal }) {
-        step('publish', `${name} ${key}`);
+        step(key === heartbeatKey(own.publicKey) ? 'heartbeat' : 'publish', `${name} ${key}`);
         await wait('set', o.signal);
         return memory.set(key, value, o);
       },

@@ -88,7 +88,7 @@ test('F77 sixteen peers that are lost together are looked after eight in a secon
 });
 
 test('F23 where a store allows few reads our own record takes one of six', async () => {
-  const h = createHarness({ stores: { main: { minPollMs: 30_000 } } });
+  const h = createHarness({ stores: { main: { minPollMs: 30_000 } }, watch: false });
   await h.peer().publish({ ipv4: farEndpoint(0), t: T });
   await h.start();
   await h.advance(5_000);

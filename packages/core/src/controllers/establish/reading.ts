@@ -7,25 +7,30 @@ import { refusedHere } from '../../record/policy.js';
 import { ownPlace, readRecord } from '../../record/reader.js';
 import { bearsMark } from '../../record/reader-mark.js';
 import { storeKey } from '../../record/store-key.js';
-import { backoff } from '../../runtime/backoff.js';
 import { type Coalesced, createCoalesced } from '../../runtime/coalesce.js';
 import type { DeviceComponents, NamedStore } from '../device-components.js';
+import { firstReadAt, nextReadAt, type ReadPace, readGapMs } from './read-pace.js';
+import type { RecordWatches } from './record-watches.js';
 
-const READ_GAP_MS = 1_000;
-const WATCHED_READ_GAP_MS = 3_000;
-const MOST_READ_GAP_MS = 15_000;
-/** A hundred reads a second for a device, then each peer is read less often. */
-const READ_GAP_MS_A_PEER = 10;
 const COUNTED_MS = 100;
 /** What was read so lately is new enough before a write of ours. */
 const FRESH_MS = 1_000;
-/** So many peers are read by a store's own schedule. */
-const SCHEDULED_PEERS = 3;
+/** From when on a store may be read again: because time has passed, and because the peer gave a sign of itself. */
+interface Due {
+  readonly polled: number;
+  readonly allowed: number;
+}
 
 export interface Reading {
-  /** Reads one peer's record from all its stores; `due`: only from those that allow it now, as nothing has happened but time. Never
-   * rejects. */
-  read(peer: PeerEntry, due?: 'due'): Promise<void>;
+  /** Reads one peer's record from all its stores. `due`: only from those that are to be polled now, as nothing has happened but time;
+   * `sign`: from those that allow it now, as the peer gave a sign of itself. Never rejects. */
+  read(peer: PeerEntry, why?: 'due' | 'sign'): Promise<void>;
+  /** A store told that the peer's record is another one: reads it there. Never rejects. */
+  readFrom(peer: PeerEntry, store: string): Promise<void>;
+  /** Whether changes in a store are told is another answer than before, for one peer or for all: those that are looked for there are read
+   * at their pace, unless they were since `since`. From then on they are polled, or what is told is relied on. True: the next reading is
+   * earlier than it was. */
+  turned(store: string, of?: { readonly peer?: PeerEntry; readonly since?: number }): boolean;
   /** Reads it from one store, unless that was tried a moment ago, or the store allows no reading yet. Never rejects. */
   freshen(peer: PeerEntry, store: string): Promise<void>;
   /** What the state file says of the last endpoint goes through the same refusals as a record (F19). */
@@ -34,7 +39,11 @@ export interface Reading {
 }
 
 export interface ReadingComponents
-  extends Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'stores' | 'underlay' | 'faults' | 'emit' | 'signal'> {
+  extends Pick<
+    DeviceComponents,
+    'device' | 'clock' | 'logger' | 'stores' | 'underlay' | 'faults' | 'emit' | 'signal' | 'settings'
+  > {
+  readonly watches: Pick<RecordWatches, 'isTold' | 'found'>;
   /** A peer's record is another one than before. */
   onRecord(peer: PeerEntry, record: ParsedRecord): void;
   /** A store failed, or holds a record of the peer no more that it held before: ours there may be lost as well. */
@@ -44,41 +53,37 @@ export interface ReadingComponents
 }
 
 export function createReading(components: ReadingComponents): Reading {
-  const { device, clock, logger, stores, underlay, faults, emit, signal } = components;
+  const { device, clock, logger, stores, underlay, faults, emit, signal, watches } = components;
   /** By peer and store: one that hangs keeps no other waiting (F13), and one that allows few reads makes no other rare. */
   const jobs = new Map<PeerEntry, Map<string, Coalesced>>();
-  const dueAt = new WeakMap<Coalesced, number>();
+  const dueAt = new WeakMap<Coalesced, Due>();
   const triedAt = new WeakMap<Coalesced, number>();
   const running = new WeakMap<Coalesced, Promise<void>>();
-  let counted = { at: Number.NEGATIVE_INFINITY, unsettled: 0 };
+  const news = new WeakSet<Coalesced>();
+  const counted = new Map<string, { readonly at: number; readonly pace: ReadPace }>();
 
-  /** Counted once for all that is read in the same moment, or a refresh of a crowd would walk it for each of its peers. */
-  const countUnsettled = (): number => {
-    if (clock.now() - counted.at > COUNTED_MS)
-      counted = { at: clock.now(), unsettled: device.peers.filter(isUnsettled).length };
-    return counted.unsettled;
+  /** Made once for all that is read in the same moment, or a refresh of a crowd would walk it for each of its peers. */
+  const paceOf = (name: string): ReadPace => {
+    const known = counted.get(name);
+    if (known && clock.now() - known.at <= COUNTED_MS) return known.pace;
+    const { traits = { maxValueBytes: 0, minPollMs: 0 }, readsMany = false } = stores.get(name) ?? {};
+    let polled = 0;
+    for (const peer of device.peers)
+      if (isUnsettled(peer) && peer.config.plugins.includes(name) && !watches.isTold(peer, name)) polled += 1;
+    const pace = { traits, readsMany, polled, refreshIntervalMs: components.settings().refreshIntervalMs };
+    counted.set(name, { at: clock.now(), pace });
+    if (polled === 0) device.readGaps.delete(name);
+    else device.readGaps.set(name, readGapMs(pace, 0));
+    return pace;
   };
 
-  /** How soon a store is asked again: about every second at first, slower the longer it takes, never faster than it allows; or as it
-   * schedules it itself (F67). */
-  const gapOf = (peer: PeerEntry, name: string): number => {
-    const age = clock.now() - peer.unconnectedSince;
-    const { minPollMs = 0, pollSchedule } = stores.get(name)?.traits ?? {};
-    if (pollSchedule) {
-      const step = isUnsettled(peer) ? pollSchedule.find(({ untilMs }) => age < untilMs) : undefined;
-      return (step?.everyMs ?? minPollMs) * crowding(name);
-    }
-    // Watching never replaces polling: it goes on beside it, slower.
-    const watched = peer.config.plugins.every((plugin) => stores.get(plugin)?.watch !== undefined);
-    const gapMs = watched ? WATCHED_READ_GAP_MS : READ_GAP_MS;
-    const crowdMs = countUnsettled() * READ_GAP_MS_A_PEER;
-    return Math.max(minPollMs, backoff(age, Math.min(Math.max(gapMs, crowdMs), MOST_READ_GAP_MS), MOST_READ_GAP_MS));
-  };
-
-  /** A schedule is made for few: with more peers each is read as much less often (F66). */
-  const crowding = (name: string): number => {
-    const wanting = device.peers.filter((peer) => isUnsettled(peer) && peer.config.plugins.includes(name));
-    return Math.max(1, wanting.length / SCHEDULED_PEERS);
+  const nextDue = (peer: PeerEntry, name: string): Due => {
+    const now = clock.now();
+    const age = now - peer.unconnectedSince;
+    const pace = paceOf(name);
+    const gapMs = readGapMs(pace, pace.traits.pollSchedule && !isUnsettled(peer) ? undefined : age);
+    const polled = watches.isTold(peer, name) ? Number.POSITIVE_INFINITY : nextReadAt(pace, gapMs, now, Math.random());
+    return { polled, allowed: now + gapMs };
   };
 
   /** True when it is another than before. */
@@ -143,16 +148,20 @@ export function createReading(components: ReadingComponents): Reading {
   const job = (peer: PeerEntry, name: string): Coalesced => {
     const ofPeer = jobs.get(peer) ?? new Map<string, Coalesced>();
     jobs.set(peer, ofPeer);
-    const look = async (): Promise<void> => {
+    const look = async (before: number | undefined): Promise<void> => {
+      const wasTold = news.delete(known);
       // Looked up each time: a reload may have put another store under the name.
       const store = stores.get(name);
       if (!store || !peer.config.plugins.includes(name)) return;
       const record = await readOne(peer, store);
-      if (record) components.onRecord(peer, record);
+      if (!record) return;
+      if (!wasTold && before !== undefined) watches.found(peer, name, before);
+      components.onRecord(peer, record);
     };
     const run = async (): Promise<void> => {
+      const before = triedAt.get(known);
       triedAt.set(known, clock.now());
-      running.set(known, look());
+      running.set(known, look(before));
       await running.get(known)?.finally(() => running.delete(known));
     };
     const known = ofPeer.get(name) ?? createCoalesced(run, (error) => faults.note(peer, error, 'could not connect'));
@@ -161,13 +170,40 @@ export function createReading(components: ReadingComponents): Reading {
   };
 
   return {
-    async read(peer, due) {
+    async read(peer, why) {
       const now = clock.now();
       const wanted = peer.config.plugins.map((name) => ({ name, one: job(peer, name) }));
-      const rested = due ? wanted.filter(({ one }) => now >= (dueAt.get(one) ?? 0)) : wanted;
-      for (const { name, one } of rested) dueAt.set(one, now + gapOf(peer, name));
-      peer.nextReadAt = Math.min(...wanted.map(({ one }) => dueAt.get(one) ?? now));
+      const rested = wanted.filter(({ one }) => {
+        const due = dueAt.get(one);
+        return why === undefined || !due || now >= (why === 'due' ? due.polled : due.allowed);
+      });
+      for (const { name, one } of rested) dueAt.set(one, nextDue(peer, name));
+      peer.nextReadAt = Math.min(...wanted.map(({ one }) => dueAt.get(one)?.polled ?? now));
       await Promise.all(rested.map(({ one }) => one.trigger()));
+    },
+    async readFrom(peer, name) {
+      const one = job(peer, name);
+      news.add(one);
+      await one.trigger();
+    },
+    turned(name, { peer: only, since = Number.POSITIVE_INFINITY } = {}) {
+      counted.delete(name);
+      const now = clock.now();
+      const affected = (only ? [only] : device.peers).flatMap((peer) => {
+        const one = jobs.get(peer)?.get(name);
+        const due = one && dueAt.get(one);
+        return due && isUnsettled(peer) && (triedAt.get(one) ?? now) < since ? { peer, one, due } : [];
+      });
+      const pace = { ...paceOf(name), polled: affected.length };
+      let earlier = false;
+      for (const { peer, one, due } of affected) {
+        const gapMs = readGapMs(pace, now - peer.unconnectedSince);
+        const polled = firstReadAt(pace, gapMs, now, Math.random());
+        dueAt.set(one, { ...due, polled: Math.min(due.polled, polled) });
+        earlier ||= polled < peer.nextReadAt;
+        peer.nextReadAt = Math.min(peer.nextReadAt, polled);
+      }
+      return earlier;
     },
     async freshen(peer, name) {
       const one = job(peer, name);

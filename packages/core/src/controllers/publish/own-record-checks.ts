@@ -2,6 +2,7 @@
  * where something speaks for it. */
 import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
 import type { DeviceComponents } from '../device-components.js';
+import type { RecordWatches } from '../establish/record-watches.js';
 import type { OwnRecord } from './own-record.js';
 
 /** One peer's record in one store: this often while it is unsettled, and slower the longer that takes. */
@@ -15,6 +16,11 @@ const CALM_GAP_MS = 55_000;
 /** So many peers in a second, whatever becomes of them together (F77). */
 const MOST_AT_ONCE = 8;
 const ONCE_MS = 1_000;
+/** While it is unsettled for so long, also where its store tells of changes: from then on the next heartbeat of a host with our key tells of
+ * that one, and a lost record shows at a refresh. */
+const TOLD_MS = 60_000;
+/** So many tell enough of another host that has our key. */
+const SAMPLE = 8;
 
 export interface OwnRecordChecks {
   /** A refresh: one peer, another one each time. Never rejects. */
@@ -23,22 +29,25 @@ export interface OwnRecordChecks {
   soon(peer: PeerEntry): Promise<void>;
   /** A poll tick: those that wait, then peers that are unsettled, or in whose place another host's record was found. Never rejects. */
   due(): Promise<void>;
+  /** Another host that has our key uses this store: looks at some that are unsettled. */
+  shared(store: string): void;
 }
 
 export interface OwnRecordChecksComponents extends Pick<DeviceComponents, 'device' | 'clock' | 'stores'> {
   readonly ownRecord: Pick<OwnRecord, 'check'>;
+  readonly watches: Pick<RecordWatches, 'isTold'>;
   /** A record of ours was lost, and has to be written anew. */
   lost(): void;
 }
 
 export function createOwnRecordChecks(components: OwnRecordChecksComponents): OwnRecordChecks {
-  const { device, clock, stores, ownRecord } = components;
+  const { device, clock, stores, ownRecord, watches } = components;
   const checkedAt = new WeakMap<PeerEntry, Map<string, number>>();
   const waiting = new Set<PeerEntry>();
   let windowAt = clock.now();
   let inWindow = 0;
 
-  const check = async (peer: PeerEntry, names: readonly string[]): Promise<void> => {
+  const check = async (peer: PeerEntry, names: readonly string[]): Promise<boolean> => {
     const at = checkedAt.get(peer) ?? new Map<string, number>();
     checkedAt.set(peer, at);
     for (const name of names) at.set(name, clock.now());
@@ -49,15 +58,16 @@ export function createOwnRecordChecks(components: OwnRecordChecksComponents): Ow
       }),
     );
     if (lost.includes(true)) components.lost();
+    return lost.includes(true);
   };
 
-  /** Stores in which this peer's may be looked at again. */
-  const rested = (peer: PeerEntry): readonly string[] => {
+  /** Stores in which this peer's may be looked at again; `told`: also in those that tell of changes. */
+  const rested = (peer: PeerEntry, told: boolean): readonly string[] => {
     const now = clock.now();
     const age = isUnsettled(peer) ? now - peer.unconnectedSince : 0;
     return peer.config.plugins.filter((name) => {
       const written = peer.published.get(name);
-      if (!written) return false;
+      if (!written || (!told && age >= TOLD_MS && watches.isTold(peer, name))) return false;
       const pollsMs = POLLS * (stores.get(name)?.traits.minPollMs ?? 0);
       const gapMs = Math.max(GAP_MS, Math.min(age * AGE_SHARE, MOST_GAP_MS), pollsMs);
       return now >= Math.max(written.at, checkedAt.get(peer)?.get(name) ?? Number.NEGATIVE_INFINITY) + gapMs;
@@ -67,15 +77,21 @@ export function createOwnRecordChecks(components: OwnRecordChecksComponents): Ow
   const due: OwnRecordChecks['due'] = async () => {
     const now = clock.now();
     if (now - windowAt >= ONCE_MS) [windowAt, inWindow] = [now, 0];
-    const doubtful = device.peers.filter((peer) => isUnsettled(peer) || peer.sharedKeyFault);
-    const work: Promise<void>[] = [];
-    for (const peer of new Set([...waiting, ...doubtful])) {
-      if (inWindow >= MOST_AT_ONCE) break;
-      const names = rested(peer);
-      if (names.length === 0) continue;
+    const work: Promise<unknown>[] = [];
+    const begin = (peer: PeerEntry, told: boolean): void => {
+      const names = rested(peer, told);
+      if (names.length === 0) return;
       waiting.delete(peer);
       inWindow += 1;
       work.push(check(peer, names));
+    };
+    for (const peer of waiting) {
+      if (inWindow >= MOST_AT_ONCE) break;
+      begin(peer, true);
+    }
+    for (const peer of device.peers) {
+      if (inWindow >= MOST_AT_ONCE) break;
+      if (isUnsettled(peer) || peer.sharedKeyFault) begin(peer, peer.sharedKeyFault !== undefined);
     }
     await Promise.all(work);
   };
@@ -88,12 +104,19 @@ export function createOwnRecordChecks(components: OwnRecordChecksComponents): Ow
       waiting.add(peer);
       await due();
     },
+    shared(store) {
+      const affected = device.peers.filter((peer) => isUnsettled(peer) && peer.config.plugins.includes(store));
+      for (const peer of affected.slice(0, SAMPLE)) waiting.add(peer);
+      void due();
+    },
     async next() {
       if (clock.now() - calmAt < CALM_GAP_MS) return;
       calmAt = clock.now();
       const peer = device.peers[checked % Math.max(1, device.peers.length)];
       checked += 1;
-      if (peer) await check(peer, peer.config.plugins);
+      const wasLost = peer && (await check(peer, peer.config.plugins));
+      // It may have lost all others as well.
+      if (wasLost) for (const each of device.peers) waiting.add(each);
     },
   };
 }

@@ -7,13 +7,13 @@ import { type LocalCandidateType, localCandidate } from '../paths/candidate.js';
 import type { CheckCounts } from '../peers/check-view.js';
 import { type Fault, oneWayFault, peerFault, readFault, writeFault } from '../peers/faults.js';
 import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
-import type { WatchView } from '../peers/watch-view.js';
 import { saneClock } from '../record/freshness.js';
 import type { GuardedStore } from '../store/guarded-store.js';
 import { bothSymmetric } from './both-symmetric.js';
 import { type PathSnapshot, peerPaths } from './path-snapshot.js';
 import { type PortMappingSnapshot, portMappingSnapshot } from './port-mapping-status.js';
 import { type SearchSnapshot, searchSnapshot } from './search-status.js';
+import { type DeviceStoreSnapshot, deviceStores } from './store-reading-status.js';
 
 export interface Addresses {
   readonly ipv4?: string;
@@ -101,15 +101,6 @@ export interface DeviceSnapshot {
   readonly checks?: Readonly<CheckCounts>;
   readonly errors: readonly (Fault & { readonly of: string })[];
   readonly peers: readonly PeerSnapshot[];
-}
-
-/** How records of one device's peers are found in a store. */
-export interface DeviceStoreSnapshot {
-  readonly name: string;
-  /** Whether it tells of changes; absent: it cannot. */
-  readonly watch?: WatchView;
-  /** How often each peer that is looked for is read at most, in milliseconds; absent: none is, but at a refresh. */
-  readonly everyMs?: number;
 }
 
 export interface StoreSnapshot {
@@ -213,17 +204,6 @@ function deviceSnapshot(device: DeviceEntry, now: number, wallNow: number): Devi
     })),
     peers: device.peers.map((peer) => peerSnapshot(device, peer, now, wallNow)),
   };
-}
-
-function deviceStores({ watches, readGaps }: DeviceEntry): readonly DeviceStoreSnapshot[] {
-  return [...new Set([...watches.keys(), ...readGaps.keys()])].map((name) => {
-    const [watch, everyMs] = [watches.get(name), readGaps.get(name)];
-    return {
-      name,
-      ...(watch ? { watch } : {}),
-      ...(everyMs === undefined ? {} : { everyMs: Math.round(everyMs) }),
-    };
-  });
 }
 
 function lastReflexive({ lastReflexive: last, candidates }: DeviceEntry): Pick<DeviceSnapshot, 'lastReflexive'> {

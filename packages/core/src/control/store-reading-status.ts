@@ -1,10 +1,33 @@
-/** What `status` says of how soon a peer that comes is found, where that is not at once. */
+/** How soon a peer that comes is found, for snapshots and for `status`, which says it where that is not at once. */
+import type { DeviceEntry } from '../peers/peer-table.js';
 import type { WatchView } from '../peers/watch-view.js';
 import { count, formatAge } from '../runtime/terminal-text.js';
-import type { DeviceStoreSnapshot } from './snapshot.js';
 
 /** A peer that is found within so many milliseconds is found soon enough to need no words. */
 const SOON_MS = 5_000;
+
+/** How records of one device's peers are found in a store. */
+export interface DeviceStoreSnapshot {
+  readonly name: string;
+  /** Whether it tells of changes; absent: it cannot. */
+  readonly watch?: WatchView;
+  /** How often each peer that is looked for is read at most, in milliseconds; absent: none is, but at a refresh. */
+  readonly everyMs?: number;
+}
+
+export function deviceStores({
+  watches,
+  readGaps,
+}: Pick<DeviceEntry, 'watches' | 'readGaps'>): readonly DeviceStoreSnapshot[] {
+  return [...new Set([...watches.keys(), ...readGaps.keys()])].map((name) => {
+    const [watch, everyMs] = [watches.get(name), readGaps.get(name)];
+    return {
+      name,
+      ...(watch ? { watch } : {}),
+      ...(everyMs === undefined ? {} : { everyMs: Math.round(everyMs) }),
+    };
+  });
+}
 
 /** For somebody who waits for a peer. */
 export function storeReadingLines(stores: readonly DeviceStoreSnapshot[] = [], wallNow: number): readonly string[] {

@@ -75,14 +75,10 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     void reading.read(peer);
     choosing.restartAttempts(peer);
   };
-  const onChanges = (changes: readonly DeviceChange[]): void => {
-    for (const change of changes) react(change);
-  };
-
   const onEchoReply = (peer: PeerEntry): void => {
     const first = !peer.answersEcho;
     peer.answersEcho = true;
-    onChanges(peers.onEchoReply(peer));
+    for (const change of peers.onEchoReply(peer)) react(change);
     // Its handshake is newer than the last reading.
     if (isUnsettled(peer)) void observer.read();
     if (first) stateChanged();
@@ -119,7 +115,7 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
   };
 
   const peers = createPeerObserver(components);
-  const observer = createDeviceObserver({ ...components, peers, onChanges });
+  const observer = createDeviceObserver({ ...components, peers, onChange: react });
   const { read } = observer;
   const punch = createPunch(components);
   const handshake = createHandshakeTrigger({ ...components, echoes, onEchoReply });

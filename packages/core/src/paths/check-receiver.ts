@@ -3,12 +3,15 @@ import type { Endpoint } from '../api/index.js';
 import type { PairKeys } from '../record/pair-keys.js';
 import type { HostCheckBudget } from './check-budget.js';
 import { type CheckRequest, formatCheckAnswer, mayBeCheckRequest, parseCheckRequest } from './check-message.js';
-import { TagTable } from './check-tags.js';
+import { type IsEnough, TagTable } from './check-tags.js';
 import { ReplayCache } from './replay-cache.js';
 import { TokenBucket } from './token-bucket.js';
 
 /** Where both clocks are sane they may differ by so much. */
 const CLOCK_SECONDS = 120;
+
+/** So many peers are brought to the present slot by a request that comes before advance() did it. */
+const FEW = 16;
 
 /** Why nothing follows from a packet; every one is met with silence. */
 export type Refusal = 'not-a-check' | 'unknown' | 'forged' | 'stale' | 'replayed' | 'no-clock';
@@ -29,8 +32,9 @@ export interface Now {
 }
 
 interface Known {
-  readonly send: ReturnType<PairKeys['send']>;
-  readonly receive: ReturnType<PairKeys['receive']>;
+  /** Derived when they are first needed, and kept. */
+  readonly send: () => ReturnType<PairKeys['send']>;
+  readonly receive: () => ReturnType<PairKeys['receive']>;
   readonly withoutClock: TokenBucket;
 }
 
@@ -47,8 +51,8 @@ export class CheckReceiver<Peer> {
 
   add(peer: Peer, keys: Pick<PairKeys, 'send' | 'receive'>): void {
     const known = {
-      send: keys.send(),
-      receive: keys.receive(),
+      send: once(() => keys.send()),
+      receive: once(() => keys.receive()),
       withoutClock: new TokenBucket({ perSecond: 1, burst: 1 }),
     };
     this.#peers.set(peer, known);
@@ -61,9 +65,13 @@ export class CheckReceiver<Peer> {
     this.#heard.forget(peer);
   }
 
-  /** True when the tags have changed, and with them prefixes(); also called by receive(). */
-  advance(seconds: number): boolean {
-    return this.#tags.advance(seconds);
+  /** True when the tags have changed, and with them prefixes(). With `isEnough` it ends early, and is to be called again while isBehind. */
+  advance(seconds: number, isEnough?: IsEnough): boolean {
+    return this.#tags.advance(seconds, isEnough);
+  }
+
+  get isBehind(): boolean {
+    return this.#tags.isBehind;
   }
 
   /** For a packet filter: the first four bytes of the tags that are known now. */
@@ -73,11 +81,15 @@ export class CheckReceiver<Peer> {
 
   receive(bytes: Uint8Array, from: Endpoint, at: Now, isConnected: (peer: Peer) => boolean): Heard<Peer> | Refusal {
     if (!mayBeCheckRequest(bytes)) return 'not-a-check';
-    this.#tags.advance(at.seconds);
+    let renewed = 0;
+    this.#tags.advance(at.seconds, () => {
+      renewed += 1;
+      return renewed >= FEW;
+    });
     const hit = this.#tags.lookup(bytes);
     const known = hit && this.#peers.get(hit.peer);
     if (!known) return 'unknown';
-    const request = parseCheckRequest(known.receive, bytes);
+    const request = parseCheckRequest(known.receive(), bytes);
     if (!request) return 'forged';
     const { peer } = hit;
     const withoutClock = hit.withoutClock || !request.clockSane;
@@ -86,6 +98,14 @@ export class CheckReceiver<Peer> {
     if (!this.#heard.admit(at.now, peer, request.transactionId)) return 'replayed';
     const answers = (!withoutClock || known.withoutClock.take(at.now)) && this.#budget.answer(at.now);
     if (!answers) return { peer, request };
-    return { peer, request, answer: formatCheckAnswer(known.send, request.transactionId, from) };
+    return { peer, request, answer: formatCheckAnswer(known.send(), request.transactionId, from) };
   }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }

@@ -15,9 +15,19 @@ export function slotOf(seconds: number, clockSane: boolean): number {
 
 interface Entry<Peer> {
   readonly peer: Peer;
+  readonly high: number;
   readonly low: number;
   readonly slot: number;
 }
+
+interface Known<Peer> {
+  readonly keys: () => CheckKeys;
+  readonly entries: Map<number, Entry<Peer>>;
+}
+
+/** Says after each piece of work whether it was enough for now. */
+export type IsEnough = () => boolean;
+const NEVER: IsEnough = () => false;
 
 export interface TagHit<Peer> {
   readonly peer: Peer;
@@ -27,35 +37,48 @@ export interface TagHit<Peer> {
 
 /** `Peer` is whatever the caller knows a peer by. */
 export class TagTable<Peer> {
-  readonly #keys = new Map<Peer, CheckKeys>();
+  readonly #peers = new Map<Peer, Known<Peer>>();
   /** By the first half of a tag; two that share it stand side by side. */
   readonly #byHigh = new Map<number, Entry<Peer>[]>();
+  /** Peers whose tags are not those of the present slot yet. */
+  readonly #behind = new Set<Peer>();
   #slot: number | undefined;
 
-  /** `keys` are those of the peer's direction: receive(). */
-  add(peer: Peer, keys: CheckKeys): void {
+  /** `keys` gives those of the peer's direction: receive(). Its tags are made by advance(). */
+  add(peer: Peer, keys: () => CheckKeys): void {
     this.remove(peer);
-    this.#keys.set(peer, keys);
-    this.#insert(peer, keys, NO_CLOCK_SLOT);
-    if (this.#slot !== undefined) for (const slot of around(this.#slot)) this.#insert(peer, keys, slot);
+    this.#peers.set(peer, { keys, entries: new Map() });
+    this.#behind.add(peer);
   }
 
   remove(peer: Peer): void {
-    if (this.#keys.delete(peer)) this.#keep((entry) => entry.peer !== peer);
+    const known = this.#peers.get(peer);
+    this.#peers.delete(peer);
+    this.#behind.delete(peer);
+    for (const entry of known?.entries.values() ?? []) this.#forget(entry);
   }
 
-  /** To be called before lookups with the time that peers' clocks should show; true when the known tags changed. */
-  advance(seconds: number): boolean {
+  /** To be called before lookups with the time that peers' clocks should show; true when the known tags changed. With `isEnough` it ends
+   * early, and is to be called again while isBehind. */
+  advance(seconds: number, isEnough = NEVER): boolean {
     const slot = slotOf(seconds, true);
-    const before = this.#slot;
-    if (slot === before) return false;
+    if (slot !== this.#slot) for (const peer of this.#peers.keys()) this.#behind.add(peer);
     this.#slot = slot;
-    const wanted = new Set(around(slot));
-    const known = new Set(before === undefined ? [] : around(before));
-    this.#keep((entry) => entry.slot === NO_CLOCK_SLOT || wanted.has(entry.slot));
-    for (const [peer, keys] of this.#keys)
-      for (const each of wanted) if (!known.has(each)) this.#insert(peer, keys, each);
-    return true;
+    let changed = false;
+    const wanted = new Set([NO_CLOCK_SLOT, ...around(slot)]);
+    for (const peer of this.#behind) {
+      this.#behind.delete(peer);
+      const known = this.#peers.get(peer);
+      if (known) this.#renew(peer, known, wanted);
+      changed = true;
+      if (isEnough()) break;
+    }
+    return changed;
+  }
+
+  /** Tags of some peers are those of a slot before, which are known for two minutes more, or not made yet. */
+  get isBehind(): boolean {
+    return this.#behind.size > 0;
   }
 
   /** `bytes` are as long as a request. */
@@ -72,21 +95,27 @@ export class TagTable<Peer> {
     return [...this.#byHigh.keys()];
   }
 
-  #insert(peer: Peer, keys: CheckKeys, slot: number): void {
-    const tag = checkTag(keys, slot);
-    const high = word(tag, 0);
-    const entry = { peer, low: word(tag, 4), slot };
-    const others = this.#byHigh.get(high);
-    if (others) others.push(entry);
-    else this.#byHigh.set(high, [entry]);
+  #renew(peer: Peer, { keys, entries }: Known<Peer>, wanted: ReadonlySet<number>): void {
+    for (const [slot, entry] of entries) {
+      if (wanted.has(slot)) continue;
+      entries.delete(slot);
+      this.#forget(entry);
+    }
+    for (const slot of wanted) {
+      if (entries.has(slot)) continue;
+      const tag = checkTag(keys(), slot);
+      const entry = { peer, high: word(tag, 0), low: word(tag, 4), slot };
+      entries.set(slot, entry);
+      const others = this.#byHigh.get(entry.high);
+      if (others) others.push(entry);
+      else this.#byHigh.set(entry.high, [entry]);
+    }
   }
 
-  #keep(wanted: (entry: Entry<Peer>) => boolean): void {
-    for (const [high, entries] of this.#byHigh) {
-      const left = entries.filter(wanted);
-      if (left.length === 0) this.#byHigh.delete(high);
-      else if (left.length < entries.length) this.#byHigh.set(high, left);
-    }
+  #forget(entry: Entry<Peer>): void {
+    const left = this.#byHigh.get(entry.high)?.filter((one) => one !== entry) ?? [];
+    if (left.length === 0) this.#byHigh.delete(entry.high);
+    else this.#byHigh.set(entry.high, left);
   }
 }
 

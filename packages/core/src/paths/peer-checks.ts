@@ -31,7 +31,7 @@ export class PeerChecks {
   constructor(options: PeerCheckOptions) {
     this.#options = options;
     this.#nomination = new Nomination(options);
-    this.#phases = new Phases(options.seed);
+    this.#phases = new Phases(options);
   }
 
   /** Whether the peer is known to answer checks, by its record or by a check of its own. */

@@ -15,16 +15,16 @@ const LATEST_OPENING_MS = 1_000;
 export type Phase = 'round' | 'silence' | 'opening' | 'slot';
 
 export class Phases {
-  readonly #seed: number;
+  readonly #pair: { readonly seed: number };
   #phase: Phase = 'round';
   /** When the phase ends, by the monotonic clock; of a silence: when to look again. */
   #until = Number.NEGATIVE_INFINITY;
   #unsettledSince = 0;
   #slots = 0;
 
-  /** `seed` is the pair's searchSeed. */
-  constructor(seed: number) {
-    this.#seed = seed;
+  /** `seed` is the pair's searchSeed, asked for when it is first needed. */
+  constructor(pair: { readonly seed: number }) {
+    this.#pair = pair;
   }
 
   get phase(): Phase {
@@ -68,7 +68,7 @@ export class Phases {
 
   #leaveSilence({ now, wall }: Times, lastSentAt: number): void {
     const period = now - this.#unsettledSince < LONG_AFTER_MS ? SHORT_PERIOD_S : LONG_PERIOD_S;
-    const toSlot = slotFrom(wall, this.#seed, period) - wall;
+    const toSlot = slotFrom(wall, this.#pair.seed, period) - wall;
     const toOpening = toSlot - OPENING_MS;
     const wasSilent = now + toOpening - lastSentAt >= SILENCE_MS;
     if (toOpening <= 0 && toSlot >= LATEST_OPENING_MS && wasSilent) this.#enter('opening', now + toSlot);

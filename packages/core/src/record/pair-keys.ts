@@ -15,25 +15,32 @@ export interface CheckKeys {
   readonly macKey: Uint8Array;
 }
 
-/** Everything derived once for a pair; prints as [secret], like the keys that it comes from. */
+/** Everything derived for a pair; prints as [secret], like the keys that it comes from. */
 export class PairKeys {
-  readonly #prk: Uint8Array;
+  readonly #shared: () => Uint8Array;
+  #prk: Uint8Array | undefined;
+  #searchSeed: number | undefined;
   readonly #own: PublicKey;
   readonly #peer: PublicKey;
   /** The base64 text of our key comes first by code unit: this side nominates a path. */
   readonly smaller: boolean;
-  /** Where the pair's slots begin on the wall clock: u32. */
-  readonly searchSeed: number;
 
-  /** `shared` is sharedSecret(own, peer). */
-  constructor(shared: Uint8Array, own: PublicKey, peer: PublicKey) {
-    this.#prk = hmac(utf8('stunmesh pair 1'), shared);
+  /** `shared` gives sharedSecret(own, peer); it is called when the first key is needed. */
+  constructor(shared: () => Uint8Array, own: PublicKey, peer: PublicKey) {
+    this.#shared = shared;
     this.#own = own;
     this.#peer = peer;
     this.smaller = own < peer;
-    const [first, second] = this.smaller ? [own, peer] : [peer, own];
-    const seed = this.#derive('stunmesh search 1', first, second, SEED_BYTES);
-    this.searchSeed = new DataView(seed.buffer, seed.byteOffset).getUint32(0);
+  }
+
+  /** Where the pair's slots begin on the wall clock: u32. */
+  get searchSeed(): number {
+    if (this.#searchSeed === undefined) {
+      const [first, second] = this.smaller ? [this.#own, this.#peer] : [this.#peer, this.#own];
+      const seed = this.#derive('stunmesh search 1', first, second, SEED_BYTES);
+      this.#searchSeed = new DataView(seed.buffer, seed.byteOffset).getUint32(0);
+    }
+    return this.#searchSeed;
   }
 
   /** Of the checks that we send and whose answers the peer signs with receive(). */
@@ -64,6 +71,7 @@ export class PairKeys {
   }
 
   #derive(label: string, first: PublicKey, second: PublicKey, length: number): Uint8Array {
+    this.#prk ??= hmac(utf8('stunmesh pair 1'), this.#shared());
     return expand(
       this.#prk,
       Buffer.concat([utf8(`${label}\0`), publicKeyBytes(first), publicKeyBytes(second)]),
@@ -86,7 +94,8 @@ export class PairKeys {
 
 /** Errors: ERR_KEY_WEAK. */
 export function createPairKeys(secret: SecretKey, own: PublicKey, peer: PublicKey): PairKeys {
-  return new PairKeys(sharedSecret(secret, peer), own, peer);
+  const shared = sharedSecret(secret, peer);
+  return new PairKeys(() => shared, own, peer);
 }
 
 /** RFC 5869 section 2.3, with SHA-256. */

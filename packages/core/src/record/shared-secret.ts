@@ -21,31 +21,42 @@ const { crypto_core_hsalsa20: hsalsa20 } = (nacl as unknown as LowLevel).lowleve
 /** To make a key object takes longer than to use it, and one secret key serves all peers of a device. */
 const ownKeys = new WeakMap<SecretKey, KeyObject>();
 
-const littleEndian = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
 const PRIME = 2n ** 255n - 19n;
+const littleEndian = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
+const keyOf = (value: bigint): string =>
+  Buffer.from(value.toString(16).padStart(64, '0'), 'hex').reverse().toString('base64');
 /** The u-coordinates of Curve25519's points of order 1, 2, 4 and 8, on the curve and on its twist. */
-const LOW_ORDER: ReadonlySet<bigint> = new Set([
+const LOW_ORDER: readonly bigint[] = [
   0n,
   1n,
   PRIME - 1n,
   littleEndian(Buffer.from('e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800', 'hex')),
   littleEndian(Buffer.from('5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157', 'hex')),
-]);
+];
+/** All keys that are one of them: what is above the prime is reduced, and the topmost bit does not count. */
+const WEAK_KEYS: ReadonlySet<string> = new Set(
+  LOW_ORDER.flatMap((point) => [point, point + PRIME])
+    .filter((value) => value < 2n ** 255n)
+    .flatMap((value) => [keyOf(value), keyOf(value + 2n ** 255n)]),
+);
 
 /** True for the keys of low order, with which every shared secret is zero and so known to all (F22; RFC 7748 sections 5 and 6.1). */
 export function isWeakKey(key: PublicKey): boolean {
-  // The topmost bit does not count, and what is above the prime is reduced.
-  return LOW_ORDER.has((littleEndian(publicKeyBytes(key)) % 2n ** 255n) % PRIME);
+  return WEAK_KEYS.has(key);
+}
+
+/** Errors: ERR_KEY_WEAK. */
+export function refuseWeakKey(peer: PublicKey): void {
+  if (!isWeakKey(peer)) return;
+  throw new StunmeshError(
+    'ERR_KEY_WEAK',
+    `the public key ${peer} is of low order: anybody could read what is sealed to it; check the peer's public_key`,
+  );
 }
 
 /** X25519(own secret, peer public), 32 bytes, which must reach no log and no file. Errors: ERR_KEY_WEAK. */
 export function sharedSecret(own: SecretKey, peer: PublicKey): Uint8Array {
-  if (isWeakKey(peer)) {
-    throw new StunmeshError(
-      'ERR_KEY_WEAK',
-      `the public key ${peer} is of low order: anybody could read what is sealed to it; check the peer's public_key`,
-    );
-  }
+  refuseWeakKey(peer);
   let privateKey = ownKeys.get(own);
   if (privateKey === undefined) {
     privateKey = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, own.expose()]), format: 'der', type: 'pkcs8' });

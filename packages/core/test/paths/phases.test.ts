@@ -24,7 +24,7 @@ test('slots are multiples of the period minus the seed, for both hosts alike', (
 
 /** The phases of a pair that is never heard, as [from, phase] in milliseconds; nothing is sent in a silence. */
 function phasesOf(seed: number, seconds: number, beginAt = 0): [number, Phase][] {
-  const phases = new Phases(seed);
+  const phases = new Phases({ seed });
   phases.begin(beginAt);
   const found: [number, Phase][] = [[beginAt, 'round']];
   let lastSentAt = beginAt;
@@ -79,7 +79,7 @@ test('after five minutes only every fifth slot is used, which outlasts longer en
 });
 
 test('whoever wakes too late for the opening leaves the slot out', () => {
-  const phases = new Phases(0);
+  const phases = new Phases({ seed: 0 });
   phases.begin(0);
   phases.move(at(10_000), 9_000);
   assert.equal(phases.move(at(59_500), 9_000), undefined);

@@ -1,5 +1,5 @@
-/** Reads a device and brings the peer table up to date (F26). What changed is handed on as a list, once a reading, so that whoever reads
- * within work of its own meets no surprise. */
+/** Reads a device and brings the peer table up to date (F26). What changed is handed on once a reading is in the table, so that whoever
+ * reads within work of its own meets no surprise. */
 import { type Device, hasCode, isStunmeshError, StunmeshError } from '../../api/index.js';
 import { asStunmeshError, createFault } from '../../peers/faults.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
@@ -31,14 +31,15 @@ export interface DeviceObserver {
 export interface DeviceObserverComponents
   extends Pick<DeviceComponents, 'device' | 'clock' | 'logger' | 'control' | 'underlay' | 'emit' | 'signal'> {
   readonly peers: PeerObserver;
-  onChanges(changes: readonly DeviceChange[]): void;
+  /** Called once for each change, after the whole reading. */
+  onChange(change: DeviceChange): void;
 }
 
 export function createDeviceObserver(components: DeviceObserverComponents): DeviceObserver {
   const { device: entry, clock, logger, control, underlay, emit, signal, peers } = components;
   let running: { readonly current: Promise<boolean>; next: Promise<boolean> | undefined } | undefined;
 
-  /** Shared keys are computed once for a device's key; a peer with a weak key is left alone and named (F22, F13). */
+  /** Shared keys are computed once for a device's key, when they are first needed; a peer with a weak key is left alone and named (F22, F13). */
   const openChannels = (device: Device, of: readonly PeerEntry[]): void => {
     for (const peer of of) {
       peer.sharedKeyFault = undefined;
@@ -66,9 +67,10 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
       'ERR_KEY_CHANGED',
       `our key changed: give the peer the new public key ${publicKey}, for its WireGuard and its stunmesh, or set the former private key again`,
     );
-    const strangers = entry.peers.filter(({ connectedBy = publicKey }) => connectedBy !== publicKey);
+    const isStranger = ({ connectedBy = publicKey }: PeerEntry) => connectedBy !== publicKey;
+    const strangers = entry.peers.filter(isStranger);
     for (const peer of entry.peers)
-      peer.ownKeyFault = strangers.includes(peer) ? createFault(error, clock.wallNow()) : undefined;
+      peer.ownKeyFault = isStranger(peer) ? createFault(error, clock.wallNow()) : undefined;
     if (strangers.length === 0) return;
     const names = strangers.slice(0, MOST_NAMED).map(({ name }) => name);
     logger.warn({ device: entry.name, peers: strangers.length, names, error }, 'our key changed');
@@ -98,7 +100,8 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
     emit('device', undefined, { state: 'down' });
   };
 
-  const apply = (device: Device): readonly DeviceChange[] => {
+  /** What is the device's is taken in at once, its peers in slices, and what changed is handed on in slices. */
+  const apply = async (device: Device): Promise<void> => {
     const before = entry.down ? undefined : entry.facts;
     entry.down = false;
     const rekeyed = before !== undefined && before.publicKey !== device.publicKey;
@@ -121,10 +124,12 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
     }
     if (rekeyed) for (const peer of entry.peers) peers.rekeyed(peer);
     if (changed) emit('device', undefined, { state: 'up', listenPort: device.listenPort });
-    const changes: DeviceChange[] = entry.peers.flatMap((peer) =>
-      peers.observe(peer, device.peers.get(peer.publicKey)),
-    );
-    return changed ? [...changes, { kind: 'device' }] : changes;
+    const changes: DeviceChange[] = [];
+    await inSlices(entry.peers, clock, (peer) => {
+      if (entry.facts === device) changes.push(...peers.observe(peer, device.peers.get(peer.publicKey)));
+    });
+    if (changed) changes.push({ kind: 'device' });
+    await inSlices(changes, clock, (change) => components.onChange(change));
   };
 
   const missing = (error: unknown): void => {
@@ -154,8 +159,7 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
         lieDown(device);
         return false;
       }
-      const changes = apply(device);
-      if (changes.length > 0) components.onChanges(changes);
+      await apply(device);
       if (device.peers.size >= PEERS_AT_REST) restUntil = clock.now() + device.peers.size * REST_MS_A_PEER;
       return true;
     } catch (error) {

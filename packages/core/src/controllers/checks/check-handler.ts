@@ -13,6 +13,8 @@ export interface CheckHandlerParts {
   readonly clock: Clock;
   readonly search: Pick<DeviceSearch, 'onRequest' | 'onAnswer'>;
   times(): Now;
+  /** Brings the tags to the present slot, or begins to. */
+  renewTags(): void;
   step(one: CheckedPeer): void;
   peers(): CheckedPeers;
   sockets(): CheckSockets;
@@ -30,7 +32,7 @@ export function createCheckHandler(parts: CheckHandlerParts): Required<MessageHa
   return {
     onRequest(_, { message, from, to }: StunMessageEvent) {
       const [peers, sockets, at] = [parts.peers(), parts.sockets(), times()];
-      if (peers.receiver.advance(at.seconds)) sockets.pass(peers.receiver.prefixes());
+      parts.renewTags();
       const heard = peers.receiver.receive(message, from, at, (peer) => peer.phase === 'connected');
       device.checkCounts.received += 1;
       const one = typeof heard === 'string' ? undefined : peers.get(heard.peer);

@@ -53,27 +53,22 @@ export class CheckedPeers implements Iterable<CheckedPeer> {
     return this.#peers.values();
   }
 
-  /** Takes up who came and drops who went. True: the tags are other ones. */
+  /** Takes up who came, whose tags the receiver makes, and drops who went. True: somebody went, so that fewer tags are known. */
   follow(): boolean {
     const { device, left } = this.#components;
     const present = new Set(
       device.facts && !device.down ? device.peers.filter((peer) => peer.keys && peer.observed) : [],
     );
-    let changed = false;
-    for (const [peer, { keys }] of this.#peers) {
-      if (present.has(peer) && peer.keys === keys) continue;
+    const gone = [...this.#peers].filter(([peer, { keys }]) => !present.has(peer) || peer.keys !== keys);
+    const configured = new Set(gone.length > 0 ? device.peers : []);
+    for (const [peer] of gone) {
       this.#peers.delete(peer);
       this.receiver.remove(peer);
       peer.checks = undefined;
-      if (!device.peers.includes(peer)) left(peer);
-      changed = true;
+      if (!configured.has(peer)) left(peer);
     }
-    for (const peer of present) {
-      if (this.#peers.has(peer)) continue;
-      this.#add(peer);
-      changed = true;
-    }
-    return changed;
+    for (const peer of present) if (!this.#peers.has(peer)) this.#add(peer);
+    return gone.length > 0;
   }
 
   #add(peer: PeerEntry): void {
@@ -82,7 +77,9 @@ export class CheckedPeers implements Iterable<CheckedPeer> {
     if (!keys) return;
     const checks = new PeerChecks({
       smaller: keys.smaller,
-      seed: keys.searchSeed,
+      get seed() {
+        return keys.searchSeed;
+      },
       // A reload may change both.
       get preferred() {
         return preferred(peer);

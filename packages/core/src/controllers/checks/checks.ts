@@ -21,6 +21,7 @@ import { createLowTtl } from './low-ttl.js';
 import { createParking } from './parking.js';
 import { createSearchChecks } from './search-checks.js';
 import { createSwitching } from './switching.js';
+import { createTagRenewal } from './tag-renewal.js';
 
 /** A discovery that began so long before a peer was lost tells of now. */
 const LOOK_MS = 2_000;
@@ -82,6 +83,7 @@ export function createChecks(components: ChecksComponents): Checks {
     clock,
     times,
     search: components.search,
+    renewTags: () => renewTags(),
     step: (one) => void step(one),
     peers: () => peers,
     sockets: () => sockets,
@@ -111,6 +113,8 @@ export function createChecks(components: ChecksComponents): Checks {
       ttl === undefined ? {} : { ttl },
     );
   };
+
+  const renewTags = createTagRenewal({ clock, signal, times, peers: () => peers, sockets: () => sockets });
 
   /** Does what is due for one peer; resolves when all that is sent has left. */
   const step = async (one: CheckedPeer): Promise<void> => {
@@ -185,14 +189,7 @@ export function createChecks(components: ChecksComponents): Checks {
     });
   };
 
-  const records = createCheckRecords({
-    ...components,
-    candidates,
-    parking,
-    times,
-    observe,
-    step,
-  });
+  const records = createCheckRecords({ ...components, candidates, parking, times, observe, step });
 
   /** A store that hangs keeps no record waiting for long (F13). */
   const freshen = async (peer: PeerEntry, store: string): Promise<void> => {
@@ -204,8 +201,7 @@ export function createChecks(components: ChecksComponents): Checks {
 
   return {
     tick() {
-      const changed = peers.follow();
-      if (peers.receiver.advance(times().seconds) || changed) sockets.pass(peers.receiver.prefixes());
+      renewTags(peers.follow());
       if (sockets.ready) ttl.follow();
       for (const one of peers) {
         parking.onObserved(one.peer);
@@ -216,7 +212,8 @@ export function createChecks(components: ChecksComponents): Checks {
     onPhase(peer) {
       const one = peers.get(peer);
       if (!one) return;
-      listen();
+      // That nobody needs it any more is time enough to see at the next tick: asking takes a walk over all peers.
+      if (isUnsettled(peer)) listen();
       components.search.changed();
       observe(one);
       void step(one);

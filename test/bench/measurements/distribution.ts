@@ -1,13 +1,14 @@
 /** A row of marks for each row of the bench: every run a dot, the median a line, beside the target and what it was before; pure. */
 import { judge, type Row, show } from '../report.js';
 import { createScale } from './scale.js';
-import { card, tag, text } from './svg.js';
+import { card, diamond, tag, text } from './svg.js';
 
 const WIDTH = 860;
 const LABEL = 370;
 const RIGHT = 86;
 const ROW = 24;
 const TOP = 30;
+const LEGEND = 'dots: runs, line: median, dashed: target of the median (short) and of the worst run (tall)';
 
 export interface Shown extends Row {
   /** The same measured before this. */
@@ -26,12 +27,12 @@ export function drawDistribution(title: string, rows: readonly Shown[]): string 
   const bottom = TOP + rows.length * ROW;
   const axis = scale.ticks.flatMap((tick) => [
     tag('path', { class: 'axis', d: `M${scale.at(tick).toFixed(1)} ${TOP - 4}V${bottom}` }),
-    text(scale.at(tick), bottom + 16, show(tick, unit), 'dim', 'middle'),
+    text(scale.at(tick), bottom + 16, tick === 0 ? '0' : show(tick, unit), 'dim', 'middle'),
   ]);
   const legend = text(
     16,
     TOP - 11,
-    'dots: runs, line: median, dashed: target of the median (short) and of the worst run (tall), diamond: before',
+    rows.some(({ before }) => before !== undefined) ? `${LEGEND}, diamond: before` : LEGEND,
     'dim',
   );
   const marks = rows.flatMap((row, i) => drawRow(row, TOP + i * ROW + ROW / 2, scale.at, to));
@@ -47,9 +48,7 @@ function drawRow(row: Shown, y: number, at: (value: number) => number, end: numb
     text(16, y + 4, shortened(row.what)),
     ...(goal?.median === undefined ? [] : [line(goal.median, 'goal', 6)]),
     ...(goal?.worst === undefined ? [] : [line(goal.worst, 'goal', 11)]),
-    ...(row.before === undefined
-      ? []
-      : [tag('path', { class: 'before', d: `M${at(row.before).toFixed(1)} ${y - 6}l6 6l-6 6l-6-6z` })]),
+    ...(row.before === undefined ? [] : [diamond(at(row.before), y)]),
     ...finite.map((value) => tag('circle', { class: 'run', cx: at(value), cy: y, r: 4 })),
     ...(Number.isFinite(middle) ? [line(middle, 'median', 8)] : []),
     ...(finite.length < row.values.length ? [text(end, y + 4, '×', 'bad', 'middle')] : []),

@@ -24,7 +24,7 @@ export function drawGrid(title: string, rows: readonly Row[]): string {
       const share = most > least ? (middle - least) / (most - least) : 0;
       const at = { x: LEFT + x * CELL.width + 2, y: TOP + y * CELL.height + 2 };
       const box = { ...at, width: CELL.width - 4, height: CELL.height - 4, rx: 6 };
-      const words = row ? show(middle, row.unit) : 'search';
+      const words = row ? show(middle, row.unit) : a === b ? 'no' : 'search';
       return [
         row
           ? tag('rect', { ...box, class: 'cell', 'fill-opacity': Number.isFinite(share) ? 0.14 + 0.3 * share : 0 })

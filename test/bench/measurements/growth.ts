@@ -1,17 +1,20 @@
 /** What something costs by the number of peers, a line for each kind; pure. */
-import { median, type Row, show } from '../report.js';
+import { judge, type Row, show } from '../report.js';
+import type { Shown } from './distribution.js';
 import { createScale } from './scale.js';
-import { card, tag, text } from './svg.js';
+import { card, diamond, tag, text } from './svg.js';
 
 const WIDTH = 860;
 const LEFT = 76;
-const TOP = 20;
-const HEIGHT = 220;
+const TOP = 44;
+const HEIGHT = 244;
 const LINES = 4;
 
 interface Point {
   readonly peers: number;
   readonly value: number;
+  readonly target?: number | undefined;
+  readonly before?: number | undefined;
 }
 
 export interface Growth {
@@ -20,12 +23,13 @@ export interface Growth {
 }
 
 /** Rows that differ by their number of peers alone, by what they measure; a line needs two points. */
-export function findGrowth(rows: readonly Row[]): ReadonlyMap<string, Growth> {
+export function findGrowth(rows: readonly Shown[]): ReadonlyMap<string, Growth> {
   const found = new Map<string, Map<string, Point[]>>();
   const units = new Map<string, Row['unit']>();
-  for (const { what, values, unit } of rows) {
+  for (const row of rows) {
+    const { what, unit, before } = row;
     const [, kind, digits, measure] = /^(.*?),? ?\b([\d,]+) peers?\b:? ?(.*)$/.exec(what) ?? [];
-    const value = median(values);
+    const { middle: value, goal } = judge(row);
     if (digits === undefined || !Number.isFinite(value)) continue;
     // "file store, 50 peers: read, CPU of it per peer": the last part says what is measured.
     const [name = '', ...rest] = (measure ?? '').split(', ').toReversed();
@@ -33,7 +37,14 @@ export function findGrowth(rows: readonly Row[]): ReadonlyMap<string, Growth> {
     const line = [kind, ...rest.toReversed()].filter((part) => part !== '').join(', ');
     units.set(title, unit);
     const lines = found.get(title) ?? new Map<string, Point[]>();
-    lines.set(line, [...(lines.get(line) ?? []), { peers: Number(digits.replaceAll(',', '')), value }]);
+    const target = goal?.median ?? goal?.worst;
+    const point = {
+      peers: Number(digits.replaceAll(',', '')),
+      value,
+      ...(target === undefined ? {} : { target }),
+      ...(before === undefined ? {} : { before }),
+    };
+    lines.set(line, [...(lines.get(line) ?? []), point]);
     found.set(title, lines);
   }
   return new Map(
@@ -51,7 +62,7 @@ export function drawGrowth(title: string, { unit, series }: Growth): string {
   const right = WIDTH - 290;
   const x = (peers: number) => LEFT + 10 + (Math.log(peers / least) / Math.log(most / least)) * (right - LEFT - 10);
   const scale = createScale(
-    points.map(({ value }) => value),
+    points.flatMap(({ value, target = 0, before = 0 }) => [value, target, before]),
     HEIGHT,
     TOP,
   );
@@ -61,7 +72,9 @@ export function drawGrowth(title: string, { unit, series }: Growth): string {
       text(LEFT - 8, scale.at(tick) + 4, show(tick, unit), 'dim', 'end'),
     ]),
     ...counts.map((count) => text(x(count), HEIGHT + 20, String(count), 'dim', 'middle')),
-    text(right + 14, HEIGHT + 20, 'peers', 'dim'),
+    text(right + 34, HEIGHT + 20, 'peers', 'dim'),
+    text(16, 22, title, 'strong'),
+    text(right + 20, 22, 'dashed: target, diamond: before', 'dim'),
   ];
   const lines = [...series].flatMap(([name, own], i) => {
     const sorted = own.toSorted((a, b) => a.peers - b.peers);
@@ -74,6 +87,12 @@ export function drawGrowth(title: string, { unit, series }: Growth): string {
       ...sorted.map(({ peers, value }) =>
         tag('circle', { class: `f${i % LINES}`, cx: x(peers), cy: scale.at(value), r: 3.5 }),
       ),
+      ...sorted.flatMap(({ peers, target, before }) => [
+        ...(target === undefined
+          ? []
+          : [tag('path', { class: 'goal', d: `M${(x(peers) - 12).toFixed(1)} ${scale.at(target).toFixed(1)}h24` })]),
+        ...(before === undefined ? [] : [diamond(x(peers), scale.at(before))]),
+      ]),
       tag('circle', { class: `f${i % LINES}`, cx: right + 20, cy: y, r: 5 }),
       text(right + 32, y + 4, name),
     ];

@@ -26,6 +26,7 @@ export function createPage(results: Results, images: string): MeasurementsPage {
     'Written by `npm run bench -- --page`, which measures in namespaces of one machine: real NATs (nftables), real WireGuard, real daemons. Times include the',
     'start of a daemon where a row says "start". A number in bold missed its target.',
     '',
+    ...(parts.length === 0 ? ['Nothing has been measured for this page yet.'] : []),
     ...parts.flatMap(([name, part]) => partLines(name, part, plots, images)),
   ];
   return { markdown: `${lines.join('\n').trimEnd()}\n`, plots };
@@ -33,7 +34,7 @@ export function createPage(results: Results, images: string): MeasurementsPage {
 
 function partLines(name: string, part: PartResults, plots: Map<string, string>, images: string): string[] {
   const { at, machine, load, sections } = part;
-  const head = [`## ${name}`, '', `${at}, ${machine}, load ${load}.`, ''];
+  const head = [`## ${name}`, '', `${at}, ${machine}, load ${load}.${busy(part)}`, ''];
   return [
     ...head,
     ...sections.flatMap((section, i) => {
@@ -46,6 +47,10 @@ function partLines(name: string, part: PartResults, plots: Map<string, string>, 
       return [`### ${section.title}`, '', ...pictures, ...table(section), ''];
     }),
   ];
+}
+
+function busy({ machine, load }: PartResults): string {
+  return load > 2 * Number.parseInt(machine, 10) ? ' The machine was busy with other things: no verdict.' : '';
 }
 
 function sectionPlots(

@@ -18,6 +18,11 @@ export function text(x: number, y: number, words: string, kind = '', anchor?: 'm
   return tag('text', { x, y, class: kind === '' ? undefined : kind, 'text-anchor': anchor }, escapeMarkup(words));
 }
 
+/** What it was before. */
+export function diamond(x: number, y: number): string {
+  return tag('path', { class: 'before', d: `M${x.toFixed(1)} ${(y - 6).toFixed(1)}l6 6l-6 6l-6-6z` });
+}
+
 /** A background of its own: whatever page it stands on, its colours are seen. */
 const STYLE = `
 .card{fill:#fff;stroke:#d9dee5}text{font:12px system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#1c2430}

@@ -1,14 +1,14 @@
 /** Which addresses of this host a peer on the same network may reach it at; pure. */
 import type { Endpoint, Family, NetInterface } from '../api/index.js';
 import { isCarrierRange, isPrivate } from '../nat/filtering.js';
-import { createEndpoint, isLinkLocal, parseAddress } from '../net/index.js';
+import { contains, createEndpoint, isLinkLocal, type Prefix, parseAddress } from '../net/index.js';
 
 /** So many are told in a record. */
 const MOST: Readonly<Record<Family, number>> = { 4: 2, 6: 1 };
 
 /** Networks that exist inside this host alone, or lead into a tunnel: containers, virtual machines, VPNs. OpenWrt's `br-lan` is none. */
 const INSIDE =
-  /^(?:docker|br-[0-9a-f]{12}$|veth|virbr|vnet|vmnet|vboxnet|lxc|lxd|incusbr|cni|flannel|cali|kube|nerdctl|podman|wg|tun|tap|utun|tailscale|zt|nebula|ppp|ipsec|gif|gre|sit|ip6tnl|dummy|bridge1[0-9]{2}$|awdl|llw)/;
+  /^(?:docker|br-[0-9a-f]{12}$|veth|virbr|vnet|vmnet|vboxnet|lxc|lxd|incusbr|cni|flannel|cali|kube|nerdctl|podman|weave|cilium|antrea|ovs|ovn|vxlan|geneve|wg|wt[0-9]|tun|tap|utun|tailscale|zt|nebula|nordlynx|ppp|ipsec|gif|gre|sit|ip6tnl|dummy|bridge1[0-9]{2}$|awdl|llw)/;
 
 export interface HostAddress {
   readonly endpoint: Endpoint;
@@ -26,9 +26,14 @@ export interface HostAddressRules {
   readonly told: ReadonlySet<string>;
 }
 
-/** The best first: those of the default route's interface, its source before others. */
+/** The best first: those of the default route's interface, its source before others; one of each network before a second one. */
 export function hostAddresses(interfaces: readonly NetInterface[], rules: HostAddressRules): readonly HostAddress[] {
-  const found: { readonly address: HostAddress; readonly rank: number }[] = [];
+  const found: {
+    readonly address: HostAddress;
+    readonly bytes: Uint8Array;
+    readonly network: Prefix;
+    readonly rank: number;
+  }[] = [];
   const own = new Set(interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => address)));
   // Where IPv6 needs no NAT peers on the same link meet at the address that STUN sees.
   const openSix = [...rules.told].some((address) => address.includes(':') && own.has(address));
@@ -44,10 +49,22 @@ export function hostAddresses(interfaces: readonly NetInterface[], rules: HostAd
       if (!bytes || (prefixLength === bytes.length * 8 && !outer)) continue;
       const route = rules.defaultRoutes.get(family);
       const rank = route?.source === address ? 0 : route?.interface === one.name ? 1 : outer ? 2 : 3;
-      found.push({ address: { endpoint: createEndpoint(bytes, rules.listenPort), interface: one.name }, rank });
+      const network: Prefix = { bytes, length: prefixLength };
+      found.push({
+        address: { endpoint: createEndpoint(bytes, rules.listenPort), interface: one.name },
+        bytes,
+        network,
+        rank,
+      });
     }
   }
-  const ranked = found.toSorted((a, b) => a.rank - b.rank).map(({ address }) => address);
+  const sorted = found.toSorted((a, b) => a.rank - b.rank);
+  // A second address in the same network reaches nobody whom the first does not: another link comes before it.
+  const isSecond = ({ address, bytes }: (typeof found)[0], i: number) =>
+    sorted.findIndex((one) => one.address.interface === address.interface && contains(one.network, bytes)) < i;
+  const ranked = [...sorted.filter((one, i) => !isSecond(one, i)), ...sorted.filter(isSecond)].map(
+    ({ address }) => address,
+  );
   return ([4, 6] as const).flatMap((family) =>
     ranked.filter(({ endpoint }) => endpoint.family === family).slice(0, MOST[family]),
   );

@@ -27,9 +27,9 @@ function told(interfaces: readonly NetInterface[], rules: Partial<HostAddressRul
 }
 
 test('the source of the default route comes first, then its interface, and two of IPv4 are told at most', () => {
-  assert.deepEqual(told([link('eth1', '10.0.0.2'), link('eth0', '192.168.1.7', '192.168.1.2')]), [
+  assert.deepEqual(told([link('eth1', '10.0.0.2'), link('eth0', '192.168.7.7', '192.168.1.2')]), [
     '192.168.1.2:51820 eth0',
-    '192.168.1.7:51820 eth0',
+    '192.168.7.7:51820 eth0',
   ]);
   assert.deepEqual(told([link('eth1', '10.0.0.2'), link('br-lan', '172.16.0.1')]), [
     '10.0.0.2:51820 eth1',
@@ -37,8 +37,26 @@ test('the source of the default route comes first, then its interface, and two o
   ]);
 });
 
+test('a second address in the same network takes no place from another link', () => {
+  const eth0 = link('eth0', '192.168.1.7', '192.168.1.2');
+  assert.deepEqual(told([link('eth1', '10.0.0.2'), eth0]), ['192.168.1.2:51820 eth0', '10.0.0.2:51820 eth1']);
+  assert.deepEqual(told([eth0]), ['192.168.1.2:51820 eth0', '192.168.1.7:51820 eth0']);
+});
+
 test('networks inside this host, tunnels and links that are down are no way in', () => {
-  const names = ['docker0', 'br-0123456789ab', 'veth12ab', 'virbr0', 'wg0', 'tun0', 'tailscale0', 'office', 'cni0'];
+  const names = [
+    'docker0',
+    'br-0123456789ab',
+    'veth12ab',
+    'virbr0',
+    'wg0',
+    'tun0',
+    'tailscale0',
+    'office',
+    'cni0',
+    'vxlan.calico',
+    'wt0',
+  ];
   assert.deepEqual(told(names.map((name) => link(name, '10.1.0.1'))), []);
   assert.deepEqual(told([{ ...link('eth0', '192.168.1.2'), up: false }]), []);
   assert.deepEqual(told([{ ...link('lo', '10.0.0.1'), loopback: true }]), []);

@@ -50,7 +50,8 @@ export function createCheckCandidates({ device, underlay, tunnels }: CheckCandid
   };
 }
 
-/** Prefixes of the links that this host is on; one address alone is no link. */
+/** Prefixes of the links that this host is on; one address alone is no link. Bridges of containers and virtual machines count: a peer that
+ * runs in one is met there, and who is not it answers no check. */
 function linksOf(interfaces: readonly NetInterface[], tunnels: ReadonlySet<string>): readonly Prefix[] {
   return interfaces
     .filter(({ name, up, loopback }) => up && !loopback && !tunnels.has(name))

@@ -15,6 +15,8 @@ import type { DeviceComponents, NamedStore } from '../device-components.js';
 import { toldNat } from './statement.js';
 
 export interface OwnRecord {
+  /** find() will be called soon: the store is asked now. */
+  ask(peer: PeerEntry, store: NamedStore): void;
   /** Looks for our record for this peer in a store. Never rejects. */
   find(peer: PeerEntry, store: NamedStore): Promise<void>;
   /** Looks whether it is still what we wrote: a newer one is another host's that has our key. True: it has to be written anew, since it is
@@ -26,6 +28,8 @@ export interface OwnRecord {
 
 /** Connected for so long, and another host's record has not changed meanwhile: that one is gone, and the place is ours again. */
 const HELD_MS = 20_000;
+/** What a store said so long ago is asked for again. */
+const ASKED_MS = 5_000;
 /** And is told for so long after it was last seen: a clone that cannot reach the peer writes seldom. */
 const TOLD_MS = 120_000;
 
@@ -52,6 +56,19 @@ export function createOwnRecord({ device, clock, logger, emit, signal }: OwnReco
       if (!isStunmeshError(error) || error.code !== 'ERR_STORE_UNAVAILABLE') return undefined;
       return error.details['circuit'] === undefined ? 'gone' : undefined;
     }
+  };
+
+  /** What a store was asked for already; an answer that nobody used is not asked for a second time in advance. */
+  const asked = new WeakMap<
+    PeerEntry,
+    Map<NamedStore, { readonly at: number; readonly channel: unknown; readonly answer: ReturnType<typeof read> }>
+  >();
+
+  const answerOf = (peer: PeerEntry, store: NamedStore): ReturnType<typeof read> => {
+    const known = asked.get(peer)?.get(store);
+    asked.get(peer)?.delete(store);
+    if (!known || known.channel !== peer.channel || clock.now() - known.at >= ASKED_MS) return read(peer, store);
+    return known.answer;
   };
 
   /** The time of another host's record in our place, as the last look found it; by store. */
@@ -92,8 +109,14 @@ export function createOwnRecord({ device, clock, logger, emit, signal }: OwnReco
 
   return {
     generation: (peer) => device.generation + peer.generationAhead,
+    ask(peer, store) {
+      const ofPeer = asked.get(peer) ?? new Map();
+      asked.set(peer, ofPeer);
+      if (ofPeer.has(store)) return;
+      ofPeer.set(store, { at: clock.now(), channel: peer.channel, answer: read(peer, store) });
+    },
     async find(peer, store) {
-      const record = await read(peer, store);
+      const record = await answerOf(peer, store);
       if (!record || record === 'gone') return;
       const { ipv4, ipv6 } = record;
       const t = record.t === undefined ? undefined : clampOwnTime(record.t, clock.wallNow() / 1000);

@@ -68,10 +68,11 @@ export function createPublish(components: PublishComponents): Publish {
     const changed = await gather.gather().finally(() => {
       device.discovering = false;
     });
+    // At once, or a record that is written meanwhile tells the new mapping by the old count.
+    if (changed) device.generation += 1;
     await components.discovered();
     schedule.ended(device.candidates.some(({ type }) => type === 'reflexive'));
     if (!changed) return;
-    device.generation += 1;
     wakeStores();
     stateChanged();
     await components.mappingChanged();
@@ -79,6 +80,7 @@ export function createPublish(components: PublishComponents): Publish {
   const discovery = createCoalesced(discover, logInternal);
 
   const refresh: Publish['refresh'] = async () => {
+    writing.prepare();
     await discovery.trigger();
     // No part of that job: the next discovery does not wait for a store that hangs.
     await flush();

@@ -27,6 +27,8 @@ export interface CheckExchange {
 }
 
 export interface Writing {
+  /** A discovery begins, after which records may be written: stores are asked meanwhile what they hold of ours. */
+  prepare(): void;
   /** Writes what is due in one store. */
   flushStore(name: string): Promise<void>;
   /** Our record for this peer is due again in all its stores, with the same `t` and what it acknowledges now. */
@@ -166,6 +168,15 @@ export function createWriting(components: WritingComponents): Writing {
   };
 
   return {
+    prepare() {
+      for (const peer of device.peers) {
+        if (!peer.channel || !peer.observed) continue;
+        for (const name of peer.config.plugins) {
+          const store = peer.published.has(name) ? undefined : stores.get(name);
+          if (store) ownRecord.ask(peer, store);
+        }
+      }
+    },
     dueAt,
     rewrite(peer) {
       for (const name of peer.config.plugins) peer.rewrites.add(name);

@@ -69,7 +69,8 @@ export function createRefresh(components: RefreshComponents): Refresh {
     if (now >= nextRefreshAt()) void refresh();
     if (!device.facts || device.down) return;
     if (!device.discovering && now >= schedule.dueAt) void publish.refresh();
-    else if (now >= publish.nextFlushAt()) void publish.flush();
+    // A mapping that is being found out is published when our NAT is open towards every peer (F18c).
+    else if (!device.discovering && now >= publish.nextFlushAt()) void publish.flush();
     void checks.due();
     for (const peer of device.peers) {
       if (!isUnsettled(peer)) {
@@ -101,8 +102,7 @@ export function createRefresh(components: RefreshComponents): Refresh {
     const due = [now + (isServed() ? tick : missingTick(now)), nextRefreshAt()];
     if (isServed())
       due.push(
-        device.discovering ? Number.POSITIVE_INFINITY : schedule.dueAt,
-        publish.nextFlushAt(),
+        ...(device.discovering ? [] : [schedule.dueAt, publish.nextFlushAt()]),
         components.tickDueAt(),
         ...unsettled.flatMap((p) => [p.nextReadAt, p.series.nextAt]),
       );

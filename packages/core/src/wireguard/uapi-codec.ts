@@ -1,8 +1,8 @@
 /** The cross-platform userspace protocol (wireguard.com/xplatform): lines of key=value, keys in hex, ended by errno and a blank line; pure. */
-import nacl from 'tweetnacl';
 import { type Peer, type PeerWrite, type PublicKey, parsePublicKey, SecretKey, StunmeshError } from '../api/index.js';
 import { formatEndpoint } from '../net/endpoint.js';
 import { permissionMissing, privateKeyWithheld, protocolError } from './errors.js';
+import { publicKeyOf } from './public-key.js';
 import { canonicalPrefix, type DeviceNames, type DeviceReading, parseDecimal, parseShownEndpoint } from './reading.js';
 
 const SOURCE = 'the userspace socket';
@@ -96,19 +96,6 @@ export function parseGetAnswer(text: string, names: DeviceNames): DeviceReading 
     },
     presharedKeys: new Map(open.flatMap((p) => (p.presharedKey ? [[p.publicKey, p.presharedKey] as const] : []))),
   };
-}
-
-/** Keys of the devices read last: the multiplication takes 20 ms of unoptimised code, and a beat needs it again and again. */
-const derived: { readonly secretKey: SecretKey; readonly publicKey: PublicKey | undefined }[] = [];
-const MOST_DERIVED = 8;
-
-function publicKeyOf(secretKey: SecretKey): PublicKey | undefined {
-  const known = derived.find((pair) => pair.secretKey.equals(secretKey));
-  if (known) return known.publicKey;
-  const publicKey = parsePublicKey(Buffer.from(nacl.scalarMult.base(secretKey.expose())).toString('base64'));
-  derived.unshift({ secretKey, publicKey });
-  derived.length = Math.min(derived.length, MOST_DERIVED);
-  return publicKey;
 }
 
 const PEER_KEYS = new Set([

@@ -70,7 +70,8 @@ export function createAttempts(components: AttemptsComponents): Attempts {
     try {
       await writer.set(device.name, peer.publicKey, wanted, deadline.signal);
     } catch (error) {
-      peer.lastWrite = before;
+      // What took too long may come to pass all the same: then it is no other program's.
+      if (!hasCode(error, 'ERR_DEADLINE')) peer.lastWrite = before;
       throw error;
     }
     written(peer, wanted, again);

@@ -237,3 +237,15 @@ test('a peer is taken off the place where it was parked at once, however lately 
   await using;
   assert.deepEqual(d.wg.peer('wg0', d.peer.publicKey)?.endpoint, FAR);
 });
+
+test('a write that took too long may stand all the same, and is known as ours; one that was refused is not noted', async () => {
+  for (const [code, noted] of [
+    ['ERR_DEADLINE', FAR],
+    ['ERR_WG_FAILED', undefined],
+  ] as const) {
+    const d = attemptsOf({}, { writer: { set: () => Promise.reject(new StunmeshError(code, 'no')) } as never });
+    d.peer.phase = 'connecting';
+    await assert.rejects(d.attempts.attempt(d.peer, [FAR]), { code });
+    assert.deepEqual(d.peer.lastWrite?.endpoint, noted);
+  }
+});

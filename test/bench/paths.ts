@@ -5,7 +5,9 @@ import { type Host, type Lab, type LabSpec, openLab, sleep, until } from '../e2e
 import { CROWD_SPEC, cpuTime, gather } from '../e2e/lab/steps/crowd.js';
 import {
   FAMILIES_SPEC,
+  FIREWALL_SPEC,
   families,
+  firewalledStun,
   laterIpv6,
   poisonedSpec,
   poisonedStart,
@@ -38,6 +40,7 @@ const NAT_MOVES_TARGET: Target = { median: 1500 };
 const ACCEPTING: readonly Accepting[] = ['both', 'the earlier', 'the later'];
 const RTT_MS = 40;
 const POISONED_MS = 120_000;
+const FIREWALL_MS = 190_000;
 const UPGRADE_MS = 65_000;
 const DOWNGRADE_MS = 3_000;
 const CROWD = 1000;
@@ -75,6 +78,10 @@ export async function benchPathsLong(report: Report, runs: number): Promise<void
       poisonedStart(lab, 2 * POISONED_MS),
     );
   }
+  report.title('A firewall that stops STUN between the hosts, and lets WireGuard pass');
+  await repeat(report, runs, 'from the start to pings both ways', FIREWALL_SPEC, { worst: FIREWALL_MS }, (lab) =>
+    firewalledStun(lab, 2 * FIREWALL_MS),
+  );
   await benchUnsettledCrowd(report);
 }
 

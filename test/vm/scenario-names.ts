@@ -4,8 +4,12 @@ export const SCENARIOS = {
   health: 'what kernel devices show of a peer is read as life, as an inbound initiation, or as neither',
   daemons: 'two daemons find them by themselves: file store, our own STUN server, ping through the tunnel',
   capture: 'the STUN probe leaves from the port that the kernel module holds, and its answer comes back',
-  netlink: 'every published case of WireGuard control passes by netlink alone, without wg(8)',
   vrf: 'an echo socket bound to a WireGuard device inside a VRF sends and hears',
 } as const;
 
-export type ScenarioName = keyof typeof SCENARIOS;
+/** Those that wait for minutes, and measure: on an idle machine, by name, `kernel-scenario.js daemons switching`. */
+export const BY_NAME = {
+  switching: 'a live session is moved to a link that came up, at 5 and at 20 packets a second each way (F48)',
+} as const;
+
+export type ScenarioName = keyof typeof SCENARIOS | keyof typeof BY_NAME;

@@ -1,4 +1,5 @@
-/** What takes a minute or two by its nature: upgrades at the minute's beat, families that die and come back, starts that were spoilt. */
+/** What takes a minute or two by its nature: upgrades at the minute's beat, families that die and come back, starts that were spoilt, STUN that
+ * does not pass. */
 import { type Host, type Lab, type LabSpec, must, sleep } from '../../lab/index.js';
 import { cutFamily } from '../../lab/steps/cut.js';
 import { expectTunnel, startAll } from '../../lab/steps/pair.js';
@@ -115,6 +116,25 @@ export async function poisonedStart(lab: Lab, limitMs: number): Promise<number> 
   else if (accepts(a)) await initiates(b, a);
   else await initiates(a, b);
   await Promise.all([initiates(a, b), initiates(b, a)]);
+  const startedAt = performance.now();
+  await startAll([a, b]);
+  const pings = await Promise.all([
+    a.firstPing(b, { deadlineMs: limitMs, startedAt }),
+    b.firstPing(a, { deadlineMs: limitMs, startedAt }),
+  ]);
+  return Math.max(...pings.map((ping) => ping ?? Number.POSITIVE_INFINITY));
+}
+
+export const FIREWALL_SPEC: LabSpec = { sides: { a: {}, b: {} }, coturn: [1, 2] };
+
+/** A firewall before one side lets WireGuard pass, and of STUN only what servers say: milliseconds until pings pass both ways. */
+export async function firewalledStun(lab: Lab, limitMs: number): Promise<number> {
+  const [a, b] = pair(lab);
+  // The magic cookie stands twelve bytes behind the beginning of the UDP header.
+  const rule = 'udp sport 3478 accept; udp dport 3478 accept; @th,96,32 0x2112a442 drop';
+  const chain = `chain through { type filter hook forward priority -10; ${rule}; }`;
+  const { namespace } = b.plan.routers[0] ?? { namespace: '' };
+  await must(namespace, ['nft', '-f', '-'], { input: `table ip firewall { ${chain}; }\n` });
   const startedAt = performance.now();
   await startAll([a, b]);
   const pings = await Promise.all([

@@ -95,6 +95,13 @@ export async function installMissing({ forTests }) {
     await refreshPackageLists(true);
     result = await run('apt-get', args, { env: quiet() });
   }
+  // One that this architecture or release does not have must not keep the others away.
+  if (result.code !== 0 && packages.length > 1)
+    for (const name of packages) {
+      const one = await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', name], { env: quiet() });
+      if (one.code !== 0) result = one;
+      else if (packagesOf(missingParts(forTests)).length === 0) result = one;
+    }
   if (result.code === 0) say(`  done in ${seconds(result.ms)}`);
   else say(yellow(`  apt-get failed:\n${result.output.trim().split('\n').slice(-8).join('\n')}`));
   return packagesOf(missingParts(forTests));

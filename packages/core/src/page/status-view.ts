@@ -2,7 +2,7 @@
 import { about, otherAddresses, summary } from '../control/format-status.js';
 import { portMappingLines } from '../control/port-mapping-status.js';
 import type { DeviceSnapshot, PeerSnapshot, Snapshot, StoreSnapshot } from '../control/snapshot.js';
-import { byUrgency, isMappingWell, isWell, type Trouble, trouble } from '../control/status-remarks.js';
+import { isMappingWell, isWell, type Trouble, trouble } from '../control/status-remarks.js';
 import { REMEDIES } from '../doctor/remedies.js';
 import { PATH_WORDS } from '../paths/path-words.js';
 import type { TrackSnapshot } from './track.js';
@@ -71,38 +71,28 @@ export interface StatusInput {
   /** One of each device. */
   readonly snapshots: readonly Snapshot[];
   readonly stores: readonly StoreSnapshot[];
-  readonly timeline?: {
-    readonly endsAt: number;
-    readonly partMs: number;
-    of(device: string, peer: string): TrackSnapshot | undefined;
-  };
+  /** By device, as peerView made them. */
+  readonly peers: ReadonlyMap<string, readonly PeerView[]>;
+  readonly timeline?: StatusView['timeline'];
 }
 
 export function statusView(input: StatusInput, full: boolean): StatusView {
   const { wallNow, snapshots, stores, timeline } = input;
   const devices = snapshots.flatMap((snapshot) => snapshot.devices);
-  const say = (wrong: Trouble): Omit<Wrong, 'of'> => (full || wrong.code === undefined ? wrong : { code: wrong.code });
   const views = devices.map((device): DeviceView => {
-    const peers = byUrgency(device).map((peer) => {
-      const wrong = trouble(peer, device.state);
-      const track = timeline?.of(device.name, peer.name);
-      return {
-        ...peerView(peer, full),
-        ...(wrong ? { wrong: say(wrong) } : {}),
-        ...(track ? { timeline: track } : {}),
-      };
-    });
     const { name, state, publicKey } = device;
     const open = full ? { about: aboutDevice(device, wallNow), ...(publicKey ? { publicKey } : {}) } : {};
-    return { name, state, ...open, peers };
+    return { name, state, ...open, peers: input.peers.get(name) ?? [] };
   });
   const wrong = [
     ...(snapshots.some(({ clockSane }) => !clockSane)
       ? [{ of: 'clock', text: 'the clock of this host is not set; records are numbered on from the last ones' }]
       : []),
     ...missing(input.configured, devices),
-    ...devices.flatMap((device) => deviceWrong(device).map(({ of, ...rest }) => ({ of, ...say(rest) }))),
-    ...stores.flatMap((store) => storeWrong(store).map(({ of, ...rest }) => ({ of, ...say(rest) }))),
+    ...[...devices.flatMap(deviceWrong), ...stores.flatMap(storeWrong)].map(({ of, ...rest }) => ({
+      of,
+      ...say(rest, full),
+    })),
   ];
   const codes = [...wrong, ...views.flatMap(({ peers }) => peers.map((peer) => peer.wrong))];
   return {
@@ -116,11 +106,23 @@ export function statusView(input: StatusInput, full: boolean): StatusView {
     devices: views,
     stores: stores.map((store) => storeView(store, full)),
     remedies: remediesOf(codes.map((each) => each?.code)),
-    ...(timeline ? { timeline: { endsAt: timeline.endsAt, partMs: timeline.partMs } } : {}),
+    ...(timeline ? { timeline } : {}),
   };
 }
 
-function peerView(peer: PeerSnapshot, full: boolean): PeerView {
+/** A message that has a code may name an address. */
+function say(wrong: Trouble, full: boolean): Omit<Wrong, 'of'> {
+  return full || wrong.code === undefined ? wrong : { code: wrong.code };
+}
+
+/** `state`: its device's. */
+export function peerView(
+  peer: PeerSnapshot,
+  state: DeviceSnapshot['state'],
+  full: boolean,
+  timeline: TrackSnapshot | undefined,
+): PeerView {
+  const wrong = trouble(peer, state);
   const { name, phase, present, phaseForMs, endpoint, path, latestHandshakeAt, record, rxBytes, txBytes } = peer;
   const rttMs = peer.rttMs ?? path?.rttMs;
   return {
@@ -135,6 +137,8 @@ function peerView(peer: PeerSnapshot, full: boolean): PeerView {
     rxBytes,
     txBytes,
     ...(full && endpoint !== undefined ? { endpoint: peer.parked ? 'parked' : endpoint } : {}),
+    ...(wrong ? { wrong: say(wrong, full) } : {}),
+    ...(timeline ? { timeline } : {}),
   };
 }
 
@@ -178,7 +182,7 @@ function storeView({ name, state, gets, sets, failures, note }: StoreSnapshot, f
   return { name, state, gets, sets, failures, ...(full && note !== undefined ? { note } : {}) };
 }
 
-export function remediesOf(codes: readonly (string | undefined)[]): Readonly<Record<string, string>> {
+function remediesOf(codes: readonly (string | undefined)[]): Readonly<Record<string, string>> {
   const known = [...new Set(codes)].filter((code) => code !== undefined && Object.hasOwn(REMEDIES, code));
   return Object.fromEntries(known.map((code) => [code, REMEDIES[code ?? ''] ?? '']));
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../api/index.js';
 import { sameEndpoint } from '../net/index.js';
 import type { Phase } from '../peers/health.js';
 import type { DeviceEntry, PeerEntry } from '../peers/peer-table.js';
+import { inSlices } from '../runtime/slices.js';
 import type { EventReading } from '../telemetry/readings.js';
 import { Track, type TrackSnapshot } from './track.js';
 
@@ -19,30 +20,30 @@ export interface TimelineComponents {
 }
 
 export function openTimeline({ clock, entries }: TimelineComponents): Timeline {
-  let tracks = new Map<string, Map<string, Track>>();
+  const tracks = new Map<string, Map<string, Track>>();
   const end = new AbortController();
 
   /** Peers that are gone are forgotten with it. */
-  const look = (): void => {
-    const now = clock.now();
-    const next = new Map<string, Map<string, Track>>();
+  const look = async (): Promise<void> => {
     for (const { name, peers } of entries()) {
       const known = tracks.get(name);
-      next.set(name, new Map(peers.map((peer) => [peer.name, see(known?.get(peer.name), peer, now)])));
+      const seen = new Map<string, Track>();
+      await inSlices([...peers], clock, (peer) => seen.set(peer.name, see(known?.get(peer.name), peer, clock.now())));
+      tracks.set(name, seen);
     }
-    tracks = next;
+    const names = new Set(entries().map(({ name }) => name));
+    for (const name of tracks.keys()) if (!names.has(name)) tracks.delete(name);
   };
   const goOn = async (): Promise<void> => {
     try {
       for (;;) {
+        await look();
         await clock.sleep(LOOK_MS, end.signal);
-        look();
       }
     } catch {
       // The page is not wanted any more.
     }
   };
-  look();
   void goOn();
 
   return {

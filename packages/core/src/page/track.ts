@@ -69,11 +69,24 @@ export class Track {
 
   snapshot(now: number): TrackSnapshot {
     this.advance(now);
-    const first = slot(now) + 1;
-    const ring = (kind: number) =>
-      Uint8Array.from({ length: BUCKETS }, (_, i) => this.#bytes[kind + ((first + i) % BUCKETS)] ?? 0);
-    const lost = [...ring(LOST)].flatMap((byte, i) => (byte === 0 ? [] : [[i, seconds(byte)] as const]));
-    return { phases: runs(ring(0)), lost, rtt: Buffer.from(ring(RTT)).toString('base64') };
+    const bytes = this.#bytes;
+    const first = (slot(now) + 1) % BUCKETS;
+    const lost: [number, number][] = [];
+    let phases = '';
+    let run = 0;
+    for (let i = 0; i < BUCKETS; i += 1) {
+      const at = (first + i) % BUCKETS;
+      const before = bytes[at] ?? 0;
+      run += 1;
+      if (i === BUCKETS - 1 || bytes[(at + 1) % BUCKETS] !== before) {
+        phases += `${LETTERS[before]}${run}`;
+        run = 0;
+      }
+      const byte = bytes[LOST + at] ?? 0;
+      if (byte > 0) lost.push([i, seconds(byte)]);
+    }
+    const rtt = Buffer.concat([bytes.subarray(RTT + first), bytes.subarray(RTT, RTT + first)]);
+    return { phases, lost, rtt: rtt.toString('base64') };
   }
 
   #open(now: number): void {
@@ -108,13 +121,4 @@ function slot(now: number): number {
 
 function seconds(byte: number): number {
   return Math.round((byte / 255) * (BUCKET_MS / 1000));
-}
-
-function runs(codes: Uint8Array): string {
-  let text = '';
-  for (let from = 0, to = 0; from < codes.length; from = to) {
-    while (to < codes.length && codes[to] === codes[from]) to += 1;
-    text += `${LETTERS[codes[from] ?? 0]}${to - from}`;
-  }
-  return text;
 }

@@ -73,9 +73,9 @@ const DEVICE: DeviceSnapshot = {
   ],
 };
 
-function open(t: TestContext) {
+function open(t: TestContext, device = DEVICE) {
   const clock = createFakeClock();
-  const entry = { name: 'wg0', peers: DEVICE.peers } as unknown as DeviceEntry;
+  const entry = { name: 'wg0', peers: device.peers } as unknown as DeviceEntry;
   let looks = 0;
   const page = openStatusPage({
     clock,
@@ -85,7 +85,7 @@ function open(t: TestContext) {
     snapshot(): Snapshot {
       looks += 1;
       const head = { type: 'snapshot', version: 1, stunmesh: '0', pid: 1, startedAt: 0, clockSane: false } as const;
-      return { ...head, devices: [DEVICE], stores: [STORE] };
+      return { ...head, devices: [device], stores: [STORE] };
     },
     stores: () => [STORE],
   });
@@ -152,6 +152,19 @@ test('whoever asks often gets the same look for a second; then a new one, and no
   assert.equal(clock.pending, 1);
   await ask();
   assert.equal(looks(), 2);
+});
+
+test('an answer of thousands of peers is made in turns of the event loop, once for all who ask', async (t) => {
+  const peers = Array.from({ length: 1_000 }, (_, i) => peer(`peer-${i}`));
+  const { ask, clock, looks } = open(t, { ...DEVICE, peers });
+  const answers = Promise.all([ask(), ask()]);
+  const soon = await Promise.race([answers, new Promise((resolve) => setImmediate(resolve, 'not yet'))]);
+  assert.equal(soon, 'not yet');
+  for (let turns = 0; turns < 8; turns += 1) await clock.advance(0);
+  const [one, two] = await answers;
+  assert.equal(one, two);
+  assert.equal(view(one).devices[0]?.peers.length, 1_000);
+  assert.equal(looks(), 1);
 });
 
 test('a timeline of phases, from events, and of round trips, from a look a minute; none where it is not asked for', async (t) => {

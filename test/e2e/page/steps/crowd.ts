@@ -1,6 +1,7 @@
 /** A daemon with many peers as its snapshots show it, with a day behind it, served by the real page over the real HTTP server. */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { Clock } from '@stunmesh/core/api';
 import type { Snapshot } from '../../../../packages/core/dist/control/snapshot.js';
 import type { DeviceEntry } from '../../../../packages/core/dist/peers/peer-table.js';
 import { ROOT } from '../../../architecture/source.js';
@@ -44,14 +45,23 @@ function createChance(seed: number): () => number {
 
 /** `names`: what the first peers are called instead. */
 export async function serveCrowd(peers: number, names: readonly string[] = []): Promise<Served> {
-  const [{ openStatusPage }, { openHttpPages }, { createFakeClock }] = await Promise.all([
+  const [{ openStatusPage }, { openHttpPages }, { createFakeClock, createSystemClock }] = await Promise.all([
     load<PageModule>('page/status-page.js'),
     load<HttpModule>('telemetry/http-pages.js'),
     load<TestingModule>('testing/index.js'),
   ]);
   const chance = createChance(7);
   const end = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS;
-  const clock = createFakeClock(end - DAY_MS);
+  const past = createFakeClock(end - DAY_MS);
+  // A day in no time; then time goes by as it does.
+  const system = createSystemClock();
+  let present: number | undefined;
+  const clock: Clock = {
+    ...past,
+    wallNow: () => (present === undefined ? past.wallNow() : system.wallNow()),
+    now: () => (present === undefined ? past.now() : past.now() + system.now() - present),
+    sleep: (ms, signal) => (present === undefined ? past : system).sleep(ms, signal),
+  };
   const entries = Array.from({ length: peers }, (_, i) => {
     const name = names[i] ?? `${PLACES[i % PLACES.length]}-${String(i + 1).padStart(3, '0')}`;
     return { name, phase: 'connected' as Phase, rttMs: undefined as number | undefined, base: 4 + chance() ** 2 * 120 };
@@ -80,8 +90,9 @@ export async function serveCrowd(peers: number, names: readonly string[] = []): 
         enter(peer, i % 3 === 0 ? 'connecting' : i % 3 === 1 ? 'waiting' : 'suspect');
       else if (minute === 1435 && peer.phase !== 'connected') enter(peer, 'connected');
     });
-    await clock.advance(5 * MINUTE_MS);
+    await past.advance(5 * MINUTE_MS);
   }
+  present = system.now();
   const pages = await openHttpPages({ family: 4, address: '127.0.0.1', port: 0 }, page.pages);
   return {
     url: `http://127.0.0.1:${pages.address.port}/`,

@@ -145,7 +145,7 @@ export function peerView(
 function aboutDevice(device: DeviceSnapshot, wallNow: number): readonly string[] {
   const others = otherAddresses(device);
   return [
-    about(device, wallNow),
+    ...(device.state === 'up' ? [about(device, wallNow)] : []),
     ...(others === '' ? [] : [`also told to peers: ${others}`]),
     ...portMappingLines(device.portMapping, wallNow),
   ];

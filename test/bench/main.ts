@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { missingForLab, sweepDeadLabs } from '../e2e/lab/index.js';
 import { benchDht, benchFirstPing } from './first-ping.js';
+import { benchHardNat } from './hard-nat.js';
 import { benchHeal, benchHealLong } from './heal.js';
 import { benchIdle } from './idle.js';
 import { writeMeasurements } from './measurements/write.js';
@@ -36,6 +37,7 @@ const LONG_PARTS: typeof PARTS = {
   'heal-long': benchHealLong,
   'paths-long': benchPathsLong,
   dht: benchDht,
+  'hard-nat': benchHardNat,
   portmap: benchPortmap,
 };
 

@@ -5,7 +5,7 @@ export * from './control.js';
 export { Daemon } from './daemon.js';
 export { type DaemonConfigOptions, DEFAULT_STUN, daemonConfig } from './daemon-config.js';
 export { type DaemonOptions, Host } from './host.js';
-export { createKeyPair, type KeyPair } from './keys.js';
+export { createKeyPair, type KeyPair, nextSlot } from './keys.js';
 export { missingForLab } from './need.js';
 export { Lab, openLab, type PacketCount, REPOSITORY } from './open-lab.js';
 export { type FirstPingOptions, type PingBurst, pingBurst } from './ping.js';

@@ -25,6 +25,13 @@ export function createPair(is: (seed: number) => boolean): readonly [KeyPair, Ke
   }
 }
 
+/** When the next slot of a pair begins, milliseconds since 1970: multiples of the period minus the seed. */
+export function nextSlot(a: KeyPair, b: KeyPair, periodSeconds: number, from = Date.now()): number {
+  const period = periodSeconds * 1_000;
+  const offset = (searchSeed(a, b) % periodSeconds) * 1_000;
+  return Math.ceil((from + offset) / period) * period - offset;
+}
+
 /** The seed that the two hosts of a pair derive from their keys, by node's cryptography alone. */
 function searchSeed(a: KeyPair, b: KeyPair): number {
   const jwk = { kty: 'OKP', crv: 'X25519' };

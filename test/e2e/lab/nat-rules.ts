@@ -1,5 +1,6 @@
 /** nftables rule sets that behave as each NAT kind; nat-behaviour.test.ts proves them by an independent probe. */
 import { mappedPort, type RouterPlan } from './plan.js';
+import type { NatKind } from './spec.js';
 
 /** A whole `nft -f` script for one router with interfaces `wan` and `lan`; it replaces what was there. */
 export function natRules(router: RouterPlan, currentWan = router.wanAddress): string {
@@ -37,10 +38,11 @@ function ipv4Tables(router: RouterPlan, wan: string): string[] {
     });
   }
   // A router that counts, or keeps to a block, does so with UDP; the rest of its traffic is as it comes.
-  if (router.kind === 'sequential') translation.push(`oifname "wan" meta l4proto udp masquerade to :${nextPort()}`);
+  if (router.kind === 'sequential')
+    translation.push(`oifname "wan" meta l4proto udp masquerade to :${nextPort(router.step)}`);
   if (router.kind === 'block')
     translation.push('oifname "wan" meta l4proto udp masquerade to :40960-41983 fully-random');
-  translation.push(`oifname "wan" masquerade${router.kind === 'symmetric' ? ' random,fully-random' : ''}`);
+  translation.push(`oifname "wan" masquerade${RANDOM.has(router.kind) ? ' random,fully-random' : ''}`);
   return [
     'table ip translate {',
     ...sets,
@@ -57,14 +59,16 @@ function ipv4Tables(router: RouterPlan, wan: string): string[] {
     'ct status dnat accept',
     'iifname "wan" drop',
     '}',
-    ...(router.kind === 'accept' ? [] : REFUSAL),
+    ...(router.kind.startsWith('accept') ? [] : REFUSAL),
     '}',
   ];
 }
 
+const RANDOM: ReadonlySet<NatKind> = new Set(['symmetric', 'accept-symmetric']);
+
 /** One port after the other, from 41,000 on. */
-function nextPort(): string {
-  const ports = Array.from({ length: 2_000 }, (_, at) => `${at} : ${41_000 + at}`);
+function nextPort(step: number): string {
+  const ports = Array.from({ length: 2_000 }, (_, at) => `${at} : ${41_000 + at * step}`);
   return `numgen inc mod ${ports.length} map { ${ports.join(', ')} }`;
 }
 

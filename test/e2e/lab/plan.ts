@@ -19,6 +19,8 @@ export interface RouterPlan {
   readonly insides: string[];
   readonly ipv4: boolean;
   readonly hairpin: boolean;
+  /** Of sequential NATs. */
+  readonly step: number;
   readonly ipv6?: {
     readonly filter: 'stateful' | 'open';
     readonly wanAddress: string;
@@ -212,6 +214,7 @@ function planRouter(
     insides: [],
     ipv4: spec.ipv4 ?? true,
     hairpin: spec.hairpin ?? false,
+    step: spec.step ?? 1,
     ...(spec.ipv6 !== undefined && {
       ipv6: {
         filter: spec.ipv6,

@@ -5,10 +5,12 @@
  * port-restricted: endpoint-independent, address-and-port-dependent; symmetric: address-and-port-dependent both.
  * accept: port-restricted on a router that takes in what nobody asked for, as if it were its own: where the peer's packet comes first,
  * that packet's entry holds the port, and the mapping towards this peer gets another one.
- * sequential, block: symmetric; each new flow gets the port after the last one's, or any port of one block of 1,024. */
+ * sequential, block: symmetric; each new flow gets the port after the last one's, or any port of one block of 1,024.
+ * accept-symmetric: symmetric on a router that takes in what nobody asked for. */
 export type NatKind =
   | 'sequential'
   | 'block'
+  | 'accept-symmetric'
   | 'none'
   | 'full'
   | 'restricted'
@@ -17,7 +19,7 @@ export type NatKind =
   | 'accept';
 
 /** Whose mapping does not depend on who sends first. */
-export type OrderlyNatKind = Exclude<NatKind, 'accept' | 'sequential' | 'block'>;
+export type OrderlyNatKind = Exclude<NatKind, 'accept' | 'accept-symmetric' | 'sequential' | 'block'>;
 
 export const NAT_KINDS: readonly OrderlyNatKind[] = ['none', 'full', 'restricted', 'port-restricted', 'symmetric'];
 
@@ -48,6 +50,8 @@ export interface SideSpec {
   readonly beside?: string;
   /** A side named before, behind two NATs, whose carrier serves this side too: `nats` names the inner router alone. */
   readonly carrier?: string;
+  /** Sequential NATs: how far the ports of two new flows lie apart. Default: 1. */
+  readonly step?: number;
   /** Full and restricted NATs: what a host behind them sends to their public address comes back in. Default: false. */
   readonly hairpin?: boolean;
   /** The network behind the inner router, e.g. '192.168.1.0' (/24), instead of one that no other side has. */
@@ -65,7 +69,7 @@ export interface SideSpec {
 }
 
 export interface LabSpec {
-  /** One to eight sides; names are short words of letters and digits, used in namespaces and device names. */
+  /** One to twenty sides; names are short words of letters and digits, used in namespaces and device names. */
   readonly sides: Readonly<Record<string, SideSpec>>;
   /** true: every router's public side is a link to a provider of its own, so that two routed hops lie between any two NATs.
    * Default: false, all are on one segment, where a packet whose TTL dies at the next router would reach the peer's router itself. */

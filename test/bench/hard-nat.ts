@@ -22,7 +22,7 @@ const SERIES_MS = 52_000;
 const TWO_SERIES_MS = 420_000;
 const RANDOM: PairKind = { h: { nats: ['symmetric'] }, e: { nats: ['port-restricted'] } };
 /** H begins so long before its slot that its record tells how its NAT chooses ports, and is then some seconds old. */
-const FRESH_MS = 30_000;
+const FRESH_MS = 36_000;
 
 interface Seen {
   readonly metMs: number;

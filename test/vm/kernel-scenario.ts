@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { healthFacts } from '../e2e/heal/steps/health-facts.js';
 import { type Host, type Lab, must, openLab, REPOSITORY, run, until } from '../e2e/lab/index.js';
+import { ALL_AT_ONCE, divertBeside, faultOf } from '../e2e/paths/steps/diverting.js';
 import { BY_NAME, SCENARIOS, type ScenarioName } from './scenario-names.js';
 import { addSideLink, backOnIpv4, switchOnKernel } from './switching.js';
 
@@ -25,14 +26,21 @@ const scenarios: Readonly<Record<ScenarioName, () => Promise<void>>> = {
   async byHand() {
     await createKernelDevices();
     // A port-restricted NAT of the laboratory keeps the port.
-    await setEndpoint(a, b);
-    await setEndpoint(b, a);
+    await setEndpoint(a, b, `${b.publicAddress}:51820`);
+    await setEndpoint(b, a, `${a.publicAddress}:51820`);
     await expectPing(a, b);
   },
 
   async health() {
     for (const { what, expected, seen } of await healthFacts(a, b, SLOW))
       expect(seen === expected, `${what}: ${seen}, not ${expected}`);
+  },
+
+  async diversion() {
+    await createKernelDevices();
+    const seen = await divertBeside(ALL_AT_ONCE, { from: a, to: b, setEndpoint, expectPing, slow: SLOW });
+    const faults = seen.flatMap((one) => faultOf(one) ?? []);
+    expect(faults.length === 0, faults.join('; '));
   },
 
   async daemons() {
@@ -117,8 +125,7 @@ async function createKernelDevices(): Promise<void> {
   }
 }
 
-async function setEndpoint(host: Host, peer: Host): Promise<void> {
-  const endpoint = `${peer.publicAddress}:51820`;
+async function setEndpoint(host: Host, peer: Host, endpoint: string): Promise<void> {
   await must(host.namespace, ['wg', 'set', host.device, 'peer', peer.keys.publicKey, 'endpoint', endpoint]);
 }
 

@@ -2,6 +2,8 @@
 export const SCENARIOS = {
   byHand: 'two kernel WireGuard devices shake hands through two port-restricted NATs when told the endpoints',
   health: 'what kernel devices show of a peer is read as life, as an inbound initiation, or as neither',
+  diversion:
+    'diverted to another source port, 100 of 100 pings come back both ways, beside a firewall and a masquerade too',
   daemons: 'two daemons find them by themselves: file store, our own STUN server, ping through the tunnel',
   capture: 'the STUN probe leaves from the port that the kernel module holds, and its answer comes back',
   vrf: 'an echo socket bound to a WireGuard device inside a VRF sends and hears',

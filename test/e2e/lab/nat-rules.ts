@@ -1,6 +1,5 @@
 /** nftables rule sets that behave as each NAT kind; nat-behaviour.test.ts proves them by an independent probe. */
 import { mappedPort, type RouterPlan } from './plan.js';
-import type { NatKind } from './spec.js';
 
 /** A whole `nft -f` script for one router with interfaces `wan` and `lan`; it replaces what was there. */
 export function natRules(router: RouterPlan, currentWan = router.wanAddress): string {
@@ -42,7 +41,7 @@ function ipv4Tables(router: RouterPlan, wan: string): string[] {
     translation.push(`oifname "wan" meta l4proto udp masquerade to :${nextPort(router.step)}`);
   if (router.kind === 'block')
     translation.push('oifname "wan" meta l4proto udp masquerade to :40960-41983 fully-random');
-  translation.push(`oifname "wan" masquerade${RANDOM.has(router.kind) ? ' random,fully-random' : ''}`);
+  translation.push(`oifname "wan" masquerade${router.kind === 'symmetric' ? ' random,fully-random' : ''}`);
   return [
     'table ip translate {',
     ...sets,
@@ -59,12 +58,10 @@ function ipv4Tables(router: RouterPlan, wan: string): string[] {
     'ct status dnat accept',
     'iifname "wan" drop',
     '}',
-    ...(router.kind.startsWith('accept') ? [] : REFUSAL),
+    ...(router.accepts ? [] : REFUSAL),
     '}',
   ];
 }
-
-const RANDOM: ReadonlySet<NatKind> = new Set(['symmetric', 'accept-symmetric']);
 
 /** One port after the other, from 41,000 on. */
 function nextPort(step: number): string {

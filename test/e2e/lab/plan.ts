@@ -19,6 +19,8 @@ export interface RouterPlan {
   readonly insides: string[];
   readonly ipv4: boolean;
   readonly hairpin: boolean;
+  /** An early packet from outside gets an entry of its own. */
+  readonly accepts: boolean;
   /** Of sequential NATs. */
   readonly step: number;
   readonly ipv6?: {
@@ -214,6 +216,7 @@ function planRouter(
     insides: [],
     ipv4: spec.ipv4 ?? true,
     hairpin: spec.hairpin ?? false,
+    accepts: nats[depth] === 'accept' || (depth === 0 && spec.accepts === true),
     step: spec.step ?? 1,
     ...(spec.ipv6 !== undefined && {
       ipv6: {

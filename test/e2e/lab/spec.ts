@@ -5,12 +5,10 @@
  * port-restricted: endpoint-independent, address-and-port-dependent; symmetric: address-and-port-dependent both.
  * accept: port-restricted on a router that takes in what nobody asked for, as if it were its own: where the peer's packet comes first,
  * that packet's entry holds the port, and the mapping towards this peer gets another one.
- * sequential, block: symmetric; each new flow gets the port after the last one's, or any port of one block of 1,024.
- * accept-symmetric: symmetric on a router that takes in what nobody asked for. */
+ * sequential, block: symmetric; each new flow gets the port after the last one's, or any port of one block of 1,024. */
 export type NatKind =
   | 'sequential'
   | 'block'
-  | 'accept-symmetric'
   | 'none'
   | 'full'
   | 'restricted'
@@ -19,7 +17,7 @@ export type NatKind =
   | 'accept';
 
 /** Whose mapping does not depend on who sends first. */
-export type OrderlyNatKind = Exclude<NatKind, 'accept' | 'accept-symmetric' | 'sequential' | 'block'>;
+export type OrderlyNatKind = Exclude<NatKind, 'accept' | 'sequential' | 'block'>;
 
 export const NAT_KINDS: readonly OrderlyNatKind[] = ['none', 'full', 'restricted', 'port-restricted', 'symmetric'];
 
@@ -50,6 +48,8 @@ export interface SideSpec {
   readonly beside?: string;
   /** A side named before, behind two NATs, whose carrier serves this side too: `nats` names the inner router alone. */
   readonly carrier?: string;
+  /** The inner router takes in what nobody asked for, whatever its kind, as one of kind accept does. Default: false. */
+  readonly accepts?: boolean;
   /** Sequential NATs: how far the ports of two new flows lie apart. Default: 1. */
   readonly step?: number;
   /** Full and restricted NATs: what a host behind them sends to their public address comes back in. Default: false. */

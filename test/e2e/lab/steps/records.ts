@@ -29,12 +29,14 @@ export interface Code {
   /** Mapping and filtering of IPv4 by their numbers. Default: not known. */
   readonly mapping4?: number;
   readonly filtering4?: number;
+  /** How the NAT chooses ports, by its number. Default: not known. */
+  readonly allocation?: number;
 }
 
 /** The member `c` of a record: its 16 bytes, in base64url. */
-export function codeOf({ sender, t, n = 0, mapping4 = 0, filtering4 = 0 }: Code): string {
+export function codeOf({ sender, t, n = 0, mapping4 = 0, filtering4 = 0, allocation = 0 }: Code): string {
   const bytes = Buffer.alloc(16);
-  bytes.set([0x38, (mapping4 << 5) | (filtering4 << 3)]);
+  bytes.set([0x38, (mapping4 << 5) | (filtering4 << 3), allocation << 4]);
   bytes.writeUIntBE(t, 3, 5);
   bytes.writeUInt16BE(n, 8);
   bytes.set(raw(sender).subarray(0, 4), 10);

@@ -60,7 +60,7 @@ export interface Entries {
 export function watchEntries(lab: Lab, host: Host): Entries {
   const count = '/proc/sys/net/netfilter/nf_conntrack_count';
   const router = host.plan.routers[0]?.namespace;
-  const watch = lab.spawn(router, ['sh', '-c', `while read n <${count}; do echo $n; sleep 1; done`]);
+  const watch = lab.spawn(router, ['sh', '-c', `while cat ${count}; do sleep 1; done`]);
   let most = 0;
   watch.onLine((line) => {
     most = Math.max(most, Number(line));

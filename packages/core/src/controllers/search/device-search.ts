@@ -57,6 +57,7 @@ export function createDeviceSearch(components: DeviceSearchComponents): DeviceSe
   /** The last check of each peer on another port, for when its way is open. */
   const heard = new Map<PeerEntry, CheckRequest>();
   let ports: readonly number[] = [];
+  let told = '';
 
   const nameOf = ({ publicKey }: PeerEntry): string => `${device.name} ${publicKey}`;
   const byName = (name: string): PeerEntry | undefined => device.peers.find((peer) => nameOf(peer) === name);
@@ -177,6 +178,11 @@ export function createDeviceSearch(components: DeviceSearchComponents): DeviceSe
     },
     tick() {
       const own = ownSide();
+      // Our NAT is examined long after the start, and a host without pairs sleeps until it hears of a change.
+      const { addresses, nat } = statement.told();
+      const now = `${addresses} ${nat}`;
+      if (now !== told) host.changed();
+      told = now;
       for (const peer of device.peers) {
         peer.search ??= () => statusOf(peer);
         keepYoung(peer, own);

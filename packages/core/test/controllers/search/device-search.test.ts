@@ -38,6 +38,7 @@ function setUp(
     wrote: seconds(),
     theyWrote: seconds(),
     restated: 0,
+    own,
     sent: [] as SearchSend[],
     heard: [] as ({ readonly first: number; readonly last: number } | undefined)[],
     opened: [] as Endpoint[],
@@ -48,8 +49,8 @@ function setUp(
     host,
     statement: {
       hasAddresses: true,
-      told: () => ({ addresses: 'ours' }),
-      record: ({ t: time }) => record(own, OWN, time),
+      told: () => ({ addresses: 'ours', nat: seen.own.mapping4 }),
+      record: ({ t: time }) => record(seen.own, OWN, time),
     },
     checks: {
       known: () => ({ record: record(theirs, THEIRS, seen.theyWrote), ownTime: seen.wrote }),
@@ -127,6 +128,15 @@ test('F62 not one packet for a peer that is connected, switched off, easy, or wh
   await easy.pass(6 * MINUTE);
   assert.equal(easy.seen.sent.length, 0);
   assert.equal(easy.status(), undefined, 'there is nothing to be said of it');
+});
+
+test('F60 a NAT that is known only after the peer’s record came is searched in the next slot all the same', async (t) => {
+  const { search, seen, pass } = setUp(t, { mapping4: 'unknown', allocation: 'unknown' }, HARD);
+  search.changed();
+  await pass(20_000);
+  seen.own = STEADY;
+  await pass(6 * MINUTE);
+  assert.equal(seen.sent.length, 1_024);
 });
 
 test('F60 a pair that does not meet says again what still holds, so that no record is too old for the next series', async (t) => {

@@ -249,6 +249,8 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     },
     refresh: () => rhythm.refresh(),
     reconfigured() {
+      // A search that is switched off ends with this very packet, not with the next look at its pairs (F62).
+      search.changed();
       monitors.follow();
       void observer.reopen().then(() => {
         if (surroundings.signal.aborted) return;

@@ -16,10 +16,16 @@ export function isProbeable(port: number): boolean {
   return port >= LOWEST && port <= HIGHEST && !NEVER.has(port);
 }
 
-/** A router that counts on: the ports that come after the last one, at most `count`; it begins anew above the highest one. */
+/** The other host opens at least twice as many ports in a row, so that other flows between them leave one at such a step. */
+const STRIDE = 32;
+
+/** A router that counts on: at most `count` ports after the last one, by turns the next ones (whose host opens a single one) and every 32nd, as far
+ * as other flows may have brought it meanwhile; it begins anew above the highest port. */
 export function* portsAfter(last: number, delta: number, count: number): Generator<number> {
   const size = HIGHEST - LOWEST + 1;
-  for (let step = 1; step <= count; step += 1) {
+  const steps = new Set<number>();
+  for (let turn = 1; steps.size < count; turn += 1) for (const step of [turn, turn * STRIDE]) steps.add(step);
+  for (const step of [...steps].slice(0, count)) {
     const port = LOWEST + ((last - LOWEST + step * delta + size) % size);
     if (isProbeable(port)) yield port;
   }

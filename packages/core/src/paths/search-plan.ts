@@ -2,14 +2,14 @@
 import type { Endpoint } from '../api/index.js';
 import type { HardNat } from '../config/index.js';
 import { isSymmetric } from '../nat/mapping.js';
-import type { PathCode } from '../record/path-code.js';
+import type { PathCode, PortAllocation } from '../record/path-code.js';
 
 /** A record older than this tells nothing about a router that moves on. */
 const YOUNG_MS = 600_000;
 const MOST_PREDICTED = 128;
 const MOST_PROBES = 1_024;
 const MOST_MAPPINGS = 256;
-/** Behind a carrier's NAT, and where it hands out blocks: who uses one up is cut off. */
+/** Behind a carrier's NAT, and where it hands out blocks: who uses one up is cut off. A router that counts needs no more. */
 const FEW_MAPPINGS = 64;
 /** Where both routers count on: both send from so many ports more than steps lie before the common target. */
 const BOTH_STEPS = 20;
@@ -35,6 +35,16 @@ export type SearchPlan =
   /** Both routers count on: full packets from several ports to the port that the peer's router will come to. */
   | { readonly role: 'both'; readonly target: Endpoint; readonly mappings: number; readonly periodSeconds: number };
 
+/** FreeBSD and macOS: pf is the administrator's. Such a host can be the side that probes. */
+const NO_DIVERSION: NoSearch = {
+  why: "the hard NAT is this host's, and this system has no rules by which packets leave from another port: the other side cannot find it",
+};
+
+/** As a record tells it: the other host is not to probe what is not opened. */
+export function toldAllocation(allocation: PortAllocation, diverts: boolean): PortAllocation {
+  return diverts || deltaOf(allocation) !== undefined ? allocation : 'unknown';
+}
+
 export interface SearchSide {
   readonly code: PathCode | undefined;
   /** `ipv4` of the record. */
@@ -56,7 +66,8 @@ export function isPlan(found: SearchPlan | NoSearch): found is SearchPlan {
   return 'role' in found;
 }
 
-export function planSearch(own: SearchSide, peer: SearchSide, mode: HardNat): SearchPlan | NoSearch {
+/** `diverts`: packets of this host can leave from other ports than WireGuard's; without that it opens nothing but its own port. */
+export function planSearch(own: SearchSide, peer: SearchSide, mode: HardNat, diverts = true): SearchPlan | NoSearch {
   if (!own.code || !own.ipv4)
     return { why: 'this host has no record with an IPv4 address and the behaviour of its NAT', isEasy: true };
   if (!peer.code || !peer.ipv4)
@@ -67,8 +78,8 @@ export function planSearch(own: SearchSide, peer: SearchSide, mode: HardNat): Se
   if (Math.max(own.ageMs, peer.ageMs) > YOUNG_MS) return { why: 'a record is older than ten minutes', isOld: true };
   if (own.code.mapping4 === 'unknown' || peer.code.mapping4 === 'unknown')
     return { why: 'how the other NAT maps ports is not known yet' };
-  if (hardOwn && hardPeer) return planBoth(own.code, peer.code, peer.ipv4);
-  return hardOwn ? planOpen(own.code, peer.ipv4, mode) : planProbe(peer.code, peer.ipv4, mode);
+  if (hardOwn && hardPeer) return planBoth(own.code, peer.code, peer.ipv4, diverts);
+  return hardOwn ? planOpen(own.code, peer.ipv4, mode, diverts) : planProbe(peer.code, peer.ipv4, mode);
 }
 
 /** Another port for each destination ("symmetric"). */
@@ -80,6 +91,7 @@ function planBoth(
   { allocation: own }: PathCode,
   { allocation: peer }: PathCode,
   last: Endpoint,
+  diverts: boolean,
 ): SearchPlan | NoSearch {
   if (deltaOf(own) === undefined || deltaOf(peer) === undefined) {
     return {
@@ -88,16 +100,19 @@ function planBoth(
         'thousands of mappings; a forwarded port, port mapping or IPv6 on either side connects them',
     };
   }
+  if (!diverts) return NO_DIVERSION;
   const [port] = [last.port + BOTH_STEPS * (deltaOf(peer) ?? 1)];
   if (port > 65_535) return { why: "the peer's router is about to begin anew with low ports" };
   return { role: 'both', target: { ...last, port }, mappings: BOTH_STEPS + BOTH_SPARE, periodSeconds: 60 };
 }
 
-function planOpen(own: PathCode, target: Endpoint, mode: HardNat): SearchPlan | NoSearch {
+function planOpen(own: PathCode, target: Endpoint, mode: HardNat, diverts: boolean): SearchPlan | NoSearch {
+  const counts = deltaOf(own.allocation) !== undefined;
+  if (!diverts && !counts) return NO_DIVERSION;
   const refused = refuse(own, mode);
   if (refused) return refused;
-  // A router that counts on is met at its next ports: WireGuard's own one is enough.
-  const mappings = deltaOf(own.allocation) ? 1 : isFew(own) ? FEW_MAPPINGS : MOST_MAPPINGS;
+  // A router that counts on is met at its next ports, where few other flows come between also from WireGuard's own port alone.
+  const mappings = !diverts ? 1 : counts || isFew(own) ? FEW_MAPPINGS : MOST_MAPPINGS;
   return { role: 'open', target, mappings, periodSeconds: periodOf(own) };
 }
 
@@ -118,7 +133,10 @@ function planProbe(peer: PathCode, { address, port: last }: Endpoint, mode: Hard
 
 /** F61: guessing only where prediction says random, and only by choice. */
 function refuse({ allocation }: PathCode, mode: HardNat): NoSearch | undefined {
-  if (allocation === 'unknown') return { why: 'how the hard NAT chooses its ports is not known yet' };
+  if (allocation === 'unknown')
+    return {
+      why: 'the record of the side with the hard NAT does not tell how it chooses its ports: that is not known yet, or that host has no rules to open it by',
+    };
   if (allocation === 'random' && mode !== 'full')
     return { why: 'the hard NAT chooses its ports at random; hard_nat: full would search them', fullWouldHelp: true };
   return undefined;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Endpoint } from '#src/api/index.js';
 import type { HardNat } from '#src/config/index.js';
 import { isProbeable, portsAfter, portsOfBlock, randomPorts, sourcePorts } from '#src/paths/port-order.js';
-import { isPlan, planSearch, type SearchSide } from '#src/paths/search-plan.js';
+import { isPlan, planSearch, type SearchSide, toldAllocation } from '#src/paths/search-plan.js';
 import type { PathCode, PortAllocation } from '#src/record/path-code.js';
 import { createRandom } from './random.js';
 
@@ -45,7 +45,7 @@ test('F61 both hosts find the two halves of one plan in the same two records', (
   for (const [allocation, mappings, probes, period] of [
     ['random', 256, 1_024, 300],
     [{ block: 1_024 }, 64, 128, 60],
-    [{ delta: 2 }, 1, 128, 60],
+    [{ delta: 2 }, 64, 128, 60],
   ] as const) {
     const hard = side(HARD, allocation);
     const open = plan(hard, steady);
@@ -95,10 +95,35 @@ test('F61 what is hopeless, unknown, old, easy or switched off is refused, in wo
   assert.match(why(hard, steady, 'off').why, /hard_nat/);
 });
 
+test('F61 a host without diversions opens its own port alone, and its record tells no probing host of more', () => {
+  const refused = (own: SearchSide, peer: SearchSide) => {
+    const found = planSearch(own, peer, 'full', false);
+    return isPlan(found) ? found : found.why;
+  };
+  assert.match(String(refused(side(HARD, 'random'), steady)), /no rules by which packets leave from another port/);
+  assert.match(String(refused(side(HARD, { delta: 1 }), side(HARD, { delta: 1 }))), /no rules/);
+  assert.deepEqual(refused(side(HARD, { delta: 1 }), steady), {
+    role: 'open',
+    target: steady.ipv4,
+    mappings: 1,
+    periodSeconds: 60,
+  });
+  assert.deepEqual(refused(steady, side(HARD, 'random')), plan(steady, side(HARD, 'random')), 'it can probe');
+  for (const allocation of ['random', { block: 512 }] as const) {
+    assert.equal(toldAllocation(allocation, false), 'unknown');
+    assert.deepEqual(toldAllocation(allocation, true), allocation);
+    assert.match(why(steady, side(HARD, toldAllocation(allocation, false))).why, /no rules to open it by/);
+  }
+  assert.deepEqual(toldAllocation({ delta: 3 }, false), { delta: 3 });
+});
+
 test('F61 a router that counts is followed upwards, past forbidden ports, and round the end', () => {
-  assert.deepEqual([...portsAfter(40_000, 2, 4)], [40_002, 40_004, 40_006, 40_008]);
-  assert.deepEqual([...portsAfter(5_058, 1, 5)], [5_059, 5_062, 5_063]);
-  assert.deepEqual([...portsAfter(65_534, 1, 3)], [65_535, 1_024, 1_025]);
+  assert.deepEqual([...portsAfter(40_000, 2, 6)], [40_002, 40_064, 40_004, 40_128, 40_006, 40_192]);
+  assert.deepEqual([...portsAfter(5_058, 1, 8)], [5_059, 5_090, 5_122, 5_154, 5_062, 5_186]);
+  assert.deepEqual([...portsAfter(65_534, 1, 5)], [65_535, 1_054, 1_024, 1_086, 1_025]);
+  const far = [...portsAfter(40_000, 1, 128)];
+  assert.equal(new Set(far).size, 128);
+  assert.equal(Math.max(...far), 40_000 + 65 * 32, 'ten minutes of three flows a second');
 });
 
 test('a block and the whole range are gone through in any order, no port twice, none that is forbidden', () => {

@@ -103,6 +103,10 @@ test('a block of 1,024 takes at most 128 probes, a router that counts at most 64
     const plan = probe({ kind: 'after', last: 40_000, delta }, 128, 60);
     const { hitMs, probes } = series(pair(open(1, 60)), pair(plan), delta, () => 40_000 + 25 * delta);
     assert.ok(hitMs !== undefined && probes <= 64);
+    // A record of ten minutes ago: H opens many in a row, other flows between them.
+    const row = (n: number) => 40_000 + (1_700 + n + Math.floor(n / 10)) * delta;
+    const late = series(pair(open(64, 60)), pair(plan), delta, row);
+    assert.ok(late.hitMs !== undefined && late.probes <= 128, `+${delta}: ${late.probes}`);
   }
 });
 

@@ -4,6 +4,7 @@ import type { NatSummary } from '../../nat/behaviour-types.js';
 import { formatNatCode } from '../../nat/code.js';
 import { localCandidate } from '../../paths/candidate.js';
 import { type OwnAddresses, ownRecord, statedAddresses } from '../../paths/own-addresses.js';
+import { toldAllocation } from '../../paths/search-plan.js';
 import { type EndpointRecord, fingerprint } from '../../record/endpoint-record.js';
 import { saneClock } from '../../record/freshness.js';
 import type { DeviceComponents } from '../device-components.js';
@@ -29,7 +30,11 @@ export interface OwnStatement {
   record(times: RecordTimes): EndpointRecord | undefined;
 }
 
-export function createStatement({ device, clock }: Pick<DeviceComponents, 'device' | 'clock'>): OwnStatement {
+export function createStatement({
+  device,
+  clock,
+  underlay,
+}: Pick<DeviceComponents, 'device' | 'clock' | 'underlay'>): OwnStatement {
   const endpoint = (type: 'reflexive' | 'mapped', family: Family) =>
     localCandidate(device.candidates, type, family)?.endpoint;
 
@@ -54,7 +59,8 @@ export function createStatement({ device, clock }: Pick<DeviceComponents, 'devic
   const nats = (): ReadonlyMap<Family, NatSummary> => {
     const summaries = new Map<Family, NatSummary>();
     for (const [family, { address, summary }] of device.nat)
-      if (endpoint('reflexive', family)?.address === address) summaries.set(family, summary);
+      if (endpoint('reflexive', family)?.address === address)
+        summaries.set(family, tellable(summary, underlay.diverts));
     return summaries;
   };
 
@@ -90,6 +96,14 @@ export function createStatement({ device, clock }: Pick<DeviceComponents, 'devic
       return last.told;
     },
   };
+}
+
+/** The other host is not to probe what this one cannot open. */
+function tellable(summary: NatSummary, diverts: boolean): NatSummary {
+  const { allocation, ...rest } = summary;
+  if (allocation === undefined) return summary;
+  const told = toldAllocation(allocation, diverts);
+  return told === allocation ? summary : { ...rest, allocation: told };
 }
 
 /** As far as a record tells it. */

@@ -78,11 +78,8 @@ export function createDeviceSearch(components: DeviceSearchComponents): DeviceSe
   const plan = (peer: PeerEntry, own: EndpointRecord | undefined): SearchPlan | NoSearch | undefined => {
     const known = checks.known(peer);
     if (!known?.record.c || !own) return undefined;
-    const found = planSearch(side(own, known.ownTime), side(known.record, known.record.c.t), modeOf(peer));
-    const diverts = isPlan(found) && found.role !== 'probe' && found.mappings > 1;
-    if (diverts && !underlay.diverts)
-      return { why: 'this system has no rules by which packets leave from another port' };
-    return found;
+    const [ours, theirs] = [side(own, known.ownTime), side(known.record, known.record.c.t)];
+    return planSearch(ours, theirs, modeOf(peer), underlay.diverts);
   };
 
   const pairOf = (peer: PeerEntry, own: EndpointRecord | undefined): SearchPair | undefined => {

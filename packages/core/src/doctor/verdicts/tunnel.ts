@@ -81,13 +81,14 @@ export async function judgeTunnel(context: DoctorContext, facts: TunnelFacts): P
       text: `nothing can be foretold while no STUN server tells where this host is; ${handshake}`,
       details,
     };
+  const { value: capture } = await attempt(context.capture());
   const verdict = pairVerdict(ours.side, peerSide(record, config), {
     ownName: 'this host',
     peerName: config.name,
     peerUnknown: untold(record, context.parts.clock.wallNow()),
     samePublicAddress: ours.mapped.some(({ address }) => address === record.ipv4?.address),
     ...openWays(facts),
-    ...searchOf(facts, ours, record),
+    ...searchOf(facts, ours, record, capture === undefined || capture.divert !== undefined),
     ownPort: device.listenPort,
   });
   const remedies = verdict.remedies.join('; or ');
@@ -143,6 +144,7 @@ function searchOf(
   { entry, config }: TunnelFacts,
   { side, mapped }: { readonly side: PairSide; readonly mapped: readonly Endpoint[] },
   record: ParsedRecord,
+  diverts: boolean,
 ): Pick<PairContext, 'search'> {
   if (!record.c || !side.ipv4) return {};
   const { mapping, filtering, cgnat, allocation = 'unknown' } = side.ipv4;
@@ -159,6 +161,7 @@ function searchOf(
     { code, ipv4, ageMs: 0 },
     { code: record.c, ipv4: record.ipv4, ageMs: 0 },
     config.hardNat ?? entry.hardNat,
+    diverts,
   );
   if (isPlan(found)) return { search: { possible: true } };
   return found.isEasy ? {} : { search: { possible: false, why: found.why } };

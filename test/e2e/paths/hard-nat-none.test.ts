@@ -41,10 +41,11 @@ function openers(lab: Lab, h: Host, e: Host): Promise<PacketCount> {
   return lab.countPackets(h.namespace, 'eth0', `udp and dst host ${e.publicAddress} and not src port 51820`);
 }
 
+/** Of a command, in one line: it wraps them to the width of the terminal. */
 async function words(lab: Lab, host: Host, ...args: readonly string[]): Promise<string> {
   const argv = [process.execPath, MAIN, ...args];
   const { stdout, stderr } = await host.exec(argv, { timeoutMs: 60_000, cwd: lab.dir });
-  return stdout + stderr;
+  return (stdout + stderr).replaceAll(/\s+/g, ' ');
 }
 
 labTest(

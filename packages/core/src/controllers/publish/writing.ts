@@ -40,7 +40,10 @@ export interface Writing {
 }
 
 export interface WritingComponents
-  extends Pick<DeviceComponents, 'device' | 'clock' | 'underlay' | 'stores' | 'faults' | 'emit' | 'signal' | 'stateChanged'> {
+  extends Pick<
+    DeviceComponents,
+    'device' | 'clock' | 'underlay' | 'stores' | 'faults' | 'emit' | 'signal' | 'stateChanged'
+  > {
   readonly ownRecord: OwnRecord;
   readonly exchange?: CheckExchange;
 }

@@ -8,6 +8,7 @@ import { benchDht, benchFirstPing } from './first-ping.js';
 import { benchHardNat } from './hard-nat.js';
 import { benchHeal, benchHealLong } from './heal.js';
 import { benchIdle } from './idle.js';
+import { benchKernel } from './kernel.js';
 import { writeMeasurements } from './measurements/write.js';
 import { benchNats } from './nats.js';
 import { benchPaths, benchPathsLong } from './paths.js';
@@ -38,6 +39,7 @@ const LONG_PARTS: typeof PARTS = {
   'paths-long': benchPathsLong,
   dht: benchDht,
   'hard-nat': benchHardNat,
+  kernel: benchKernel,
   portmap: benchPortmap,
 };
 

@@ -79,6 +79,15 @@ const scenarios: Readonly<Record<ScenarioName, () => Promise<void>>> = {
     }
   },
 
+  async netlink() {
+    const cases = join(REPOSITORY, 'test/dist/vm/netlink-cases.js');
+    const timeoutMs = 10_000 * SLOW;
+    const { code, stdout, stderr } = await run(undefined, ['unshare', '--net', process.execPath, cases], { timeoutMs });
+    process.stdout.write(stdout);
+    const said = `${stdout}${stderr}`.split('\n').filter((line) => !line.startsWith('# passed'));
+    expect(code === 0, said.join('\n'));
+  },
+
   async vrf() {
     const batch = ['link add tenant type vrf table 99', 'link set tenant up', `link set ${a.device} master tenant`];
     await must(undefined, ['ip', '-n', a.namespace, '-batch', '-'], { input: `${batch.join('\n')}\n` });

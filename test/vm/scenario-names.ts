@@ -6,6 +6,7 @@ export const SCENARIOS = {
     'diverted to another source port, 100 of 100 pings come back both ways, beside a firewall and a masquerade too',
   daemons: 'two daemons find them by themselves: file store, our own STUN server, ping through the tunnel',
   capture: 'the STUN probe leaves from the port that the kernel module holds, and its answer comes back',
+  netlink: 'every published case of WireGuard control passes by netlink alone, without wg(8)',
   vrf: 'an echo socket bound to a WireGuard device inside a VRF sends and hears',
 } as const;
 

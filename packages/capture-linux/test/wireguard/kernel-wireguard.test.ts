@@ -130,7 +130,7 @@ test('a signal ends a reading between two of its parts', options, async () => {
   assert.equal(log.closed, 1);
 });
 
-test('a write is wiped once it is sent, also where it is refused', options, async () => {
+test('F34 a write is wiped once it is sent, also where it is refused', options, async () => {
   const presharedKey = new SecretKey(new Uint8Array(32).fill(0x42));
   for (const answer of [ACKNOWLEDGED, PERMISSION]) {
     const { kernel, log } = scripted([FAMILY], [answer]);

@@ -1,0 +1,130 @@
+/** `unsettled-minute.js`: what a daemon with a kernel device of this network namespace costs in a minute in which its only peer is away, by wg(8)
+ * and by netlink; exit status 1 where netlink starts a process or costs more than half. */
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { createKeyPair, LabProcess, REPOSITORY, sleep, until } from '../e2e/lab/index.js';
+
+const MINUTE_MS = 60_000;
+/** The first readings of records, the first discovery and the compiler's work are over by then. */
+const SETTLE_MS = 20_000;
+const START_MS = 120_000;
+/** _SC_CLK_TCK of Linux. */
+const TICKS_A_SECOND = 100;
+const DEVICE = 'smtquiet';
+const SERVERS = ['203.0.113.1', '203.0.113.2'].map((address) => `${address}:3478`);
+const MAIN = join(REPOSITORY, 'packages/core/dist/cli/main.js');
+
+interface Minute {
+  readonly processorMs: number;
+  /** How often wg(8) was started. */
+  readonly wgStarts: number;
+  /** Page faults of children that ended: no process begins without some. */
+  readonly childFaults: number;
+}
+
+const exec = promisify(execFile);
+const folder = await mkdtemp(join(tmpdir(), 'stunmesh-quiet-'));
+const server = await openHost();
+const byTool = await minuteBy('wg');
+const byNetlink = await minuteBy('netlink');
+await server[Symbol.asyncDispose]();
+await rm(folder, { recursive: true, force: true });
+process.stdout.write(`# wg(8): ${JSON.stringify(byTool)}, netlink: ${JSON.stringify(byNetlink)}\n`);
+const wrong = [
+  [byTool.wgStarts > 0 && byTool.childFaults > 0, 'wg(8) was not started, and nothing is compared'],
+  [byNetlink.wgStarts === 0 && byNetlink.childFaults === 0, 'by netlink a process was started'],
+  [byNetlink.processorMs <= byTool.processorMs / 2, 'netlink costs more than half of what wg(8) costs'],
+].flatMap(([holds, otherwise]) => (holds ? [] : [otherwise]));
+process.stdout.write(wrong.map((line) => `# FAILED: ${line}\n`).join(''));
+process.exit(wrong.length === 0 ? 0 : 1);
+
+/** A network with our own STUN server in it, and a device with one peer that nobody is. */
+async function openHost(): Promise<LabProcess> {
+  const [own, peer] = [createKeyPair(), createKeyPair()];
+  const file = join(folder, 'key');
+  await writeFile(file, own.secret.toString('base64'), { mode: 0o600 });
+  const commands = [
+    'ip link set lo up',
+    'ip link add wan type dummy',
+    'ip address add 203.0.113.1/24 dev wan',
+    'ip address add 203.0.113.2/24 dev wan',
+    'ip link set wan up',
+    'ip route add default dev wan',
+    `ip link add ${DEVICE} type wireguard`,
+    `wg set ${DEVICE} listen-port 51820 private-key ${file} peer ${peer.publicKey} allowed-ips 10.9.0.2/32`,
+    `ip address add 10.9.0.1/24 dev ${DEVICE}`,
+    `ip link set ${DEVICE} up`,
+  ];
+  await exec('sh', ['-e', '-c', commands.join('\n')]);
+  const config = {
+    run_dir: join(folder, 'run'),
+    state_dir: join(folder, 'state'),
+    stun: { addresses: SERVERS },
+    plugins: { records: { type: 'builtin', name: 'file', path: join(folder, 'records') } },
+    interfaces: { [DEVICE]: { peers: { away: { public_key: peer.publicKey, plugin: 'records' } } } },
+  };
+  await mkdir(join(folder, 'records'), { mode: 0o700 });
+  await writeFile(join(folder, 'config.json'), JSON.stringify(config), { mode: 0o600 });
+  const listen = SERVERS.flatMap((address) => ['--listen', address]);
+  return new LabProcess(undefined, [process.execPath, MAIN, 'stun-server', ...listen], {});
+}
+
+/** A daemon by netlink, or with a capture module that leaves the kernel's WireGuard to wg(8). */
+async function minuteBy(way: 'netlink' | 'wg'): Promise<Minute> {
+  const place = join(folder, way);
+  await mkdir(place);
+  const starts = join(place, 'starts');
+  await writeFile(starts, '');
+  const real = (await exec('sh', ['-c', 'command -v wg'])).stdout.trim();
+  await writeFile(join(place, 'wg'), `#!/bin/sh\necho >>${starts}\nexec ${real} "$@"\n`, { mode: 0o755 });
+  const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as Record<string, unknown>;
+  if (way === 'wg') config['capture'] = await withoutNetlink(place);
+  const file = join(place, 'config.json');
+  await writeFile(file, JSON.stringify(config), { mode: 0o600 });
+  const daemon = new LabProcess(undefined, [process.execPath, MAIN, '-c', file, '--log-format', 'json'], {
+    env: { PATH: `${place}:${process.env['PATH']}` },
+  });
+  const log = () => daemon.stdout + daemon.stderr;
+  try {
+    await until(() => log().includes('device found'), { what: `the device by ${way}`, deadlineMs: START_MS });
+    if (!log().includes(`"controlledBy":"${way}"`)) throw new Error(`it is not controlled by ${way}: ${log()}`);
+    await sleep(SETTLE_MS);
+    const before = { ...(await costs(daemon.pid)), wgStarts: await lines(starts) };
+    await sleep(MINUTE_MS);
+    const after = { ...(await costs(daemon.pid)), wgStarts: await lines(starts) };
+    return {
+      processorMs: after.processorMs - before.processorMs,
+      wgStarts: after.wgStarts - before.wgStarts,
+      childFaults: after.childFaults - before.childFaults,
+    };
+  } finally {
+    daemon.signal('SIGTERM');
+    await daemon.exited;
+  }
+}
+
+async function withoutNetlink(place: string): Promise<string> {
+  const module = join(place, 'capture.mjs');
+  const linux = join(REPOSITORY, 'packages/capture-linux/dist/index.js');
+  const text = `import linux from '${linux}';\nconst { wireguard, ...capture } = linux;\nexport default capture;\n`;
+  await writeFile(module, text, { mode: 0o644 });
+  return module;
+}
+
+/** proc_pid_stat(5): its own and its ended children's. */
+async function costs(pid: number): Promise<Omit<Minute, 'wgStarts'>> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
+  const ticks = fields.slice(11, 15).reduce((sum, each) => sum + each, 0);
+  return { processorMs: (ticks * 1000) / TICKS_A_SECOND, childFaults: fields[8] ?? Number.NaN };
+}
+
+async function lines(file: string): Promise<number> {
+  return (await readFile(file, 'utf8')).split('\n').length;
+}

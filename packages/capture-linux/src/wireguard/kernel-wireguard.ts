@@ -77,11 +77,9 @@ export function createKernelWireGuard(native: () => Native): KernelWireGuard {
       withFamily(device, (calls, socket, family) => {
         signal.throwIfAborted();
         for (const request of writeRequests(family, device, writes, sockaddrsOf(calls))) {
-          const answer = sendSecret(calls, socket, request);
-          refuse(
-            device,
-            answer.find(({ type }) => type === MESSAGE.error),
-          );
+          const answer = sendSecret(calls, socket, request).find(({ type }) => type === MESSAGE.error);
+          if (!answer) throw new Malformed('a write without its acknowledgement');
+          refuse(device, answer);
         }
       }),
   };
@@ -138,8 +136,8 @@ async function readOnce(
 }
 
 /** Errors: those that the errno in an error message, or in the end of a dump, stands for; 0: none. */
-function refuse(device: string, message: Pick<NetlinkMessage, 'body'> | undefined): void {
-  const errno = message ? netlinkErrno(message.body) : 0;
+function refuse(device: string, { body }: Pick<NetlinkMessage, 'body'>): void {
+  const errno = netlinkErrno(body);
   if (errno === 0) return;
   if (errno === ERRNO.permission || errno === ERRNO.denied)
     throw new StunmeshError('ERR_WG_PERMISSION', 'the kernel asks for CAP_NET_ADMIN in this network namespace', {

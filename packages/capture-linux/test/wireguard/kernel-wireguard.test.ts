@@ -117,6 +117,8 @@ test(
     await assert.rejects(kernel.read('wg1', calm), code('ERR_WG_PROTOCOL', /without its end/));
     assert.equal(log.closed, 1);
     await assert.rejects(scripted([]).kernel.read('wg1', calm), code('ERR_WG_PROTOCOL', /family/));
+    const silent = scripted([FAMILY], []).kernel.write('wg1', [{ publicKey: key, updateOnly: true }], { signal });
+    await assert.rejects(silent, code('ERR_WG_PROTOCOL', /acknowledgement/));
   },
 );
 

@@ -79,7 +79,7 @@ async function oneCycle(round: number): Promise<void> {
 const lives: Record<string, (argument: string) => Promise<void>> = {
   /** Prints the resources before and after that many cycles. */
   async cycles(count) {
-    process.stdout.write(`${JSON.stringify(await measureRounds(Number(count), 1000, oneCycle))}\n`);
+    process.stdout.write(`${JSON.stringify(await measureRounds(Number(count), 300, oneCycle))}\n`);
   },
 
   /** Devices that were never read are forgotten: the collector closes them. */

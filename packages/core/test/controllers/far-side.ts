@@ -1,6 +1,5 @@
 /** The other ends of the tunnels: key pairs, sealed records in the stores, and whether they answer a handshake. */
-import { createHash } from 'node:crypto';
-import nacl from 'tweetnacl';
+import { createHash, createPrivateKey, createPublicKey } from 'node:crypto';
 import { type PublicKey, parsePublicKey, SecretKey } from '#src/api/index.js';
 import { parseEndpoint } from '#src/net/index.js';
 import { type EndpointRecord, formatRecord, type ParsedRecord, parseRecord } from '#src/record/endpoint-record.js';
@@ -21,11 +20,20 @@ export function keyPair(name: string): KeyPair {
   const known = pairs.get(name);
   if (known) return known;
   const secret = Uint8Array.from(createHash('sha256').update(`secret of ${name}`).digest());
-  const publicKey = parsePublicKey(Buffer.from(nacl.box.keyPair.fromSecretKey(secret).publicKey).toString('base64'));
+  const publicKey = parsePublicKey(publicOf(secret).toString('base64'));
   if (!publicKey) throw new Error('a public key has 32 bytes');
   const pair = { publicKey, secretKey: new SecretKey(secret) };
   pairs.set(name, pair);
   return pair;
+}
+
+/** The envelope of a private X25519 key (RFC 8410). */
+const PKCS8 = Buffer.from('302e020100300506032b656e04220420', 'hex');
+
+/** By OpenSSL, which takes a tenth of tweetnacl's time. */
+function publicOf(secret: Uint8Array): Buffer {
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8, secret]), format: 'der', type: 'pkcs8' });
+  return createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-32);
 }
 
 /** What a far side writes about itself; endpoints as text. */

@@ -16,7 +16,7 @@ const FINDINGS: readonly Finding[] = [
     text: '/etc/stunmesh/config.yaml: valid (1 interface, 3 peers, 1 plugin, 3 STUN servers)',
   },
   { check: 'privileges', verdict: 'ok', text: 'root, with all that is needed' },
-  { check: 'wireguard', verdict: 'ok', text: 'wg(8) is /usr/bin/wg' },
+  { check: 'wireguard', verdict: 'ok', text: 'devices of the kernel are controlled by netlink, without wg(8)' },
   { check: 'wireguard', verdict: 'ok', text: 'the kernel has WireGuard' },
   { check: 'capture', verdict: 'ok', text: 'the capture module "linux" is loaded' },
   {

@@ -2,15 +2,18 @@
 import { chmod } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { makeFolder, StunmeshError } from '../api/index.js';
+import { type Clock, makeFolder, StunmeshError } from '../api/index.js';
 import { tooManyFiles } from '../runtime/descriptor-limit.js';
 import { removeFile } from '../runtime/remove-file.js';
-import type { ControlEvent, Snapshot } from './snapshot.js';
+import { inSlices } from '../runtime/slices.js';
+import type { ControlEvent } from './snapshot.js';
 
 /** A request is a few words; who sends more is not a client of ours. */
 const MAX_REQUEST_CHARS = 4_096;
 /** A listener that does not read is dropped before it costs memory. */
 const MAX_BACKLOG_BYTES = 1_048_576;
+/** Events that wait for a snapshot that is being made: more of them than a snapshot takes time for. */
+const MOST_WAITING = 10_000;
 /** Whoever opens more is no `status`. */
 const MOST_CLIENTS = 64;
 
@@ -21,40 +24,65 @@ export interface ControlServer extends AsyncDisposable {
   publish(event: ControlEvent): void;
 }
 
-/** Serves {"op":"snapshot"} (one line back) and {"op":"events"} (a snapshot, then an event a line) at `path`; the caller holds the device's lock. Errors: ERR_RUN_DIR. */
-export async function openControlServer(path: string, snapshot: () => Snapshot): Promise<ControlServer> {
-  const clients = new Set<Socket>();
-  const listeners = new Set<Socket>();
+export interface ControlServerOptions {
+  readonly clock: Pick<Clock, 'now' | 'sleep'>;
+  /** The device as it is now: snapshotText(). */
+  snapshot(): Iterable<string>;
+}
 
-  const answer = (socket: Socket, line: string): void => {
+/** Serves {"op":"snapshot"} (one line back) and {"op":"events"} (a snapshot, then an event a line) at `path`; the caller holds the device's lock. Errors: ERR_RUN_DIR. */
+export async function openControlServer(path: string, o: ControlServerOptions): Promise<ControlServer> {
+  const clients = new Set<Socket>();
+  /** Who listens; an event that comes while the snapshot before it is still being made waits for that. */
+  const listeners = new Map<Socket, string[] | undefined>();
+
+  const sendSnapshot = async (socket: Socket): Promise<void> => {
+    const pieces: string[] = [];
+    await inSlices(o.snapshot(), o.clock, (piece) => pieces.push(piece));
+    write(socket, `${pieces.join('')}\n`);
+  };
+
+  const answer = async (socket: Socket, line: string): Promise<void> => {
     const op = parseOp(line);
     // Before the answer is made: of many peers that takes a while.
     if (socket.writableLength > MAX_BACKLOG_BYTES) socket.destroy();
-    else if (op === 'snapshot') send(socket, snapshot());
+    else if (op === 'snapshot') await sendSnapshot(socket);
     else if (op === 'events') {
-      send(socket, snapshot());
-      listeners.add(socket);
-    } else
-      send(socket, {
-        type: 'error',
-        code: 'ERR_CONTROL_PROTOCOL',
-        message: 'ask {"op":"snapshot"} or {"op":"events"}',
-      });
+      const waiting: string[] = [];
+      listeners.set(socket, waiting);
+      await sendSnapshot(socket);
+      for (const event of waiting) write(socket, event);
+      if (listeners.has(socket)) listeners.set(socket, undefined);
+    } else {
+      const message = 'ask {"op":"snapshot"} or {"op":"events"}';
+      write(socket, `${JSON.stringify({ type: 'error', code: 'ERR_CONTROL_PROTOCOL', message })}\n`);
+    }
   };
 
   const server = createServer((socket) => {
     clients.add(socket);
     let buffer = '';
+    let answering = false;
+    const answerAll = async (): Promise<void> => {
+      if (answering) return;
+      answering = true;
+      for (let end = buffer.indexOf('\n'); end >= 0; end = buffer.indexOf('\n')) {
+        const line = buffer.slice(0, end);
+        buffer = buffer.slice(end + 1);
+        await answer(socket, line);
+        // Dropped for what it does not read: what it still asks costs nothing any more.
+        if (socket.destroyed) return;
+      }
+      answering = false;
+      if (buffer.length > MAX_REQUEST_CHARS) socket.destroy();
+      else socket.resume();
+    };
     socket.setEncoding('utf8');
     socket.on('data', (chunk: string) => {
       buffer += chunk;
-      for (let end = buffer.indexOf('\n'); end >= 0; end = buffer.indexOf('\n')) {
-        answer(socket, buffer.slice(0, end));
-        // Dropped for what it does not read: what it still asks costs nothing any more.
-        if (socket.destroyed) return;
-        buffer = buffer.slice(end + 1);
-      }
-      if (buffer.length > MAX_REQUEST_CHARS) socket.destroy();
+      // What is asked meanwhile waits in the socket.
+      socket.pause();
+      void answerAll().catch(() => socket.destroy());
     });
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
@@ -91,10 +119,11 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
 
   return {
     publish(event) {
+      if (listeners.size === 0) return;
       const line = `${JSON.stringify(event)}\n`;
-      for (const socket of listeners) {
-        if (socket.writableLength > MAX_BACKLOG_BYTES) socket.destroy();
-        else socket.write(line);
+      for (const [socket, waiting] of listeners) {
+        if (!waiting) write(socket, line);
+        else if (waiting.push(line) > MOST_WAITING) socket.destroy();
       }
     },
     async [Symbol.asyncDispose]() {
@@ -105,10 +134,10 @@ export async function openControlServer(path: string, snapshot: () => Snapshot):
   };
 }
 
-function send(socket: Socket, message: object): void {
+function write(socket: Socket, line: string): void {
   // Who asks on and on without reading the answers costs memory too.
   if (socket.writableLength > MAX_BACKLOG_BYTES) socket.destroy();
-  else socket.write(`${JSON.stringify(message)}\n`);
+  else if (!socket.destroyed) socket.write(line);
 }
 
 function parseOp(line: string): unknown {

@@ -2,7 +2,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Logger } from '../api/index.js';
 import type { InterfaceConfig, LoadedConfig } from '../config/index.js';
-import { type ControlEvent, createSnapshot, type Snapshot, storeSnapshot } from '../control/snapshot.js';
+import {
+  type ControlEvent,
+  createSnapshot,
+  type Snapshot,
+  type SnapshotInput,
+  snapshotText,
+  storeSnapshot,
+} from '../control/snapshot.js';
 import type { PreloadedModules } from '../host/module-shape.js';
 import { HostCheckBudget } from '../paths/check-budget.js';
 import { createDeviceEntry, type DeviceEntry, forgetStore } from '../peers/peer-table.js';
@@ -72,15 +79,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
   const metrics = rollback.use(createMetricsHub({ clock, logger, startedAtMs: startedAt, readings, openPage }));
 
-  const snapshot = (device: DeviceEntry): Snapshot =>
-    createSnapshot({
-      version: VERSION,
-      startedAt,
-      wallNow: clock.wallNow(),
-      now: clock.now(),
-      device,
-      stores: storeCounters(),
-    });
+  const snapshotInput = (device: DeviceEntry): SnapshotInput => ({
+    version: VERSION,
+    startedAt,
+    wallNow: clock.wallNow(),
+    now: clock.now(),
+    device,
+    stores: storeCounters(),
+  });
+  const snapshot = (device: DeviceEntry): Snapshot => createSnapshot(snapshotInput(device));
   const emit: DeviceParts['emit'] = (device, event, peer, data) => {
     const message: ControlEvent = {
       type: 'event',
@@ -124,7 +131,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       wallNow: clock.wallNow,
     }),
     underlay,
-    snapshot,
+    snapshot: (device) => snapshotText(snapshotInput(device)),
     config: () => config,
     checkBudget: new HostCheckBudget(),
     searchHost: rollback.use(openSearchHost({ clock, logger, runDir: config.runDir, stateDir: config.stateDir })),

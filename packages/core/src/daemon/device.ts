@@ -8,7 +8,6 @@ import type { Config } from '../config/index.js';
 import { boundSockets, socketsOfDevice } from '../control/bound-sockets.js';
 import { readSnapshot } from '../control/client.js';
 import { type ControlServer, openControlServer } from '../control/server.js';
-import type { Snapshot } from '../control/snapshot.js';
 import type { DeviceSurroundings } from '../controllers/device-components.js';
 import { createDeviceSession, type DeviceSession } from '../controllers/device-session.js';
 import { createDiscovery } from '../controllers/publish/gather.js';
@@ -33,7 +32,8 @@ export interface DeviceParts
   readonly metrics: MetricsHub;
   readonly state: ReturnType<typeof createStateKeeper>;
   underlay(device: DeviceEntry): Promise<Underlay>;
-  snapshot(device: DeviceEntry): Snapshot;
+  /** As JSON, in pieces. */
+  snapshot(device: DeviceEntry): Iterable<string>;
   /** As configured now. */
   config(): Config;
   onCloseError(error: unknown): void;
@@ -56,7 +56,12 @@ export async function serveDevice(
   closing.use(await takeLock(join(runDir, `${entry.name}.lock`)));
   if (stateDir !== runDir) await lockState(join(stateDir, `${entry.name}.lock`), closing);
   await parts.state.restore(entry);
-  const server = closing.use(await openControlServer(join(runDir, `${entry.name}.sock`), () => parts.snapshot(entry)));
+  const server = closing.use(
+    await openControlServer(join(runDir, `${entry.name}.sock`), {
+      clock: parts.clock,
+      snapshot: () => parts.snapshot(entry),
+    }),
+  );
   opened(server);
   const stopping = new AbortController();
   // Every call under way for some peer listens; Node would warn of a leak at the eleventh.

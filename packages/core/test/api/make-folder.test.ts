@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { makeFolder, makeFolderSync } from '#src/api/index.js';
 import { openControlServer } from '#src/control/server.js';
-import type { Snapshot } from '#src/control/snapshot.js';
 import { takeLock } from '#src/runtime/lock.js';
 import { claimFolder } from '#src/runtime/own-folder.js';
 import { openScratch } from '#src/runtime/scratch.js';
 import { writeStateFile } from '#src/runtime/state-file.js';
 import { openNewFile } from '#src/setup/write-files.js';
+import { createFakeClock } from '#src/testing/index.js';
 
 async function place(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'make-folder-'));
@@ -64,8 +64,8 @@ test('F76 a path below /proc is refused with words by whoever writes there', LIN
   await assert.rejects(takeLock('/proc/x/y/wg0.lock'), refused('ERR_RUN_DIR', /set run_dir/));
   await assert.rejects(writeStateFile('/proc/x/y/wg0.json', {}), refused('ERR_STATE', /set state_dir/));
   await assert.rejects(openNewFile('/proc/x/y/config.yaml', ''), refused('ERR_CONFIG_WRITE', /--output/));
-  const snapshot = () => ({}) as Snapshot;
-  await assert.rejects(openControlServer('/proc/x/y/wg0.sock', snapshot), refused('ERR_RUN_DIR', /run_dir/));
+  const serving = { clock: createFakeClock(), snapshot: () => [] };
+  await assert.rejects(openControlServer('/proc/x/y/wg0.sock', serving), refused('ERR_RUN_DIR', /run_dir/));
   using scratch = await openScratch('/proc/x/y');
   assert.throws(() => scratch.folder(), { code: 'ENOENT' });
 });

@@ -188,7 +188,10 @@ const SNAPSHOT: Snapshot = {
 test('status shows each daemon of the folder, for people and as JSON', async (t) => {
   const cwd = await folder(t);
   for (const name of ['wg0', 'wg1']) {
-    const server = await openControlServer(join(cwd, `${name}.sock`), () => SNAPSHOT);
+    const server = await openControlServer(join(cwd, `${name}.sock`), {
+      clock: createSystemClock(),
+      snapshot: () => [JSON.stringify(SNAPSHOT)],
+    });
     t.after(() => server[Symbol.asyncDispose]());
   }
   const people = await start(t, ['status', '--run-dir', cwd]);
@@ -207,7 +210,10 @@ test('status shows each daemon of the folder, for people and as JSON', async (t)
 
 test('status --json --watch: a snapshot, then events, until it is interrupted', async (t) => {
   const cwd = await folder(t);
-  const server = await openControlServer(join(cwd, 'wg0.sock'), () => SNAPSHOT);
+  const server = await openControlServer(join(cwd, 'wg0.sock'), {
+    clock: createSystemClock(),
+    snapshot: () => [JSON.stringify(SNAPSHOT)],
+  });
   t.after(() => server[Symbol.asyncDispose]());
   let publishing = true;
   const publish = async () => {

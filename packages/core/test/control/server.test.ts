@@ -39,7 +39,10 @@ async function folder(t: TestContext): Promise<string> {
 
 async function open(t: TestContext, snapshot = () => SNAPSHOT) {
   const path = join(await folder(t), 'run', 'wg0.sock');
-  const server = await openControlServer(path, snapshot);
+  const server = await openControlServer(path, {
+    clock: createSystemClock(),
+    snapshot: () => [JSON.stringify(snapshot())],
+  });
   t.after(() => server[Symbol.asyncDispose]());
   return { path, server };
 }
@@ -180,7 +183,10 @@ test('F76 four thousand questions in one piece cost a few answers, and others ar
 test('a socket that a crash left behind is replaced', async (t) => {
   const path = join(await folder(t), 'wg0.sock');
   await writeFile(path, '');
-  const server = await openControlServer(path, () => SNAPSHOT);
+  const server = await openControlServer(path, {
+    clock: createSystemClock(),
+    snapshot: () => [JSON.stringify(SNAPSHOT)],
+  });
   t.after(() => server[Symbol.asyncDispose]());
   using deadline = clock.deadline(5_000);
   assert.equal((await readSnapshot(path, deadline.signal)).pid, 7);
@@ -203,11 +209,17 @@ test('F39 a run_dir that cannot be used is ERR_RUN_DIR with the way out', async 
   await writeFile(join(dir, 'file'), '');
   const told = (error: unknown) => hasCode(error, 'ERR_RUN_DIR') && /run_dir/.test(String(error));
   await assert.rejects(
-    openControlServer(join(dir, 'file', 'wg0.sock'), () => SNAPSHOT),
+    openControlServer(join(dir, 'file', 'wg0.sock'), {
+      clock: createSystemClock(),
+      snapshot: () => [JSON.stringify(SNAPSHOT)],
+    }),
     told,
   );
   await assert.rejects(
-    openControlServer(join(dir, 'x'.repeat(120), 'wg0.sock'), () => SNAPSHOT),
+    openControlServer(join(dir, 'x'.repeat(120), 'wg0.sock'), {
+      clock: createSystemClock(),
+      snapshot: () => [JSON.stringify(SNAPSHOT)],
+    }),
     told,
     'a path too long for a socket',
   );

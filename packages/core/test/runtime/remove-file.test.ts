@@ -25,7 +25,7 @@ async function afterCrash(t: TestContext): Promise<{ readonly linked: string; re
 
 const opening: Readonly<Record<string, string>> = {
   'the control socket': `const { openControlServer } = await import(${JSON.stringify(import.meta.resolve('#src/control/server.js'))});
-    await openControlServer(socket, () => ({}));`,
+    await openControlServer(socket, { clock: undefined, snapshot: () => [] });`,
   'the lock': `const { takeLock } = await import(${JSON.stringify(import.meta.resolve('#src/runtime/lock.js'))});
     await (await takeLock(socket + '.lock'))[Symbol.asyncDispose]();
     await (await import(${JSON.stringify(import.meta.resolve('#src/runtime/remove-file.js'))})).removeFile(socket);`,

@@ -17,7 +17,7 @@ export async function benchStatusPage(report: Report, runs: number): Promise<voi
   }
   await using served = await serveCrowd(PEERS);
   await using chromium = await openChromium();
-  const values = await loadTimes(chromium, served.url, runs);
+  const values = await loadTimes(chromium, served.url, { loads: runs });
   report.row({ what: 'complete, from the start of the navigation', values, unit: 'ms', target: COMPLETE_MS });
   const bytes = await Promise.all(
     ['', 'status.json'].map(async (path) => {

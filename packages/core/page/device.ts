@@ -58,7 +58,7 @@ export function createDevice(name: string, context: RowContext): DevicePart {
           continue;
         }
         row.update(peer);
-        if (row.parts[0] === at) at = row.parts[1].nextElementSibling;
+        if (row.parts[0] === at) at = row.parts.at(-1)?.nextElementSibling ?? null;
         else if (at) at.before(...row.parts);
         else fragment.append(...row.parts);
       }

@@ -17,10 +17,9 @@ export interface RowContext {
 }
 
 export interface Row {
-  readonly parts: readonly [HTMLTableRowElement, HTMLTableRowElement];
-  peer: PeerView;
+  /** Two once it was opened. */
+  readonly parts: readonly [HTMLTableRowElement, ...HTMLTableRowElement[]];
   update(peer: PeerView): void;
-  show(visible: boolean): void;
 }
 
 export const COLUMNS = ['Peer', 'Phase', 'Path', 'Round trip', 'Last 24 hours', 'Handshake', 'Record'];
@@ -28,12 +27,7 @@ export const COLUMNS = ['Peer', 'Phase', 'Path', 'Round trip', 'Last 24 hours', 
 let numbered = 0;
 
 export function createRow(device: string, first: PeerView, context: RowContext): Row {
-  const id = `peer-${numbered++}`;
-  const toggle = el(
-    'button',
-    { type: 'button', class: 'name', 'aria-expanded': 'false', 'aria-controls': id },
-    first.name,
-  );
+  const toggle = el('button', { type: 'button', class: 'name', 'aria-expanded': 'false' }, first.name);
   const endpoint = el('span', { class: 'endpoint' });
   const phase = el('span', { class: 'phase' });
   const cell = (title: string, kind: string) => el('td', { class: kind, 'data-title': title });
@@ -54,23 +48,23 @@ export function createRow(device: string, first: PeerView, context: RowContext):
     record,
   );
   const inside = el('td', { colspan: COLUMNS.length });
-  const below = el('tr', { class: 'below', id, hidden: true }, inside);
+  let below: HTMLTableRowElement | undefined;
+  let peer = first;
   let track = '';
   let past: readonly Part[] | undefined;
   let known: PeerDetail | undefined;
-  let visible = true;
 
   const isOpen = () => toggle.getAttribute('aria-expanded') === 'true';
   const drawBelow = () => {
     const span = context.span();
     const width = Math.min(inside.clientWidth - 24, 900);
     const picture = past && span ? [chart(past, span, width)] : [];
-    const { code } = row.peer.wrong ?? {};
-    inside.replaceChildren(...details(row.peer, known, context.remedy(code), context.now()), ...picture);
+    const { code } = peer.wrong ?? {};
+    inside.replaceChildren(...details(peer, known, context.remedy(code), context.now()), ...picture);
   };
   const ask = async () => {
     try {
-      known = await context.ask(device, row.peer.name);
+      known = await context.ask(device, peer.name);
       if (isOpen()) drawBelow();
     } catch {
       // What is shown already stays.
@@ -79,6 +73,12 @@ export function createRow(device: string, first: PeerView, context: RowContext):
   toggle.addEventListener('click', () => {
     const open = !isOpen();
     toggle.setAttribute('aria-expanded', String(open));
+    if (!below) {
+      const id = `peer-${numbered++}`;
+      below = el('tr', { class: 'below', id }, inside);
+      toggle.setAttribute('aria-controls', id);
+      main.after(below);
+    }
     below.hidden = !open;
     if (!open) return;
     drawBelow();
@@ -86,10 +86,11 @@ export function createRow(device: string, first: PeerView, context: RowContext):
   });
 
   const row: Row = {
-    parts: [main, below],
-    peer: first,
-    update(peer) {
-      row.peer = peer;
+    get parts(): Row['parts'] {
+      return below ? [main, below] : [main];
+    },
+    update(next) {
+      peer = next;
       const age = (at: number | undefined) => (at === undefined ? '–' : formatAge(context.now() - at));
       setText(endpoint, peer.endpoint ?? '');
       setText(phase, peer.phase);
@@ -106,12 +107,7 @@ export function createRow(device: string, first: PeerView, context: RowContext):
         past = decode(timeline);
         history.replaceChildren(strip(past));
       }
-      if (isOpen() && visible) void ask();
-    },
-    show(wanted) {
-      visible = wanted;
-      main.hidden = !wanted;
-      below.hidden = !wanted || !isOpen();
+      if (isOpen()) void ask();
     },
   };
   row.update(first);

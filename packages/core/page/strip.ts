@@ -2,9 +2,12 @@
 import { svg } from './dom.js';
 import { inWords, PARTS, type Part } from './track.js';
 
-const HEIGHT = 22;
-const RIBBON = 5;
-const TOP = 2;
+/** In tenths of a pixel, so that whole numbers do. */
+const HEIGHT = 220;
+const RIBBON = 50;
+const TOP = 20;
+/** Of a second is seen as well. */
+const LEAST_BAR = 0.1;
 
 export function strip(parts: readonly Part[]): SVGElement {
   return svg(
@@ -20,7 +23,7 @@ export function strip(parts: readonly Part[]): SVGElement {
     svg('path', { class: 'lost', d: lostBars(parts, HEIGHT - RIBBON, HEIGHT - RIBBON - TOP) }),
     svg('path', {
       class: 'rtt',
-      d: rttLine(parts, { width: PARTS, from: HEIGHT - RIBBON - 1, to: TOP, most: mostRtt(parts) }),
+      d: rttLine(parts, { width: PARTS, from: HEIGHT - RIBBON - 10, to: TOP, most: mostRtt(parts) }),
     }),
   );
 }
@@ -44,7 +47,9 @@ export function ribbons(parts: readonly Part[], y: number, height: number, step 
 export function lostBars(parts: readonly Part[], base: number, height: number, step = 1): string {
   return parts
     .map(({ lost }, i) =>
-      lost > 0 ? `M${i * step} ${base}v${-Math.max(1.5, (lost / 600) * height).toFixed(1)}h${step}V${base}z` : '',
+      lost > 0
+        ? `M${i * step} ${base}v${-Math.round(Math.max(LEAST_BAR * height, (lost / 600) * height))}h${step}V${base}z`
+        : '',
     )
     .join('');
 }
@@ -53,20 +58,18 @@ export function mostRtt(parts: readonly Part[]): number {
   return parts.reduce((most, { rttMs = 0 }) => Math.max(most, rttMs), 0);
 }
 
-/** From zero to the most that there was; a gap where nothing was measured. */
+/** From zero to the most that there was; a gap where nothing was measured. What stays the same is one line. */
 export function rttLine(parts: readonly Part[], at: { width: number; from: number; to: number; most: number }): string {
   const step = at.width / parts.length;
-  let pen = 'M';
-  return parts
-    .map(({ rttMs }, i) => {
-      if (rttMs === undefined) {
-        pen = 'M';
-        return '';
-      }
-      const y = at.from - (rttMs / at.most) * (at.from - at.to);
-      const point = `${pen}${(i * step).toFixed(1)} ${y.toFixed(1)}h${step.toFixed(1)}`;
-      pen = 'L';
-      return point;
-    })
-    .join('');
+  let path = '';
+  let last: number | undefined;
+  parts.forEach(({ rttMs }, i) => {
+    const y = rttMs === undefined ? undefined : Math.round(at.from - (rttMs / at.most) * (at.from - at.to));
+    if (y === last) return;
+    const x = Math.round(i * step * 10) / 10;
+    if (last !== undefined) path += `H${x}`;
+    if (y !== undefined) path += last === undefined ? `M${x} ${y}` : `V${y}`;
+    last = y;
+  });
+  return last === undefined ? path : `${path}H${at.width}`;
 }

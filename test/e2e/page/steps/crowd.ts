@@ -15,6 +15,8 @@ type Phase = PeerSnapshot['phase'];
 const load = <T>(path: string): Promise<T> => import(pathToFileURL(join(ROOT, 'packages/core/dist', path)).href);
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
+/** What became of those that are not connected. */
+const LOST: readonly Phase[] = ['connecting', 'waiting', 'suspect'];
 const PLACES = [
   'office',
   'cabin',
@@ -29,6 +31,14 @@ const PLACES = [
   'barn',
   'tower',
 ];
+
+interface Entry {
+  readonly name: string;
+  phase: Phase;
+  rttMs: number | undefined;
+  /** Since when it is in its phase. */
+  since: number;
+}
 
 export interface Served extends AsyncDisposable {
   readonly url: string;
@@ -64,7 +74,13 @@ export async function serveCrowd(peers: number, names: readonly string[] = []): 
   };
   const entries = Array.from({ length: peers }, (_, i) => {
     const name = names[i] ?? `${PLACES[i % PLACES.length]}-${String(i + 1).padStart(3, '0')}`;
-    return { name, phase: 'connected' as Phase, rttMs: undefined as number | undefined, base: 4 + chance() ** 2 * 120 };
+    return {
+      name,
+      phase: 'connected' as Phase,
+      rttMs: undefined as number | undefined,
+      since: end - DAY_MS,
+      base: 4 + chance() ** 2 * 120,
+    };
   });
   const device = { name: 'wg0', peers: entries } as unknown as DeviceEntry;
   const page = openStatusPage({
@@ -75,8 +91,10 @@ export async function serveCrowd(peers: number, names: readonly string[] = []): 
     snapshot: () => snapshotOf(entries, end),
     stores: () => storesOf(end),
   });
-  const enter = (peer: (typeof entries)[number], to: Phase) => {
+  const enter = (peer: Entry, to: Phase) => {
+    if (peer.phase === to) return;
     peer.phase = to;
+    peer.since = clock.wallNow();
     page.event({ event: 'phase', device: 'wg0', peer: peer.name, to });
   };
   const isBad = (i: number) => i < 3 || i % 97 === 11;
@@ -84,11 +102,10 @@ export async function serveCrowd(peers: number, names: readonly string[] = []): 
     entries.forEach((peer, i) => {
       const evening = 1 + 0.5 * Math.max(0, Math.sin(((minute - 500) / 1440) * 2 * Math.PI)) + (chance() - 0.5) * 0.3;
       peer.rttMs = peer.phase === 'connected' ? peer.base * evening : undefined;
-      if (peer.phase !== 'connected' && chance() < 0.5) enter(peer, 'connected');
-      else if (chance() < 0.0012 * (i % 7)) enter(peer, chance() < 0.5 ? 'suspect' : 'connecting');
-      if (isBad(i) && minute > 1440 - 60 * (1 + (i % 5)))
-        enter(peer, i % 3 === 0 ? 'connecting' : i % 3 === 1 ? 'waiting' : 'suspect');
-      else if (minute === 1435 && peer.phase !== 'connected') enter(peer, 'connected');
+      const isLost = isBad(i) && minute > 1440 - 60 * (1 + (i % 5));
+      if (isLost) enter(peer, LOST[i % 3] ?? 'suspect');
+      else if (peer.phase !== 'connected' && (chance() < 0.5 || minute === 1435)) enter(peer, 'connected');
+      else if (minute < 1435 && chance() < 0.0012 * (i % 7)) enter(peer, chance() < 0.5 ? 'suspect' : 'connecting');
     });
     await past.advance(5 * MINUTE_MS);
   }
@@ -103,10 +120,7 @@ export async function serveCrowd(peers: number, names: readonly string[] = []): 
   };
 }
 
-function snapshotOf(
-  entries: readonly { name: string; phase: Phase; rttMs: number | undefined }[],
-  now: number,
-): Snapshot {
+function snapshotOf(entries: readonly Entry[], now: number): Snapshot {
   return {
     type: 'snapshot',
     version: 1,
@@ -135,11 +149,7 @@ function snapshotOf(
   };
 }
 
-function peerOf(
-  { name, phase, rttMs }: { name: string; phase: Phase; rttMs: number | undefined },
-  i: number,
-  now: number,
-): PeerSnapshot {
+function peerOf({ name, phase, rttMs, since }: Entry, i: number, now: number): PeerSnapshot {
   const endpoint = `198.51.100.${1 + (i % 250)}:${40_000 + i}`;
   const rtt = rttMs === undefined ? {} : { rttMs: Math.round(rttMs * 10) / 10 };
   const used = { endpoint, class: 'ipv4' as const, state: 'valid' as const, ...rtt };
@@ -160,9 +170,9 @@ function peerOf(
     name,
     publicKey: 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=',
     phase,
-    phaseForMs: 3_600_000,
+    phaseForMs: now - since,
     present: true,
-    ...(phase === 'waiting' ? {} : { endpoint, latestHandshakeAt: now - (i % 120) * 1000 - (isUp ? 0 : 3_600_000) }),
+    ...(phase === 'waiting' ? {} : { endpoint, latestHandshakeAt: (isUp ? now : since) - (i % 120) * 1000 }),
     rxBytes: 4_000_000 * (i + 1),
     txBytes: 2_500_000 * (i + 1),
     keepaliveSeconds: 25,

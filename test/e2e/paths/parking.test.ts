@@ -59,6 +59,8 @@ labTest(
     await (await parks(left)).kill();
     assert.equal(await endpointAt(a, b), PARKED);
     const next = await parks(left);
+    // What it found parked says nothing of the program, which may still be loading.
+    await next.waitForPhase('b', ['connecting'], { deadlineMs: 20_000 });
     await sleep(1_000);
     assert.equal(await next.stop(), 0);
     assert.equal(await endpointAt(a, b), former);

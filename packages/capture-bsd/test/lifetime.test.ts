@@ -2,37 +2,28 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import {
+  createLive,
+  ENDINGS,
+  expectClean,
+  expectEnding,
+  expectNothingLost,
+  expectWorkersGone,
+  findSanitizer,
+  type Resources,
+  SANITIZED_LIVES,
+} from '@stunmesh/core/testing/capture-lab';
 import { cannotCapture, emulatedAddon, foreignAddon, inOwnNamespace, run, sanitizedAddon } from './addon-lab.js';
 
 const options = { skip: cannotCapture ?? false, timeout: 170_000 };
 const LIVES = fileURLToPath(new URL('lives-bsd.js', import.meta.url));
 
-/** With a small young generation, which otherwise grows by itself and hides what is lost. */
-const FLAGS = ['--expose-gc', '--max-semi-space-size=1'];
-
-function live(name: string, argument = '', { timeout = 30_000, addon = '' } = {}) {
-  const env = addon === '' ? process.env : { ...process.env, STUNMESH_TEST_ADDON: addon };
-  return spawnSync(process.execPath, [...FLAGS, LIVES, name, argument], { encoding: 'utf8', timeout, env });
-}
-
-interface Resources {
-  readonly rssBytes: number;
-  readonly descriptors: readonly string[];
-  readonly threads: number;
-}
-
-/** The sanitizer's library, which must come before all others in a process that was not built with it. */
-function findLibrary(): string | undefined {
-  const found = spawnSync('cc', ['-print-file-name=libasan.so'], { encoding: 'utf8' });
-  const file = found.status === 0 ? found.stdout.trim() : '';
-  return path.isAbsolute(file) && existsSync(file) ? file : undefined;
-}
+const live = createLive(LIVES);
 
 if (inOwnNamespace(import.meta.url)) {
-  const library = findLibrary();
+  const library = findSanitizer();
   const sanitized = { ...options, skip: options.skip || (library ? false : 'needs a C compiler with libasan') };
   let sanitizedPath = '';
 
@@ -44,16 +35,8 @@ if (inOwnNamespace(import.meta.url)) {
   });
 
   test('six hundred open and close cycles leak neither memory, descriptors nor threads', options, () => {
-    const { stdout, stderr, status } = live('cycles', process.env['STUNMESH_TEST_CYCLES'] ?? '600', {
-      timeout: 160_000,
-    });
-    assert.equal(status, 0, stderr);
-    const found = JSON.parse(stdout) as { before: Resources; after: Resources };
-    assert.deepEqual(found.after.descriptors, found.before.descriptors);
-    assert.equal(found.after.threads, found.before.threads);
     // Each cycle has a device with a buffer of 32 KiB: one lost in each would be 19 MiB.
-    const grown = (found.after.rssBytes - found.before.rssBytes) / 2 ** 20;
-    assert.ok(grown < 8, `grew by ${grown.toFixed(1)} MiB`);
+    expectNothingLost(live('cycles', process.env['STUNMESH_TEST_CYCLES'] ?? '600', { timeoutMs: 160_000 }), 8);
   });
 
   for (const system of ['freebsd', 'macos'] as const)
@@ -62,13 +45,7 @@ if (inOwnNamespace(import.meta.url)) {
       options,
       () => {
         const addon = foreignAddon(system);
-        const { stdout, stderr, status } = live('cycles', '400', { addon, timeout: 100_000 });
-        assert.equal(status, 0, stderr);
-        const found = JSON.parse(stdout) as { before: Resources; after: Resources };
-        assert.deepEqual(found.after.descriptors, found.before.descriptors);
-        assert.equal(found.after.threads, found.before.threads);
-        const grown = (found.after.rssBytes - found.before.rssBytes) / 2 ** 20;
-        assert.ok(grown < 8, `grew by ${grown.toFixed(1)} MiB`);
+        expectNothingLost(live('cycles', '400', { addon, timeoutMs: 100_000 }), 8);
         assert.equal(live('inside', '', { addon }).stdout, 'closed after 1\n');
         assert.equal(live('flood', '', { addon }).stdout, '0\n');
       },
@@ -81,20 +58,10 @@ if (inOwnNamespace(import.meta.url)) {
     assert.deepEqual(found.after.descriptors, found.before.descriptors);
   });
 
-  for (const [how, status, signal] of [
-    ['exit', 0, null],
-    ['throw', 1, null],
-    ['kill', null, 'SIGTERM'],
-  ] as const)
-    test(`a process that ends by "${how}" with open devices neither hangs nor crashes`, options, () => {
-      for (let i = 0; i < 2; i += 1) {
-        const result = live('exit', how);
-        assert.equal(result.stdout, 'heard\n', result.stderr);
-        assert.equal(result.signal, signal);
-        assert.equal(result.status, status);
-        if (how !== 'throw') assert.equal(result.stderr, '');
-      }
-    });
+  for (const ending of ENDINGS)
+    test(`a process that ends by "${ending.how}" with open devices neither hangs nor crashes`, options, () =>
+      expectEnding(live, ending),
+    );
 
   test('an exception in a listener is an uncaught exception, and the device goes on', options, () => {
     const { stdout, stderr, status } = live('listener');
@@ -115,11 +82,7 @@ if (inOwnNamespace(import.meta.url)) {
   });
 
   test('it works in workers, which may end without closing', options, () => {
-    const { stdout, stderr, status } = live('workers');
-    const [heard, counts = ''] = stdout.split('\n');
-    assert.equal(heard, 'heard heard heard heard heard heard', stderr);
-    assert.equal(status, 0);
-    assert.ok((JSON.parse(counts) as { threads: number }).threads <= 12, counts);
+    expectWorkersGone(live('workers'));
   });
 
   test('F39 without privileges opening says so; interfaces need none', options, () => {
@@ -149,29 +112,8 @@ if (inOwnNamespace(import.meta.url)) {
       assert.deepEqual(found.after.descriptors, found.before.descriptors);
     });
 
-  for (const [name, argument, status] of [
-    ['tidy', '', 0],
-    ['exit', 'exit', 0],
-    ['exit', 'throw', 1],
-    ['workers', '2', 0],
-  ] as const)
-    test(`sanitizers find nothing in "${name}${argument && ` ${argument}`}"`, sanitized, () => {
-      const result = spawnSync(process.execPath, ['--expose-gc', LIVES, name, argument], {
-        encoding: 'utf8',
-        timeout: 160_000,
-        env: {
-          ...process.env,
-          STUNMESH_TEST_ADDON: sanitizedPath,
-          LD_PRELOAD: library ?? '',
-          // Node leaves things of its own behind at its end; only frames of the addon count. process.exit() tidies nothing up.
-          ASAN_OPTIONS: `detect_leaks=${name === 'exit' ? 0 : 1}:exitcode=0:abort_on_error=0:halt_on_error=0`,
-          UBSAN_OPTIONS: 'print_stacktrace=1',
-        },
-      });
-      assert.equal(result.status, status, result.stderr);
-      if (name === 'tidy') assert.match(result.stdout, /thrown 1, thrown 2, thrown 3\n$/);
-      const text = result.stdout + result.stderr;
-      assert.doesNotMatch(text, /ERROR: AddressSanitizer|runtime error:|Sanitizer:DEADLYSIGNAL/);
-      assert.doesNotMatch(text, /\b(sm|bpf|emulated)_\w+|capture\.c|stunmesh_\w+\.h/, 'frames of the addon in a leak');
-    });
+  for (const life of SANITIZED_LIVES)
+    test(`sanitizers find nothing in "${life.name}${life.argument && ` ${life.argument}`}"`, sanitized, () =>
+      expectClean(LIVES, life, { library: library ?? '', addon: sanitizedPath, own: /\b(sm|bpf|emulated)_\w+/ }),
+    );
 }

@@ -4,23 +4,19 @@ import { spawnSync } from 'node:child_process';
 import { release } from 'node:os';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import {
+  createLive,
+  ENDINGS,
+  expectEnding,
+  expectNothingLost,
+  expectWorkersGone,
+} from '@stunmesh/core/testing/capture-lab';
 import { cannotRun, inNamespace, run } from './namespace.js';
 
 const options = { skip: cannotRun ?? false, timeout: 120_000 };
 const LIVES = fileURLToPath(new URL('lives.js', import.meta.url));
 
-/** With a small young generation, which otherwise grows by itself and hides what is lost. */
-const FLAGS = ['--expose-gc', '--max-semi-space-size=1'];
-
-function live(name: string, argument = '', timeout = 30_000) {
-  return spawnSync(process.execPath, [...FLAGS, LIVES, name, argument], { encoding: 'utf8', timeout });
-}
-
-interface Resources {
-  readonly rssBytes: number;
-  readonly descriptors: readonly string[];
-  readonly threads: number;
-}
+const live = createLive(LIVES);
 
 if (inNamespace(import.meta.url)) {
   before(() => {
@@ -28,31 +24,14 @@ if (inNamespace(import.meta.url)) {
   });
 
   test('five hundred open and close cycles leak neither memory, descriptors nor threads', options, () => {
-    const { stdout, stderr, status } = live('cycles', process.env['STUNMESH_TEST_CYCLES'] ?? '500', 100_000);
-    assert.equal(status, 0, stderr);
-    const found = JSON.parse(stdout) as { before: Resources; after: Resources };
-    assert.deepEqual(found.after.descriptors, found.before.descriptors);
-    assert.equal(found.after.threads, found.before.threads);
     // Each cycle has four sockets: a lost 64 KiB buffer, stack or packet each would be 128 MiB.
-    const grown = (found.after.rssBytes - found.before.rssBytes) / 2 ** 20;
-    assert.ok(grown < 4, `grew by ${grown.toFixed(1)} MiB`);
+    expectNothingLost(live('cycles', process.env['STUNMESH_TEST_CYCLES'] ?? '500', { timeoutMs: 100_000 }), 4);
   });
 
-  for (const [how, status, signal] of [
-    ['exit', 0, null],
-    ['throw', 1, null],
-    ['signal', 7, null],
-    ['kill', null, 'SIGTERM'],
-  ] as const)
-    test(`a process that ends by "${how}" with open sockets neither hangs nor crashes`, options, () => {
-      for (let i = 0; i < 2; i += 1) {
-        const result = live('exit', how);
-        assert.equal(result.stdout, 'heard\n', result.stderr);
-        assert.equal(result.signal, signal);
-        assert.equal(result.status, status);
-        if (how !== 'throw') assert.equal(result.stderr, '');
-      }
-    });
+  for (const ending of [...ENDINGS, { how: 'signal', status: 7, signal: null }])
+    test(`a process that ends by "${ending.how}" with open sockets neither hangs nor crashes`, options, () =>
+      expectEnding(live, ending),
+    );
 
   test('an exception in a listener is an uncaught exception, and the socket goes on', options, () => {
     const { stdout, stderr, status } = live('listener');
@@ -86,11 +65,7 @@ if (inNamespace(import.meta.url)) {
   });
 
   test('it works in workers, which may end without closing', options, () => {
-    const { stdout, stderr, status } = live('workers');
-    const [heard, counts = ''] = stdout.split('\n');
-    assert.equal(heard, 'heard heard heard heard heard heard', stderr);
-    assert.equal(status, 0);
-    assert.ok((JSON.parse(counts) as { threads: number }).threads <= 12, counts);
+    expectWorkersGone(live('workers'));
   });
 
   test('F39 without privileges opening says so and names the remedy; interfaces and news need none', options, () => {

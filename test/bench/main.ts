@@ -20,6 +20,7 @@ import { benchSocketCost } from './socket-cost.js';
 import { benchStart } from './start.js';
 import { benchStatusPage } from './status-page.js';
 import { benchStores } from './stores.js';
+import { benchWaiting } from './waiting.js';
 
 const PARTS: Readonly<Record<string, (report: Report, runs: number) => Promise<void>>> = {
   'first-ping': benchFirstPing,
@@ -41,6 +42,7 @@ const LONG_PARTS: typeof PARTS = {
   'hard-nat': benchHardNat,
   kernel: benchKernel,
   portmap: benchPortmap,
+  waiting: benchWaiting,
 };
 
 async function main(): Promise<number> {

@@ -59,6 +59,7 @@ export interface DeviceSnapshot {
     readonly error?: Fault;
   };
   readonly discoveries: number;
+  readonly stores?: readonly { readonly name: string; readonly watch?: { readonly state: string } }[];
   readonly checks?: { readonly searched: number };
   readonly errors?: readonly (Fault & { readonly of: string })[];
   readonly peers: readonly PeerSnapshot[];

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { runOnKernel } from './run-on-kernel.js';
 
-test('a minute in which the only peer is away: no process is started, and half of the processor time or less that wg(8) costs', async (t) => {
+test('a minute in which the only peer is away: no process is started, and less processor time is taken than by wg(8)', async (t) => {
   const out = await mkdtemp(join(tmpdir(), 'stunmesh-minute-'));
   t.after(() => rm(out, { recursive: true, force: true }));
   const { where, output, skip } = await runOnKernel('unsettled-minute', out, true);

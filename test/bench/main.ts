@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { missingForLab, sweepDeadLabs } from '../e2e/lab/index.js';
 import { benchDht, benchFirstPing } from './first-ping.js';
-import { benchHardNat } from './hard-nat.js';
+import { benchHardNat, benchHardNatPredicted } from './hard-nat.js';
 import { benchHeal, benchHealLong } from './heal.js';
 import { benchIdle } from './idle.js';
 import { benchKernel } from './kernel.js';
@@ -41,6 +41,7 @@ const LONG_PARTS: typeof PARTS = {
   dht: benchDht,
   'hard-nat': benchHardNat,
   kernel: benchKernel,
+  'hard-nat-predicted': benchHardNatPredicted,
   portmap: benchPortmap,
   waiting: benchWaiting,
 };

@@ -37,7 +37,7 @@ export type SearchPlan =
 
 /** FreeBSD and macOS: pf is the administrator's. Such a host can be the side that probes. */
 const NO_DIVERSION: NoSearch = {
-  why: "the hard NAT is this host's, and this system has no rules by which packets leave from another port: the other side cannot find it",
+  why: "the hard NAT is this host's, and this system has no rules by which packets leave from another port (Linux: load the module nf_tables, and restart stunmesh): the other side cannot find it",
 };
 
 /** As a record tells it: the other host is not to probe what is not opened. */

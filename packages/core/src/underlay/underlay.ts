@@ -89,7 +89,7 @@ export interface Underlay {
   }): Promise<AsyncDisposable>;
   /** Drops what arrives from `remote` at WireGuard's port for so long (F48); false: this capture cannot. Errors: those of PacketFilter. */
   muffle(remote: Endpoint, ms: number): Promise<boolean>;
-  /** Whether packets can be diverted here: they leave from another port than WireGuard's, and answers to it reach WireGuard. */
+  /** Whether packets can be diverted here, as far as is known: false once the kernel has refused to list diversions. They leave from another port than WireGuard's, and answers to it reach WireGuard. */
   readonly diverts: boolean;
   /** Errors: those of PacketFilter; ERR_CAPTURE_FILTER where the capture cannot. */
   divert(rules: Omit<DiversionRules, 'device'>): Promise<Diversion>;
@@ -124,6 +124,7 @@ function bind(parts: UnderlayParts, interfaces: Underlay['interfaces'], device: 
     return device.facts;
   };
   const fib = () => (device.config.fib === undefined ? {} : { fib: device.config.fib });
+  let diverts = capture.divert !== undefined;
   const route = async (to: string, firewallMark: number) => capture.routeTo?.({ to, firewallMark, ...fib() });
 
   return {
@@ -188,14 +189,24 @@ function bind(parts: UnderlayParts, interfaces: Underlay['interfaces'], device: 
       await capture.muffle({ device: realName, localPort: listenPort, remote, ms });
       return true;
     },
-    diverts: capture.divert !== undefined,
+    get diverts() {
+      return diverts;
+    },
     async divert(rules) {
       const { realName } = present();
       if (!capture.divert)
         throw new StunmeshError('ERR_CAPTURE_FILTER', `the capture ${capture.name} has no rules to divert packets by`);
       return capture.divert({ device: realName, ...rules });
     },
-    diversions: async () => (await capture.diversions?.(present().realName)) ?? [],
+    async diversions() {
+      try {
+        return (await capture.diversions?.(present().realName)) ?? [];
+      } catch (error) {
+        // A kernel without nf_tables: what cannot be listed cannot be put there.
+        if (hasCode(error, 'ERR_CAPTURE_FILTER')) diverts = false;
+        throw error;
+      }
+    },
     hushPorts: async (ports, ms) => capture.hushPorts?.({ device: present().realName, ports, ms }),
   };
 }

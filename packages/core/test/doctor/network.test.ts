@@ -1,6 +1,7 @@
 /** What is wrong on the way: routes and marks, STUN servers, NATs. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { StunmeshError } from '#src/api/index.js';
 import { encodeEcho, parseEcho } from '#src/net/index.js';
 import { captureError } from '#src/testing/index.js';
 import { testCases } from './cases.js';
@@ -266,4 +267,15 @@ test('F5 a full tunnel as wg-quick makes it: marked packets leave outside, all o
   const findings = await harness.examine();
   assert.deepEqual(trouble(findings), []);
   assert.ok(findings.some(({ check, text }) => check === 'route' && /leave by eth0, as WireGuard's own/.test(text)));
+});
+
+test('F61 a kernel without nf_tables is told: by its rules a hard NAT is opened', async (t) => {
+  const harness = createHarness(t);
+  harness.capture.fail('filter', new StunmeshError('ERR_CAPTURE_FILTER', 'this kernel has no nf_tables'));
+  const found = (await harness.examine()).filter(({ text }) => /no nf_tables/.test(text));
+  assert.deepEqual(
+    found.map(({ check, verdict, code }) => [check, verdict, code]),
+    [['capture', 'note', 'ERR_CAPTURE_FILTER']],
+  );
+  assert.match(found[0]?.remedy ?? '', /load the kernel module nf_tables/);
 });

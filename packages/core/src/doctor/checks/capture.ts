@@ -19,16 +19,25 @@ export const captureCheck: Check<DoctorContext> = {
     const { value: capture, error } = await attempt(context.capture());
     if (!capture) return [{ check, verdict: 'fault', ...fromError(error) }];
     const loaded: Finding = { check, verdict: 'ok', text: `the capture module "${capture.name}" is loaded` };
+    const filter = await missingFilter(capture);
+    const findings = [loaded, ...filter];
     const tried = await attempt(tryLoopback(capture, context.parts));
-    if (hasCode(tried.error, 'ERR_CAPTURE_UNREACHABLE')) return [loaded, noLoopback(context.parts.system.platform)];
-    if (tried.error !== undefined) return [loaded, { check, verdict: 'fault', ...fromError(tried.error) }];
+    if (hasCode(tried.error, 'ERR_CAPTURE_UNREACHABLE'))
+      return [...findings, noLoopback(context.parts.system.platform)];
+    if (tried.error !== undefined) return [...findings, { check, verdict: 'fault', ...fromError(tried.error) }];
     return [
-      loaded,
+      ...findings,
       // What captures before the firewall does so by interface, on those of the underlay alone.
       judge(tried.value ?? { reply: false, other: false }, capture.capturesBeforeFirewall !== true),
     ];
   },
 };
+
+/** Rules of ours: a hard NAT is opened by them, and a busy tunnel moved. Any name of a device will do for the question. */
+async function missingFilter(capture: CaptureModule): Promise<readonly Finding[]> {
+  const { error } = await attempt(Promise.resolve(capture.diversions?.('doctor')));
+  return hasCode(error, 'ERR_CAPTURE_FILTER') ? [{ check, verdict: 'note', ...fromError(error) }] : [];
+}
 
 function noLoopback(platform: NodeJS.Platform): Finding {
   const { linkUp, loopback } = wordsOf(platform);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Endpoint } from '#src/api/index.js';
+import { type Endpoint, StunmeshError } from '#src/api/index.js';
 import { createDeviceSearch } from '#src/controllers/search/device-search.js';
 import type { SearchSend } from '#src/paths/search-series.js';
 import type { PeerEntry } from '#src/peers/peer-table.js';
@@ -150,6 +150,15 @@ test('F60 a pair that does not meet says again what still holds, so that no reco
   assert.equal(easy.seen.restated, 0);
 });
 
+test('F61 a kernel that turns out to have no nf_tables opens nothing, in words', async (t) => {
+  const { search, seen, pass, status, capture } = setUp(t, HARD, STEADY);
+  capture.fail('filter', new StunmeshError('ERR_CAPTURE_FILTER', 'this kernel has no nf_tables'));
+  search.changed();
+  await pass(6 * MINUTE);
+  assert.match(status()?.why ?? '', /load the module nf_tables/);
+  assert.equal(seen.sent.length, 0);
+});
+
 test('F61 what is hopeless or needs a choice is refused, in words', (t) => {
   const both = setUp(t, HARD, HARD);
   both.search.tick();
@@ -159,7 +168,7 @@ test('F61 what is hopeless or needs a choice is refused, in words', (t) => {
   guess.search.tick();
   assert.match(guess.status()?.why ?? '', /hard_nat: full would search/);
   const bsd = setUp(t, HARD, STEADY);
-  Object.assign(bsd.c.underlay, { diverts: false });
+  Object.defineProperty(bsd.c.underlay, 'diverts', { value: false });
   bsd.search.tick();
   assert.match(bsd.status()?.why ?? '', /no rules by which packets leave from another port/);
 });

@@ -71,9 +71,9 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
   };
   if (options.oneshot !== true) context.signals.on('SIGHUP', () => reload());
   context.outlivesOutput = options.oneshot !== true;
-  const [{ loadConfig }, { createLogger, describeError }, { isJournal }, { createSystemClock }, { startDaemon }] =
+  const [{ loadConfigAside }, { createLogger, describeError }, { isJournal }, { createSystemClock }, { startDaemon }] =
     await Promise.all([
-      import('../config/index.js'),
+      import('../config/load-aside.js'),
       import('../telemetry/logger.js'),
       import('../telemetry/journal.js'),
       import('../runtime/system-clock.js'),
@@ -88,7 +88,9 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
   const expectCrowd = ({ config }: LoadedConfig): void => {
     if (countPeers(config) > CROWD) allowOptimizing();
   };
-  const loaded = await loadConfig(where);
+  const clock = createSystemClock();
+  const load = () => loadConfigAside({ ...where, clock, program: context.program ?? '' });
+  const loaded = await load();
   expectCrowd(loaded);
   const level = (options.logLevel === 'disabled' ? 'silent' : options.logLevel) ?? loaded.config.log.level;
   const logger = createLogger({
@@ -100,7 +102,6 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
   });
   for (const warning of loaded.warnings) logger.warn({}, warning);
 
-  const clock = createSystemClock();
   const stop = followSignals(() => {
     // Whatever still hangs after that must not keep the process.
     void clock.sleep(STOP_MS).then(() => process.exit(process.exitCode ?? 0));
@@ -124,8 +125,7 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
   reload = () => {
     reloading = reloading.then(async () => {
       try {
-        const { loadConfigAside } = await import('../config/load-aside.js');
-        const again = await loadConfigAside({ ...where, clock, program: context.program ?? '' });
+        const again = await load();
         expectCrowd(again);
         for (const warning of again.warnings) logger.warn({}, warning);
         await daemon.reload(again);

@@ -35,3 +35,16 @@ export async function inSlices<T>(
     spent = isSpent();
   }
 }
+
+/** Begins `work` on each item in slices, and resolves when all of it has ended. */
+export async function beginInSlices<T>(
+  items: Iterable<T>,
+  clock: Pick<Clock, 'now' | 'sleep'>,
+  work: (item: T) => Promise<unknown> | undefined,
+): Promise<void> {
+  const begun: (Promise<unknown> | undefined)[] = [];
+  await inSlices(items, clock, (item) => {
+    begun.push(work(item));
+  });
+  await Promise.all(begun);
+}

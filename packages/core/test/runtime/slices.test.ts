@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inSlices, SLICE, startTurn } from '#src/runtime/slices.js';
+import { beginInSlices, inSlices, SLICE, startTurn } from '#src/runtime/slices.js';
 
 /** A clock that counts the turns it was asked for; `take` is what each piece of work is said to take. */
 function createClock() {
@@ -51,4 +51,19 @@ test('a turn says when it is spent', () => {
   assert.equal(isSpent(), false);
   clock.ms = 10;
   assert.equal(isSpent(), true);
+});
+
+test('work that is begun in slices runs side by side, and all of it is awaited', async () => {
+  const clock = createClock();
+  const started: number[] = [];
+  const release: (() => void)[] = [];
+  const all = beginInSlices(Array(2 * SLICE).keys(), clock, (n) => {
+    started.push(n);
+    return new Promise<void>((resolve) => release.push(resolve));
+  });
+  assert.equal(started.length, SLICE);
+  while (started.length < 2 * SLICE) await undefined;
+  assert.equal(clock.turns, 1);
+  for (const end of release) end();
+  await all;
 });

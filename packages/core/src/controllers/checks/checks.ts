@@ -6,7 +6,7 @@ import type { CheckSend } from '../../paths/check-step.js';
 import { PARKED } from '../../paths/session.js';
 import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
 import { saneClock } from '../../record/freshness.js';
-import { inSlices } from '../../runtime/slices.js';
+import { beginInSlices, inSlices } from '../../runtime/slices.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { CheckExchange } from '../publish/writing.js';
 import type { DeviceSearch, SearchChecks } from '../search/device-search.js';
@@ -228,17 +228,15 @@ export function createChecks(components: ChecksComponents): Checks {
     },
     async restart(list, moved) {
       if (moved) ttl.forget();
-      await Promise.all(
-        checked(list).map(async (one) => {
-          // At once: what is found valid while the record is judged anew was found after the move.
-          one.checks.restart(clock.now(), moved);
-          if (moved) {
-            await records.judge(one);
-            one.checks.restart(clock.now(), false);
-          }
-          await step(one);
-        }),
-      );
+      await beginInSlices(checked(list), clock, async (one) => {
+        // At once: what is found valid while the record is judged anew was found after the move.
+        one.checks.restart(clock.now(), moved);
+        if (moved) {
+          await records.judge(one);
+          one.checks.restart(clock.now(), false);
+        }
+        await step(one);
+      });
     },
     onLooked(peer) {
       const one = peers.get(peer);

@@ -5,6 +5,7 @@ import { onRecordChange } from '../../peers/health.js';
 import { isUnsettled, type PeerEntry } from '../../peers/peer-table.js';
 import type { ParsedRecord } from '../../record/endpoint-record.js';
 import { freshness } from '../../record/freshness.js';
+import { beginInSlices, inSlices } from '../../runtime/slices.js';
 import type { Checks } from '../checks/checks.js';
 import type { DeviceComponents } from '../device-components.js';
 import type { Choosing } from './choosing.js';
@@ -57,10 +58,10 @@ export function createEstablish(components: EstablishComponents): Establish {
       );
       await opened;
       const connected = present.filter((peer) => peer.phase === 'connected');
-      for (const peer of present) if (isUnsettled(peer)) choosing.restartAttempts(peer);
+      await inSlices(present.filter(isUnsettled), clock, (peer) => choosing.restartAttempts(peer));
       // An idle tunnel costs nothing until somebody uses it (F42b).
-      await Promise.all(connected.map((peer) => handshake.trigger(peer)));
-      for (const peer of connected) probe(peer);
+      await beginInSlices(connected, clock, (peer) => handshake.trigger(peer));
+      await inSlices(connected, clock, probe);
     },
   };
 }

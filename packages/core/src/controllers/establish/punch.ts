@@ -3,6 +3,7 @@ import type { Endpoint, Family } from '../../api/index.js';
 import { formatEndpoint } from '../../net/index.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
 import { createSemaphore } from '../../runtime/semaphore.js';
+import { inSlices } from '../../runtime/slices.js';
 import type { DeviceComponents } from '../device-components.js';
 
 /** Not STUN and not WireGuard, so that the peer's WireGuard drops it. */
@@ -32,8 +33,9 @@ export function createPunch({ device, clock, logger, agent, signal }: PunchCompo
     try {
       using deadline = clock.deadline(STEP_MS, signal);
       await using socket = await agent.acquireForSending(family, deadline.signal);
-      for (const target of targets)
-        await socket.send(PUNCH, target).catch((error) => note(error, formatEndpoint(target)));
+      await inSlices(targets, clock, (target) =>
+        socket.send(PUNCH, target).catch((error) => note(error, formatEndpoint(target))),
+      );
     } catch (error) {
       note(error, `IPv${family}`);
     }

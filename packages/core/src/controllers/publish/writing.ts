@@ -7,6 +7,7 @@ import { nextTime } from '../../record/freshness.js';
 import { valueLimit } from '../../record/reader-mark.js';
 import { storeKey } from '../../record/store-key.js';
 import { doubling } from '../../runtime/backoff.js';
+import { beginInSlices, inSlices } from '../../runtime/slices.js';
 import type { DeviceComponents, NamedStore } from '../device-components.js';
 import type { OwnRecord } from './own-record.js';
 import { createStatement } from './statement.js';
@@ -172,13 +173,13 @@ export function createWriting(components: WritingComponents): Writing {
 
   return {
     prepare() {
-      for (const peer of device.peers) {
-        if (!peer.channel || !peer.observed) continue;
+      void inSlices(device.peers, clock, (peer) => {
+        if (!peer.channel || !peer.observed) return;
         for (const name of peer.config.plugins) {
           const store = peer.published.has(name) ? undefined : stores.get(name);
           if (store) ownRecord.ask(peer, store);
         }
-      }
+      });
     },
     dueAt,
     rewrite(peer) {
@@ -194,13 +195,13 @@ export function createWriting(components: WritingComponents): Writing {
       if (!store || !device.facts || !statement.hasAddresses) return;
       const peers = device.peers.filter((peer) => peer.config.plugins.includes(name) && peer.channel && peer.observed);
       const unknown = peers.filter((peer) => !peer.published.has(name));
-      await Promise.all(unknown.map((peer) => ownRecord.find(peer, store)));
+      await beginInSlices(unknown, clock, (peer) => ownRecord.find(peer, store));
       const due = peers.filter((peer) => dueAt(peer, name) <= clock.now());
       if (due.length === 0) return;
-      await Promise.all(due.map((peer) => (isUnsettled(peer) ? exchange?.beforeWrite(peer, name) : undefined)));
+      await beginInSlices(due, clock, (peer) => (isUnsettled(peer) ? exchange?.beforeWrite(peer, name) : undefined));
       const renewed = time(due, name);
       stateChanged();
-      await Promise.all(due.map((peer) => write(peer, store, peer.ownTime ?? 0, renewed.has(peer))));
+      await beginInSlices(due, clock, (peer) => write(peer, store, peer.ownTime ?? 0, renewed.has(peer)));
     },
   };
 }

@@ -78,7 +78,7 @@ export function openStatusPage(components: StatusPageComponents): StatusPage {
       peers.set(device.name, views);
     }
     const wallNow = clock.wallNow();
-    const endsAt = wallNow + BUCKET_MS - (clock.now() % BUCKET_MS);
+    const endsAt = Math.round(wallNow + BUCKET_MS - (clock.now() % BUCKET_MS));
     const view = statusView(
       {
         wallNow,

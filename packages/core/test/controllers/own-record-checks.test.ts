@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StunmeshError } from '#src/api/index.js';
+import { createOwnRecordChecks } from '#src/controllers/publish/own-record-checks.js';
 import { fingerprint } from '#src/record/endpoint-record.js';
 import { createChannel } from '#src/record/seal.js';
 import { storeKey } from '#src/record/store-key.js';
@@ -144,4 +145,30 @@ test('F42 one key on two hosts: nobody writes against a host that goes on writin
   }
   assert.equal(h.snapshot().devices[0]?.peers[0]?.lastError?.code, 'ERR_KEY_SHARED');
   assert.equal(h.only('publish').length, 0);
+});
+
+test('F77 a store that fails for a whole crowd at once has nobody walk the crowd for each of its peers', async () => {
+  const h = createHarness({ peers: 1, watch: false });
+  await h.start();
+  await h.advance(1_000);
+  const [peer] = h.device.peers;
+  let walks = 0;
+  const counted = new Proxy([...h.device.peers], {
+    get(target, name, receiver) {
+      if (name === Symbol.iterator || name === 'filter') walks += 1;
+      return Reflect.get(target, name, receiver);
+    },
+  });
+  const checks = createOwnRecordChecks({
+    device: { ...h.device, peers: counted },
+    clock: h.clock,
+    stores: new Map(),
+    ownRecord: { check: async () => false },
+    watches: { isTold: () => false },
+    lost() {},
+  });
+  for (let i = 0; i < 1_000; i += 1) await checks.soon(peer ?? assert.fail());
+  assert.equal(walks, 0);
+  await checks.due();
+  assert.equal(walks, 1);
 });

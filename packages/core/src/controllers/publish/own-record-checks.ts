@@ -74,24 +74,30 @@ export function createOwnRecordChecks(components: OwnRecordChecksComponents): Ow
     });
   };
 
-  const due: OwnRecordChecks['due'] = async () => {
+  const hasRoom = (): boolean => {
     const now = clock.now();
     if (now - windowAt >= ONCE_MS) [windowAt, inWindow] = [now, 0];
-    const work: Promise<unknown>[] = [];
-    const begin = (peer: PeerEntry, told: boolean): void => {
-      const names = rested(peer, told);
-      if (names.length === 0) return;
-      waiting.delete(peer);
-      inWindow += 1;
-      work.push(check(peer, names));
-    };
+    return inWindow < MOST_AT_ONCE;
+  };
+
+  /** Undefined: it may not be looked at yet in any store. */
+  const begin = (peer: PeerEntry, told: boolean): Promise<unknown> | undefined => {
+    const names = rested(peer, told);
+    if (names.length === 0) return undefined;
+    waiting.delete(peer);
+    inWindow += 1;
+    return check(peer, names);
+  };
+
+  const due: OwnRecordChecks['due'] = async () => {
+    const work: (Promise<unknown> | undefined)[] = [];
     for (const peer of waiting) {
-      if (inWindow >= MOST_AT_ONCE) break;
-      begin(peer, true);
+      if (!hasRoom()) break;
+      work.push(begin(peer, true));
     }
     for (const peer of device.peers) {
-      if (inWindow >= MOST_AT_ONCE) break;
-      if (isUnsettled(peer) || peer.sharedKeyFault) begin(peer, peer.sharedKeyFault !== undefined);
+      if (!hasRoom()) break;
+      if (isUnsettled(peer) || peer.sharedKeyFault) work.push(begin(peer, peer.sharedKeyFault !== undefined));
     }
     await Promise.all(work);
   };
@@ -101,8 +107,9 @@ export function createOwnRecordChecks(components: OwnRecordChecksComponents): Ow
   return {
     due,
     async soon(peer) {
+      // Nobody else is looked at: where a store fails it is called for each of its peers.
       waiting.add(peer);
-      await due();
+      if (hasRoom()) await begin(peer, true);
     },
     shared(store) {
       const affected = device.peers.filter((peer) => isUnsettled(peer) && peer.config.plugins.includes(store));

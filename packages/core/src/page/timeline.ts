@@ -49,10 +49,11 @@ export function openTimeline({ clock, entries }: TimelineComponents): Timeline {
   return {
     event({ event, device, peer, ...data }) {
       if (event !== 'phase' || peer === undefined) return;
-      tracks
-        .get(device)
-        ?.get(peer)
-        ?.enter(data['to'] as Phase, clock.now());
+      // A device that has just been taken up waits for no look; a name that nobody has goes with the next one.
+      const known = tracks.get(device) ?? new Map<string, Track>();
+      const track = known.get(peer) ?? new Track(data['from'] as Phase, clock.now());
+      track.enter(data['to'] as Phase, clock.now());
+      tracks.set(device, known.set(peer, track));
     },
     of: (device, peer) => tracks.get(device)?.get(peer)?.snapshot(clock.now()),
     [Symbol.dispose]: () => end.abort(),

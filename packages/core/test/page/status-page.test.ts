@@ -6,6 +6,7 @@ import { REMEDIES } from '#src/doctor/remedies.js';
 import type { PeerDetail } from '#src/page/peer-detail.js';
 import { openStatusPage } from '#src/page/status-page.js';
 import type { StatusView } from '#src/page/status-view.js';
+import { openTimeline } from '#src/page/timeline.js';
 import type { DeviceEntry } from '#src/peers/peer-table.js';
 import { createFakeClock } from '#src/testing/index.js';
 
@@ -201,6 +202,16 @@ test('the page is one text that asks nobody but this address, and lets nothing e
   assert.deepEqual([...new Set(outside)], ['http://www.w3.org/2000/svg']);
   assert.doesNotMatch(body, /\son[a-z]+\s*=\s*["']|\.innerHTML|insertAdjacentHTML|\beval\(|document\.write|style="/);
   assert.ok(body.length < 40_000, `${body.length} characters`);
+});
+
+test('a peer of a device that was taken up since the last look has a past from its first phase on', async (t) => {
+  const clock = createFakeClock();
+  const timeline = openTimeline({ clock, entries: () => [] });
+  t.after(() => timeline[Symbol.dispose]());
+  timeline.event({ event: 'phase', device: 'wg0', peer: 'new', from: 'waiting', to: 'connected' });
+  assert.equal(timeline.of('wg0', 'new')?.phases, '-143w1');
+  await clock.advance(60_000);
+  assert.equal(timeline.of('wg0', 'new'), undefined);
 });
 
 test('an unknown peer is not found', async (t) => {

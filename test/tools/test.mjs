@@ -20,7 +20,9 @@ import { ROOT, testFiles } from './workspace.mjs';
 /** Those that measure time, or use up both processors: nothing runs beside them. */
 const ALONE = /^test\/(e2e\/(connect\/first-ping|page\/page)\.test|vm\/)/;
 /** Those that take longest, so that none of them is left for the end with nothing beside it. */
-const FIRST = /^test\/e2e\/(connect\/scale|paths\/hard-nat|heal\/quiet|packaging\/archive|packaging\/crash)/;
+const FIRST = /^test\/e2e\/(connect\/scale|packaging\/archive|packaging\/crash)/;
+/** Those that wait for minutes that a rule of the product lasts: one at a time beside the others. */
+const WAITING = /^test\/e2e\/(paths\/(firewall|hard-nat|parking)|heal\/quiet)/;
 const UNIT_LIMIT_MS = 300_000;
 const LONG_LIMIT_MS = 600_000;
 /** The system's; a user's may be a shell script that looks for the right one, and costs more than all that it then runs. */
@@ -76,11 +78,19 @@ await runUnitTests(files.filter(({ source }) => !isLong(source)));
 const long = files
   .filter(({ source }) => isLong(source))
   .sort((a, b) => Number(FIRST.test(b.source)) - Number(FIRST.test(a.source)));
-await runLongTests(
-  'end-to-end tests',
-  long.filter(({ source }) => !ALONE.test(source)),
-  2,
-);
+const together = long.filter(({ source }) => !ALONE.test(source));
+await Promise.all([
+  runLongTests(
+    'end-to-end tests',
+    together.filter(({ source }) => !WAITING.test(source)),
+    2,
+  ),
+  runLongTests(
+    'end-to-end tests that wait',
+    together.filter(({ source }) => WAITING.test(source)),
+    1,
+  ),
+]);
 await runLongTests(
   'end-to-end tests with numbers',
   long.filter(({ source }) => ALONE.test(source)),

@@ -1,5 +1,5 @@
 /** WireGuard key pairs from node's own cryptography. */
-import { createHmac, createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync } from 'node:crypto';
+import { createHmac, createPrivateKey, createPublicKey, diffieHellman, randomBytes } from 'node:crypto';
 
 export interface KeyPair {
   /** 44 characters of base64. */
@@ -8,13 +8,15 @@ export interface KeyPair {
   readonly secret: Buffer;
 }
 
+/** RFC 8410: what stands before the 32 bytes of an X25519 key in DER. */
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex');
+
+/** Not by generateKeyPairSync: Node 20 locks up in one of some hundred thousand pairs that are generated and exported. */
 export function createKeyPair(): KeyPair {
-  const { privateKey } = generateKeyPairSync('x25519');
-  const jwk = privateKey.export({ format: 'jwk' });
-  return {
-    publicKey: Buffer.from(String(jwk.x), 'base64url').toString('base64'),
-    secret: Buffer.from(String(jwk.d), 'base64url'),
-  };
+  const secret = randomBytes(32);
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, secret]), format: 'der', type: 'pkcs8' });
+  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' });
+  return { publicKey: spki.subarray(-32).toString('base64'), secret };
 }
 
 /** Two keys of which `is` says that the seed of their slots is the right one; half a millisecond a try. */

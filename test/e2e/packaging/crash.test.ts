@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import {
   createKeyPair,
   type Daemon,
@@ -22,8 +23,14 @@ import { foreignNode } from './steps/foreign-node.js';
 const TOOL_DEVICE = 'wgtool0';
 const WORKS_MS = 30_000;
 
-/** The script of the program, in each form. */
-async function forms(folder: string): Promise<Readonly<Record<string, string>>> {
+interface Form {
+  readonly script: string;
+  /** A capture module without the kernel's WireGuard, so that wg(8) is asked. */
+  readonly capture: string;
+}
+
+/** The program in each form; a bundle takes its capture from the site. */
+async function forms(folder: string): Promise<Readonly<Record<string, Form>>> {
   const node = process.execPath;
   const bundle = join(folder, 'bundle');
   await must(undefined, [node, join(REPOSITORY, 'test/tools/bundle.mjs'), '--no-build', '--out', bundle], {
@@ -44,10 +51,18 @@ async function forms(folder: string): Promise<Readonly<Record<string, string>>> 
   }
   const quiet = ['--no-audit', '--no-fund', '--no-update-notifier', '--prefer-offline'];
   await must(undefined, ['npm', 'install', ...quiet, ...packages], { cwd: site, timeoutMs: 120_000 });
+  const captureOf = async (name: string, module: string): Promise<string> => {
+    const file = join(folder, `capture-${name}.mjs`);
+    const { href } = pathToFileURL(module);
+    await writeFile(file, `import linux from '${href}';\nexport default { ...linux, wireguard: undefined };\n`);
+    return file;
+  };
+  const ofSite = await captureOf('site', join(site, 'node_modules/@stunmesh/capture-linux/dist/index.js'));
+  const ofClone = await captureOf('clone', join(REPOSITORY, 'packages/capture-linux/dist/index.js'));
   return {
-    clone: join(REPOSITORY, 'packages/core/dist/cli/main.js'),
-    'npm install': join(site, 'node_modules/@stunmesh/core/dist/cli/main.js'),
-    bundle: join(bundle, 'stunmesh.js'),
+    clone: { script: join(REPOSITORY, 'packages/core/dist/cli/main.js'), capture: ofClone },
+    'npm install': { script: join(site, 'node_modules/@stunmesh/core/dist/cli/main.js'), capture: ofSite },
+    bundle: { script: join(bundle, 'stunmesh.js'), capture: ofSite },
   };
 }
 
@@ -102,10 +117,10 @@ labTest(
     const host = lab.host('a');
     const { config, env } = await configure(lab, host);
     const nodes = [[process.execPath], ...(process.arch === 'x64' ? [await foreignNode('newest')] : [])];
-    for (const [form, script] of Object.entries(await forms(lab.dir)))
+    for (const [form, { script, capture }] of Object.entries(await forms(lab.dir)))
       for (const node of nodes) {
         const what = `${form} by ${(await must(undefined, [...node, '--version'])).trim()}`;
-        const options = { config, env, command: [...node, script] };
+        const options = { config: { ...config, capture }, env, command: [...node, script] };
         const first = await host.startDaemon(options);
         await expectWorks(first, `${what}, first start`);
         await first.kill();

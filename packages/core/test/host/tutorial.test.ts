@@ -87,6 +87,6 @@ test('the store package of the tutorial has 60 lines and passes its own test', a
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const { status, output } = await run(['--test', 'test.js'], folder, { ACME_URL: url });
   assert.equal(status, 0, output);
-  assert.match(output, /pass 16/);
+  assert.match(output, /pass (1[6-9]|2\d)\b/);
   assert.ok(kept.size > 5);
 });

@@ -100,8 +100,12 @@ export function createPublish(components: PublishComponents): Publish {
       writing.restate(peer);
       await flush();
     },
-    nextFlushAt: () =>
-      Math.min(...device.peers.flatMap((peer) => peer.config.plugins.map((name) => writing.dueAt(peer, name)))),
+    nextFlushAt() {
+      let at = Number.POSITIVE_INFINITY;
+      for (const peer of device.peers)
+        for (const name of peer.config.plugins) at = Math.min(at, writing.dueAt(peer, name));
+      return at;
+    },
     wakeStores,
     async stop() {
       await Promise.all([discovery, ...flushes.values()].map((job) => job.stop()));

@@ -70,7 +70,7 @@ export function createWriting(components: WritingComponents): Writing {
       last.length <= limit &&
       (last.omitted.length === 0 || limit <= last.limit) &&
       // Who is connected learns of our NAT, and of a time that another store made us take, by the next record that is written anyway.
-      (!isUnsettled(peer) || ([undefined, last.nat].includes(nat) && [undefined, last.t].includes(peer.statement?.t)))
+      (!isUnsettled(peer) || (isStill(nat, last.nat) && isStill(peer.statement?.t, last.t)))
     );
   };
 
@@ -204,4 +204,9 @@ export function createWriting(components: WritingComponents): Writing {
       await beginInSlices(due, clock, (peer) => write(peer, store, peer.ownTime ?? 0, renewed.has(peer)));
     },
   };
+}
+
+/** Nothing else is to be said now than was said. */
+function isStill<T>(now: T | undefined, said: T | undefined): boolean {
+  return now === undefined || now === said;
 }

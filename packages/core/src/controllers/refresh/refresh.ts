@@ -95,18 +95,21 @@ export function createRefresh(components: RefreshComponents): Refresh {
   /** How long until something is due, milliseconds. */
   const idleFor = (): number => {
     const now = clock.now();
-    const unsettled = device.peers.filter(isUnsettled);
-    const youngest = Math.max(...unsettled.map((peer) => peer.unconnectedSince));
-    const tick =
-      unsettled.length === 0 && isServed() ? CALM_TICK_MS : backoff(now - youngest, BUSY_TICK_MS, CALM_TICK_MS);
-    const due = [now + (isServed() ? tick : missingTick(now)), nextRefreshAt()];
-    if (isServed())
-      due.push(
-        ...(device.discovering ? [] : [schedule.dueAt, publish.nextFlushAt()]),
-        components.tickDueAt(),
-        ...unsettled.flatMap((p) => [p.nextReadAt, p.series.nextAt]),
-      );
-    return Math.max(LEAST_TICK_MS, unsettled.length * LEAST_TICK_MS_A_PEER, Math.min(...due) - now);
+    let unsettled = 0;
+    let youngest = Number.NEGATIVE_INFINITY;
+    let jobAt = Number.POSITIVE_INFINITY;
+    for (const peer of device.peers) {
+      if (!isUnsettled(peer)) continue;
+      unsettled += 1;
+      youngest = Math.max(youngest, peer.unconnectedSince);
+      jobAt = Math.min(jobAt, peer.nextReadAt, peer.series.nextAt);
+    }
+    const served = isServed();
+    const tick = unsettled === 0 && served ? CALM_TICK_MS : backoff(now - youngest, BUSY_TICK_MS, CALM_TICK_MS);
+    let at = Math.min(now + (served ? tick : missingTick(now)), nextRefreshAt());
+    if (served) at = Math.min(at, jobAt, components.tickDueAt());
+    if (served && !device.discovering) at = Math.min(at, schedule.dueAt, publish.nextFlushAt());
+    return Math.max(LEAST_TICK_MS, unsettled * LEAST_TICK_MS_A_PEER, at - now);
   };
 
   let missingSince: number | undefined;

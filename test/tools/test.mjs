@@ -17,8 +17,10 @@ import { isLong, matches, near, parseSelection, testNames } from './selection.mj
 import { setUp } from './setup.mjs';
 import { ROOT, testFiles } from './workspace.mjs';
 
-/** Those that measure time, or use up both processors: nothing runs beside them. */
-const ALONE = /^test\/(e2e\/(connect\/first-ping|page\/page)\.test|vm\/)/;
+/** Those that measure time: nothing runs beside them. */
+const ALONE = /^test\/e2e\/(connect\/first-ping|page\/page)\.test/;
+/** Each takes one processor whole: two of them run beside each other, and nothing else. */
+const MACHINES = /^test\/vm\//;
 /** Those that take longest, so that none of them is left for the end with nothing beside it. */
 const FIRST = /^test\/e2e\/(connect\/scale|packaging\/archive|packaging\/crash)/;
 /** Those that wait for minutes that a rule of the product lasts: one at a time beside the others. */
@@ -78,7 +80,7 @@ await runUnitTests(files.filter(({ source }) => !isLong(source)));
 const long = files
   .filter(({ source }) => isLong(source))
   .sort((a, b) => Number(FIRST.test(b.source)) - Number(FIRST.test(a.source)));
-const together = long.filter(({ source }) => !ALONE.test(source));
+const together = long.filter(({ source }) => !ALONE.test(source) && !MACHINES.test(source));
 await Promise.all([
   runLongTests(
     'end-to-end tests',
@@ -95,6 +97,12 @@ await runLongTests(
   'end-to-end tests with numbers',
   long.filter(({ source }) => ALONE.test(source)),
   1,
+);
+
+await runLongTests(
+  'tests in virtual machines',
+  long.filter(({ source }) => MACHINES.test(source)),
+  2,
 );
 
 for (const { pid, command } of survivingProcesses(mark)) {

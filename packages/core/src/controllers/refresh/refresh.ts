@@ -19,6 +19,8 @@ const CALM_TICK_MS = 10_000;
 const LEAST_TICK_MS = 50;
 /** A tick reads all peers, and each of a crowd has something due at another moment: what it costs stays the same share of the time. */
 const LEAST_TICK_MS_A_PEER = 0.5;
+/** With more peers than this each walk over all of them is a turn of the event loop by itself. */
+const CROWD = 1_000;
 
 export interface Refresh {
   /** Runs until the daemon stops. */
@@ -90,6 +92,8 @@ export function createRefresh(components: RefreshComponents): Refresh {
     }
   };
 
+  const isCrowd = (): boolean => device.peers.length > CROWD;
+
   const isServed = () => device.facts !== undefined && !device.down;
 
   /** How long until something is due, milliseconds. */
@@ -128,8 +132,11 @@ export function createRefresh(components: RefreshComponents): Refresh {
         alarm = new AbortController();
         if (await observer.read()) missingSince = undefined;
         if (signal.aborted) return;
+        if (isCrowd()) await clock.sleep(0);
         components.tick();
+        if (isCrowd()) await clock.sleep(0);
         doDue();
+        if (isCrowd()) await clock.sleep(0);
         await clock.sleep(idleFor(), alarm.signal).catch(() => undefined);
       }
     },

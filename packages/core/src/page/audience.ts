@@ -2,13 +2,15 @@
 import { parseAddress, refusedAddress } from '../net/index.js';
 import type { PageRequest } from '../telemetry/http-pages.js';
 
-/** What proxies say of whom they ask for; one that is told to say nothing cannot be seen. */
+/** What proxies say of whom they ask for; one that says nothing, and speaks HTTP/1.1, cannot be seen. */
 const PROXIED = /^(forwarded|via|x-forwarded(-.+)?|x-real-ip|x-client-ip|true-client-ip|cf-connecting-ip)$/;
 
 /** The Host has to be loopback's too: a name that its owner points to 127.0.0.1 makes a browser ask for a stranger's page (DNS rebinding). */
-export function seesAll({ from, headers }: Pick<PageRequest, 'from' | 'headers'>): boolean {
+export function seesAll({ from, headers, httpVersion }: Omit<PageRequest, 'query'>): boolean {
   const site = headers['sec-fetch-site'];
   return (
+    // No browser speaks HTTP/1.0; nginx does before 1.29.7, with a Host of ours and not a word of whom it asks for, unless told otherwise.
+    httpVersion === '1.1' &&
     isLoopback(from) &&
     isLoopbackHost(headers.host) &&
     !Object.keys(headers).some((name) => PROXIED.test(name)) &&

@@ -7,6 +7,7 @@ import type { DeviceEntry } from '../peers/peer-table.js';
 import { inSlices } from '../runtime/slices.js';
 import type { Page, PageRequest } from '../telemetry/http-pages.js';
 import type { StatusPage } from '../telemetry/metrics-hub.js';
+import { type SharedBody, sharedBody } from '../telemetry/shared-body.js';
 import { VERSION } from '../version.js';
 import { seesAll } from './audience.js';
 import { peerDetail } from './peer-detail.js';
@@ -37,7 +38,7 @@ export interface StatusPageComponents {
 interface Look {
   readonly at: number;
   readonly snapshots: readonly Snapshot[];
-  readonly bodies: Map<string, Promise<string>>;
+  readonly bodies: Map<string, Promise<SharedBody>>;
   /** Milliseconds that it took to make them. */
   costMs: number;
 }
@@ -46,6 +47,7 @@ export function openStatusPage(components: StatusPageComponents): StatusPage {
   const { clock, entries, snapshot } = components;
   const timeline = openTimeline({ clock, entries });
   const end = new AbortController();
+  const html = sharedBody(page.html);
   let last: Look | undefined;
 
   const look = (): Look => {
@@ -66,7 +68,7 @@ export function openStatusPage(components: StatusPageComponents): StatusPage {
     }
     if (last === old) last = undefined;
   };
-  const make = async (of: Look, full: boolean, withTimeline: boolean): Promise<string> => {
+  const make = async (of: Look, full: boolean, withTimeline: boolean): Promise<SharedBody> => {
     const began = clock.now();
     const peers = new Map<string, PeerView[]>();
     for (const device of of.snapshots.flatMap(({ devices }) => devices)) {
@@ -92,7 +94,7 @@ export function openStatusPage(components: StatusPageComponents): StatusPage {
       },
       full,
     );
-    const body = JSON.stringify(view);
+    const body = sharedBody(JSON.stringify(view));
     of.costMs += clock.now() - began;
     return body;
   };
@@ -116,7 +118,7 @@ export function openStatusPage(components: StatusPageComponents): StatusPage {
       '/': () => ({
         status: 200,
         type: 'text/html; charset=utf-8',
-        body: page.html,
+        body: html,
         headers: { ...GUARD, 'Content-Security-Policy': page.csp },
         compress: true,
       }),
@@ -130,6 +132,6 @@ export function openStatusPage(components: StatusPageComponents): StatusPage {
   };
 }
 
-function json(status: number, body: string): Page {
+function json(status: number, body: Page['body']): Page {
   return { status, type: 'application/json; charset=utf-8', body, headers: GUARD, compress: true };
 }

@@ -7,15 +7,16 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
-import { promisify } from 'node:util';
 import { type Endpoint, StunmeshError } from '../api/index.js';
 import { createEndpoint, formatEndpoint, parseAddress } from '../net/index.js';
+import { type SharedBody, sharedBody } from './shared-body.js';
 
 export interface Page {
   readonly status: number;
   /** The Content-Type. */
   readonly type: string;
-  readonly body: string;
+  /** Shared, where many may wait for the same one: each that is not read yet is held until it is. */
+  readonly body: string | SharedBody;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent compressed to who understands that. */
   readonly compress?: true;
@@ -27,6 +28,8 @@ export interface PageRequest {
   /** The address that the connection comes from. */
   readonly from: string | undefined;
   readonly headers: IncomingHttpHeaders;
+  /** "1.1". */
+  readonly httpVersion: string;
 }
 
 export type MakePage = (request: PageRequest) => Page | Promise<Page>;
@@ -53,9 +56,11 @@ export async function openHttpPages(listen: Endpoint, pages: PagesByPath): Promi
       connectionsCheckingInterval: CHECK_MS,
       maxHeaderSize: MOST_HEADER_BYTES,
     },
-    (request, response) => void answer(pages, request, response),
+    (request, response) => {
+      if (takesTurn(request, response)) void answer(pages, request, response);
+    },
   );
-  boundConnections(server);
+  const takesTurn = boundConnections(server);
   // A reader that does not read must not keep its place.
   server.timeout = REQUEST_MS;
   const text = formatEndpoint(listen);
@@ -85,9 +90,11 @@ export async function openHttpPages(listen: Endpoint, pages: PagesByPath): Promi
   };
 }
 
-/** Whoever holds connections open without asking anything, half a request included, cannot keep others out. */
-function boundConnections(server: Server): void {
-  /** Those that wait for a request, the one that has waited longest first. */
+/** Whoever holds connections open without asking anything, half a request included, cannot keep others out; and whoever asks again
+ * before the answer to the last request is gone cannot have answers piled up here, which it need not read: its connection ends.
+ * Scrapers and browsers never do that. Of each request it says whether it is to be answered. */
+function boundConnections(server: Server): (request: IncomingMessage, response: ServerResponse) => boolean {
+  /** Those without an unanswered request, the one that has waited longest first. */
   const idle = new Set<Socket>();
   const open = new Set<Socket>();
   server.on('connection', (socket) => {
@@ -99,21 +106,27 @@ function boundConnections(server: Server): void {
     });
     if (open.size > MOST_CONNECTIONS) (idle.values().next().value ?? socket).destroy();
   });
-  server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
-    idle.delete(socket);
+  return ({ socket }, response) => {
+    // What came in one piece with the first of them still arrives after the end, request by request.
+    if (!idle.delete(socket)) {
+      socket.destroy();
+      return false;
+    }
     response.once('close', () => {
-      if (open.has(socket)) idle.add(socket);
+      if (open.has(socket) && !socket.destroyed) idle.add(socket);
     });
-  });
+    return true;
+  };
 }
 
 async function answer(pages: PagesByPath, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { method, url = '/', headers, socket } = request;
+  const { method, url = '/', headers, httpVersion, socket } = request;
   const [path = '', query = ''] = url.split('?', 2);
-  const asked = { query: new URLSearchParams(query), from: socket.remoteAddress, headers };
+  const asked = { query: new URLSearchParams(query), from: socket.remoteAddress, headers, httpVersion };
   const page = await pageFor(pages, method, path, asked);
   const zips = page.compress === true && /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(headers['accept-encoding'] ?? '');
-  const body = zips ? await compressed(page.body) : Buffer.from(page.body);
+  const shared = typeof page.body === 'string' ? sharedBody(page.body) : page.body;
+  const body = zips ? await shared.gzipped() : shared.plain;
   response.writeHead(page.status, {
     'Content-Type': page.type,
     'Content-Length': body.length,
@@ -125,11 +138,6 @@ async function answer(pages: PagesByPath, request: IncomingMessage, response: Se
     ...(page.status === 405 ? { Allow: 'GET, HEAD', Connection: 'close' } : {}),
   });
   response.end(method === 'HEAD' ? undefined : body);
-}
-
-async function compressed(text: string): Promise<Buffer> {
-  const { gzip } = await import('node:zlib');
-  return promisify<string, object, Buffer>(gzip)(text, { level: 4 });
 }
 
 async function pageFor(

@@ -3,8 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seesAll } from '#src/page/audience.js';
 
-const asks = (from: string | undefined, headers: Readonly<Record<string, string>> = { host: '127.0.0.1:9586' }) =>
-  seesAll({ from, headers });
+const asks = (
+  from: string | undefined,
+  headers: Readonly<Record<string, string>> = { host: '127.0.0.1:9586' },
+  httpVersion = '1.1',
+) => seesAll({ from, headers, httpVersion });
 
 test('a client on this host that asks for a loopback name sees all', () => {
   for (const host of [
@@ -62,4 +65,14 @@ test('what came by way of a proxy, or was asked for by another site in the brows
     ['cross-site', false],
   ] as const)
     assert.equal(asks('127.0.0.1', { host: 'localhost', 'sec-fetch-site': site }), sees, site);
+});
+
+test('HTTP/1.0 does not: a proxy that says nothing of itself often speaks it, and no browser does', () => {
+  const headers = { host: '127.0.0.1:9586', connection: 'close' };
+  for (const [version, sees] of [
+    ['1.1', true],
+    ['1.0', false],
+    ['0.9', false],
+  ] as const)
+    assert.equal(asks('127.0.0.1', headers, version), sees, version);
 });

@@ -1,6 +1,7 @@
 /** /status.json and the page: what it tells of a daemon with faults, and that nobody but this host reads a key or an address in it. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import type { DeviceSnapshot, PeerSnapshot, Snapshot, StoreSnapshot } from '#src/control/snapshot.js';
 import { REMEDIES } from '#src/doctor/remedies.js';
 import type { PeerDetail } from '#src/page/peer-detail.js';
@@ -8,6 +9,7 @@ import { openStatusPage } from '#src/page/status-page.js';
 import type { StatusView } from '#src/page/status-view.js';
 import { openTimeline } from '#src/page/timeline.js';
 import type { DeviceEntry } from '#src/peers/peer-table.js';
+import type { Page } from '#src/telemetry/http-pages.js';
 import { createFakeClock } from '#src/testing/index.js';
 
 const KEY = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=';
@@ -91,10 +93,21 @@ function open(t: TestContext, device = DEVICE) {
     stores: () => [STORE],
   });
   t.after(() => page[Symbol.dispose]());
-  const ask = async (query = '', headers: Readonly<Record<string, string>> = { host: 'localhost:9586' }) =>
-    (await page.pages['/status.json']?.({ query: new URLSearchParams(query), from: '127.0.0.1', headers }))?.body ?? '';
-  return { clock, page, ask, looks: () => looks };
+  const bodyOf = async (path: string, query = '', headers: Headers = LOCAL) =>
+    (await page.pages[path]?.({ ...asked(query), headers }))?.body ?? '';
+  const ask = async (query?: string, headers?: Headers) => textOf(await bodyOf('/status.json', query, headers));
+  return { clock, page, ask, bodyOf, looks: () => looks };
 }
+
+type Headers = Readonly<Record<string, string>>;
+const LOCAL = { host: 'localhost:9586' };
+const asked = (query = '') => ({
+  query: new URLSearchParams(query),
+  from: '127.0.0.1',
+  headers: {},
+  httpVersion: '1.1',
+});
+const textOf = (body: Page['body']) => (typeof body === 'string' ? body : body.plain.toString());
 
 const view = (body: string) => JSON.parse(body) as StatusView;
 
@@ -155,6 +168,22 @@ test('whoever asks often gets the same look for a second; then a new one, and no
   assert.equal(looks(), 2);
 });
 
+test('all answers of one look share its bytes, compressed once; so do all of the page', async (t) => {
+  const { bodyOf, clock } = open(t);
+  for (const path of ['/status.json', '/']) {
+    const [one, two] = await Promise.all([bodyOf(path), bodyOf(path)]);
+    assert.ok(typeof one !== 'string' && typeof two !== 'string', path);
+    assert.equal(one.plain, two.plain);
+    assert.equal(await one.gzipped(), await two.gzipped());
+    assert.deepEqual(gunzipSync(await one.gzipped()), one.plain);
+    const strangers = await bodyOf(path, '', { host: 'evil.example' });
+    assert.equal(strangers === one, path === '/');
+  }
+  const before = await bodyOf('/status.json');
+  await clock.advance(1_001);
+  assert.notEqual(await bodyOf('/status.json'), before);
+});
+
 test('an answer of thousands of peers is made in turns of the event loop, once for all who ask', async (t) => {
   const peers = Array.from({ length: 1_000 }, (_, i) => peer(`peer-${i}`));
   const { ask, clock, looks } = open(t, { ...DEVICE, peers });
@@ -191,8 +220,9 @@ test('a timeline of phases, from events, and of round trips, from a look a minut
 
 test('the page is one text that asks nobody but this address, and lets nothing else run', async (t) => {
   const { page } = open(t);
-  const request = { query: new URLSearchParams(), from: '192.0.2.1', headers: {} };
-  const { body, headers, type } = (await page.pages['/']?.(request)) ?? { body: '', type: '' };
+  const request = { ...asked(), from: '192.0.2.1' };
+  const { body: bytes, headers, type } = (await page.pages['/']?.(request)) ?? { body: '', type: '' };
+  const body = textOf(bytes);
   assert.equal(type, 'text/html; charset=utf-8');
   const policy = headers?.['Content-Security-Policy'] ?? '';
   assert.match(policy, /^default-src 'none'; style-src 'sha256-\S+'; script-src 'sha256-\S+'; connect-src 'self'; /);
@@ -216,8 +246,7 @@ test('a peer of a device that was taken up since the last look has a past from i
 
 test('an unknown peer is not found', async (t) => {
   const { page } = open(t);
-  const ask = (query: string) =>
-    page.pages['/status.json']?.({ query: new URLSearchParams(query), from: '127.0.0.1', headers: {} });
+  const ask = (query: string) => page.pages['/status.json']?.(asked(query));
   for (const query of ['device=wg0&peer=nobody', 'device=wg9&peer=well', 'device=__proto__&peer=constructor'])
     assert.equal((await ask(query))?.status, 404);
 });

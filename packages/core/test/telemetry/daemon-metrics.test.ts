@@ -18,6 +18,7 @@ function open(now: Partial<Readings> = {}) {
   const scrape = async (next?: Partial<Readings>): Promise<ReadonlyMap<string, string>> => {
     if (next) current = readings(next);
     const { body } = await metrics.page();
+    assert.ok(typeof body === 'string');
     const lines = body.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
     return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), line.slice(line.lastIndexOf(' ') + 1)]));
   };

@@ -7,6 +7,7 @@ import type { Endpoint } from '#src/api/index.js';
 import { formatEndpoint, parseEndpoint } from '#src/net/index.js';
 import { healthPage } from '#src/telemetry/health.js';
 import { type HttpPages, openHttpPages, type PageRequest } from '#src/telemetry/http-pages.js';
+import { sharedBody } from '#src/telemetry/shared-body.js';
 import { deviceReading, readings } from './readings.js';
 
 const LOCAL = parseEndpoint('127.0.0.1:0') as Endpoint;
@@ -62,6 +63,79 @@ test('a large page is sent compressed to who understands that, with its own head
     assert.deepEqual(await get(accepts), [null, false], accepts);
   assert.equal(asked[0]?.query.get('peer'), 'a b');
   assert.equal(asked[0]?.from, '127.0.0.1');
+  assert.equal(asked[0]?.httpVersion, '1.1');
+});
+
+test('a body that many answers share is bytes once, plain and compressed, as each asked for it', async (t) => {
+  const text = 'a line, ä\n'.repeat(1_000);
+  const body = sharedBody(text);
+  const page = { status: 200, type: 'text/plain; charset=utf-8', body, compress: true } as const;
+  const pages = await openHttpPages(LOCAL, { '/shared': () => page });
+  t.after(() => pages[Symbol.asyncDispose]());
+  for (const accepts of ['gzip', 'identity', 'gzip']) {
+    const url = `http://${formatEndpoint(pages.address)}/shared`;
+    const response = await fetch(url, { headers: { 'accept-encoding': accepts } });
+    assert.equal(await response.text(), text);
+  }
+  assert.equal(await body.gzipped(), await body.gzipped());
+});
+
+test('thousands of requests at once in one connection: a page is made for one at most, and the connection ends', async (t) => {
+  for (const head of ['GET /page HTTP/1.1\r\nhost: a\r\n\r\n', 'HEAD /page HTTP/1.1\r\nhost: a\r\n\r\n']) {
+    let made = 0;
+    const pages = await openHttpPages(LOCAL, {
+      '/page': async () => {
+        made += 1;
+        return { status: 200, type: 'text/plain', body: 'x'.repeat(100_000) };
+      },
+    });
+    t.after(() => pages[Symbol.asyncDispose]());
+    const { address, port } = pages.address;
+    const socket = connect(port, address);
+    socket.on('error', () => undefined);
+    t.after(() => socket.destroy());
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write(head.repeat(20_000));
+    socket.resume();
+    await closed;
+    assert.ok(made <= 1, `${made} pages made`);
+    assert.equal((await fetch(`http://${address}:${port}/page`)).status, 200);
+  }
+});
+
+test('one request after the other in one connection are answered, however large the answers', async (t) => {
+  const body = sharedBody('x'.repeat(3_000_000));
+  const pages = await openHttpPages(LOCAL, {
+    '/small': () => ({ status: 200, type: 'text/plain', body: 'small' }),
+    '/large': () => ({ status: 200, type: 'text/plain', body }),
+  });
+  t.after(() => pages[Symbol.asyncDispose]());
+  const { address, port } = pages.address;
+  const socket = connect(port, address);
+  t.after(() => socket.destroy());
+  const got: Buffer[] = [];
+  let wake = () => {};
+  socket.on('data', (part) => {
+    got.push(part);
+    wake();
+  });
+  socket.on('close', () => wake());
+  const isWhole = (length: number) => {
+    const head = got[0]?.indexOf('\r\n\r\n') ?? -1;
+    return head > 0 && got.reduce((sum, part) => sum + part.length, 0) >= head + 4 + length;
+  };
+  for (let round = 0; round < 40; round += 1) {
+    const [path, length] = round % 2 === 0 ? ['/large', 3_000_000] : ['/small', 5];
+    socket.write(`GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`);
+    // The next one is asked as soon as the last byte is there.
+    while (!isWhole(length)) {
+      assert.ok(!socket.destroyed, `ended in round ${round}`);
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+    got.length = 0;
+  }
 });
 
 test('F76 300 connections that ask nothing, or half of it, keep nobody out; they end by themselves', async (t) => {

@@ -33,8 +33,8 @@ export interface Crowd {
   readonly daemon: Daemon;
   readonly phantoms: readonly KeyPair[];
   readonly folder: Folder;
-  /** Refreshes that have begun, and ended, since this was made. */
-  readonly refreshes: { begun: number; ended: number };
+  /** Refreshes that have begun, and ended, since this was made; so many of the ended ones may have been counted twice. */
+  readonly refreshes: { begun: number; ended: number; twice: number };
   /** Milliseconds that each took. */
   readonly tookMs: number[];
 }
@@ -65,7 +65,7 @@ export async function gather(lab: Lab, options: CrowdOptions): Promise<Crowd> {
   const config = daemonConfig(host, lab, { plugins, refreshInterval, extra });
   const daemon = await host.startDaemon({ config });
   await daemon.waitFor(() => true, { what: 'the daemon', deadlineMs: 60_000 });
-  const crowd: Crowd = { host, daemon, phantoms, folder, refreshes: { begun: 0, ended: -1 }, tookMs: [] };
+  const crowd: Crowd = { host, daemon, phantoms, folder, refreshes: { begun: 0, ended: -1, twice: 0 }, tookMs: [] };
   await countRefreshes(crowd);
   return crowd;
 }
@@ -101,13 +101,16 @@ async function countRefreshes({ daemon, refreshes, tookMs }: Crowd): Promise<voi
       if (refreshes.ended > 0) tookMs.push(event.at - (begun.shift() ?? event.at));
     }
   });
-  // Unless it had ended by then.
-  if (first.devices[0]?.peers.every((peer) => peer.reads > 0 && peer.published !== undefined)) refreshes.ended = 0;
+  // Unless it had ended by then, or ends while the snapshot is written: then it is counted twice.
+  if (first.devices[0]?.peers.every((peer) => peer.reads > 0 && peer.published !== undefined)) {
+    refreshes.ended = 0;
+    refreshes.twice = 1;
+  }
 }
 
 /** Resolves when `count` refreshes that begin from now on have ended. */
 export async function afterRefreshes({ refreshes }: Crowd, count: number, deadlineMs: number): Promise<void> {
-  const wanted = refreshes.begun + count;
+  const wanted = refreshes.begun + count + refreshes.twice;
   await until(() => refreshes.ended >= wanted, { what: `${count} refreshes`, deadlineMs });
 }
 

@@ -1,5 +1,5 @@
 /** The kernel's WireGuard by generic netlink: a device in one dump, writes in few messages, no process and no file. */
-import { type Clock, type Endpoint, type KernelDevice, type KernelWireGuard, StunmeshError } from '@stunmesh/core/api';
+import { type Endpoint, type KernelDevice, type KernelWireGuard, StunmeshError } from '@stunmesh/core/api';
 import {
   decodeSockaddr,
   encodeNetlinkAddress,
@@ -29,6 +29,8 @@ const INTERRUPTED = 0x10;
 const READINGS = 5;
 /** About 300 bytes a peer: room for a hundred thousand. */
 const MOST_BYTES = 32 * 1024 * 1024;
+/** Of the number that an error message begins with. */
+const ERRNO_BYTES = 4;
 const ERRNO = { permission: 1, noEntry: 2, denied: 13, noDevice: 19, notSupported: 95 } as const;
 
 export function createKernelWireGuard(native: () => Native): KernelWireGuard {
@@ -66,7 +68,9 @@ export function createKernelWireGuard(native: () => Native): KernelWireGuard {
     read: (device, { signal, clock }) =>
       withFamily(device, async (calls, socket, family) => {
         for (let reading = 0; reading < READINGS; reading += 1) {
-          const found = await readOnce(calls, socket, deviceRequest(family, device), device, signal, clock);
+          // Our own writes between two parts change the device too: what was interrupted is read again in one go.
+          const turn = reading === 0 ? () => clock.sleep(0, signal) : undefined;
+          const found = await readOnce(calls, socket, deviceRequest(family, device), device, signal, turn);
           if (found) return found;
         }
         throw new StunmeshError('ERR_WG_FAILED', `it changed each time while it was read, ${READINGS} times`, {
@@ -98,14 +102,14 @@ function findFamily(native: Native, socket: NativeSocket, device: string): numbe
   throw new Malformed("the number of WireGuard's family");
 }
 
-/** Undefined: it changed meanwhile. Between two reads the event loop turns. */
+/** Undefined: it changed meanwhile. Between two parts the event loop turns, if it may. */
 async function readOnce(
   native: Native,
   socket: NativeSocket,
   request: Uint8Array,
   device: string,
   signal: AbortSignal,
-  clock: Pick<Clock, 'sleep'>,
+  turn: (() => Promise<void>) | undefined,
 ): Promise<KernelDevice | undefined> {
   const reader = createDeviceReader((sockaddr) => toEndpoint(native, sockaddr));
   let interrupted = false;
@@ -131,7 +135,7 @@ async function readOnce(
       // Keys stand in it.
       bytes.fill(0);
     }
-    await clock.sleep(0, signal);
+    if (turn) await turn();
   }
 }
 
@@ -154,7 +158,10 @@ const missingError = (device: string, why: string): StunmeshError =>
 
 function sendSecret(native: Native, socket: NativeSocket, request: Uint8Array): readonly NetlinkMessage[] {
   try {
-    return exchange(native, socket, request);
+    const answers = exchange(native, socket, request);
+    // A refusal repeats the whole request behind its errno.
+    for (const { body } of answers) body.fill(0, ERRNO_BYTES);
+    return answers;
   } finally {
     request.fill(0);
   }

@@ -36,10 +36,11 @@ export async function openControlServer(path: string, o: ControlServerOptions): 
   /** Who listens; an event that comes while the snapshot before it is still being made waits for that. */
   const listeners = new Map<Socket, string[] | undefined>();
 
-  const sendSnapshot = async (socket: Socket): Promise<void> => {
+  /** Resolves when it is on its way; what it resolves with, when the client has read it or is gone. */
+  const sendSnapshot = async (socket: Socket): Promise<{ readonly read: Promise<void> }> => {
     const pieces: string[] = [];
     await inSlices(o.snapshot(), o.clock, (piece) => pieces.push(piece));
-    write(socket, `${pieces.join('')}\n`);
+    return { read: new Promise((resolve) => write(socket, `${pieces.join('')}\n`, resolve)) };
   };
 
   const answer = async (socket: Socket, line: string): Promise<void> => {
@@ -50,7 +51,8 @@ export async function openControlServer(path: string, o: ControlServerOptions): 
     else if (op === 'events') {
       const waiting: string[] = [];
       listeners.set(socket, waiting);
-      await sendSnapshot(socket);
+      // Of many peers it is longer than the backlog that a client may have: what follows it waits until it is read.
+      await (await sendSnapshot(socket)).read;
       for (const event of waiting) write(socket, event);
       if (listeners.has(socket)) listeners.set(socket, undefined);
     } else {
@@ -134,10 +136,12 @@ export async function openControlServer(path: string, o: ControlServerOptions): 
   };
 }
 
-function write(socket: Socket, line: string): void {
+/** `done`: it has left this process, or never will. */
+function write(socket: Socket, line: string, done?: () => void): void {
   // Who asks on and on without reading the answers costs memory too.
   if (socket.writableLength > MAX_BACKLOG_BYTES) socket.destroy();
-  else if (!socket.destroyed) socket.write(line);
+  if (socket.destroyed) done?.();
+  else socket.write(line, done && (() => done()));
 }
 
 function parseOp(line: string): unknown {

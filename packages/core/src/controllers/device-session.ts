@@ -145,8 +145,9 @@ export function createDeviceSession(surroundings: DeviceSurroundings): DeviceSes
     ...components,
     on: {
       changed(peer, store) {
-        // What is more than that the next look finds (F77).
+        // What is more than that waits for its turn (F77).
         if (peer.budget.take('read', clock.now()) > 0) void reading.readFrom(peer, store);
+        else reading.owed(peer, store);
       },
       turned(store, of) {
         if (reading.turned(store, of)) rhythm.wake();

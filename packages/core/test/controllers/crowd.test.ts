@@ -45,8 +45,9 @@ test('F23 four hundred peers that are all away: readings of the device and of th
   for (const [i, { series }] of h.device.peers.entries()) series.nextAt = h.clock.now() + 10 * i;
   await h.advance(4_000);
   const more = readings(h) - before;
-  // One in 600 ms: a reading of 400 peers costs up to 6 ms, and takes 1 % of the time.
-  assert.ok(more >= 3 && more <= 8, `${more} readings of the device in 4 s`);
+  // The rhythm's: one in 600 ms, as a reading of 400 peers costs up to 6 ms, and takes 1 % of the time. The others are of attempts, which
+  // have to see what they have done.
+  assert.ok(more >= 3 && more <= 21, `${more} readings of the device in 4 s`);
   const reads = h.only('get').length;
   assert.ok(reads >= 100 && reads <= 300, `${reads} records read in 4 s, about fifty a second`);
 });

@@ -21,9 +21,10 @@ const PEERS_AT_REST = 100;
 export type DeviceChange = PeerChange | { readonly kind: 'device' };
 
 export interface DeviceObserver {
-  /** A reading that began after this call, unless the last one of a large device is too young: then what it found stands. False: the
-   * device is missing or cannot be read (its fault says why). Never rejects. */
+  /** A reading that began after this call; false: the device is missing or cannot be read (its fault says why). Never rejects. */
   read(): Promise<boolean>;
+  /** Likewise for the rhythm, which asks again anyway: where the last reading of a large device is too young, what it found stands. */
+  look(): Promise<boolean>;
   /** Peers were added to the table: gives them what follows from the device's key. Never rejects. */
   reopen(): Promise<void>;
 }
@@ -176,13 +177,16 @@ export function createDeviceObserver(components: DeviceObserverComponents): Devi
     return current;
   };
 
+  // Callers share readings, but each gets one that began after it asked.
+  const read = (): Promise<boolean> => {
+    if (!running) return start();
+    running.next ??= running.current.then(start);
+    return running.next;
+  };
+
   return {
-    // Callers share readings, but each gets one that began after it asked.
-    read() {
-      if (!running) return clock.now() < restUntil ? Promise.resolve(true) : start();
-      running.next ??= running.current.then(start);
-      return running.next;
-    },
+    read,
+    look: () => (!running && clock.now() < restUntil ? Promise.resolve(true) : read()),
     async reopen() {
       await inSlices(
         entry.peers.filter((peer) => !peer.channel),

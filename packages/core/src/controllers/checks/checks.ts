@@ -119,6 +119,8 @@ export function createChecks(components: ChecksComponents): Checks {
   /** Does what is due for one peer; resolves when all that is sent has left. */
   const step = async (one: CheckedPeer): Promise<void> => {
     const { peer, checks } = one;
+    // A reload took the peer away while others had their turn: nothing of it is parked any more.
+    if (peers.get(peer) !== one) return;
     if (peer.phase === 'idle' || !sockets.ready || signal.aborted) {
       one.wakeAt = Number.POSITIVE_INFINITY;
       return;

@@ -19,22 +19,26 @@ export interface TagRenewalComponents extends Pick<DeviceComponents, 'clock' | '
 export function createTagRenewal(components: TagRenewalComponents): (fewer?: boolean) => void {
   const { clock, signal, times, peers, sockets } = components;
   let continuing = false;
+  let untold = false;
   let toldAt = Number.NEGATIVE_INFINITY;
 
   const tell = (): void => {
+    untold = false;
     toldAt = clock.now();
     sockets().pass(peers().receiver.prefixes());
   };
 
-  const advance = (): void => {
+  /** `continued`: a request that came meanwhile may have had the last of them made, and nobody told of those. */
+  const advance = (continued = false): void => {
     const { receiver } = peers();
     const changed = receiver.advance(times().seconds, startTurn(clock));
-    if (changed && (!receiver.isBehind || clock.now() - toldAt >= TELL_MS)) tell();
+    untold ||= changed || continued;
+    if (untold && (!receiver.isBehind || clock.now() - toldAt >= TELL_MS)) tell();
     if (!receiver.isBehind) return;
     continuing = true;
     const next = (): void => {
       continuing = false;
-      advance();
+      advance(true);
     };
     void clock.sleep(0, signal).then(next, () => undefined);
   };

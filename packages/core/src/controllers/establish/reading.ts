@@ -27,6 +27,8 @@ export interface Reading {
   read(peer: PeerEntry, why?: 'due' | 'sign'): Promise<void>;
   /** A store told that the peer's record is another one: reads it there. Never rejects. */
   readFrom(peer: PeerEntry, store: string): Promise<void>;
+  /** There was news of the peer's record in this store that was not looked into: it is read at its pace, though the store tells of changes. */
+  owed(peer: PeerEntry, store: string): void;
   /** Whether changes in a store are told is another answer than before, for one peer or for all: those that are looked for there are read
    * at their pace, unless they were since `since`. From then on they are polled, or what is told is relied on. True: the next reading is
    * earlier than it was. */
@@ -60,6 +62,8 @@ export function createReading(components: ReadingComponents): Reading {
   const triedAt = new WeakMap<Coalesced, number>();
   const running = new WeakMap<Coalesced, Promise<void>>();
   const news = new WeakSet<Coalesced>();
+  /** By store: peers of whom a reading is owed, since one failed, or was not made, that a watch had told of. */
+  const owing = new Map<string, Set<PeerEntry>>();
   const counted = new Map<string, { readonly at: number; readonly pace: ReadPace }>();
 
   /** Made once for all that is read in the same moment, or a refresh of a crowd would walk it for each of its peers. */
@@ -107,6 +111,20 @@ export function createReading(components: ReadingComponents): Reading {
     return true;
   };
 
+  /** A store that tells of changes does not tell twice: what was not read is asked for again. */
+  const owe = (peer: PeerEntry, name: string): void => {
+    const one = job(peer, name);
+    const due = dueAt.get(one);
+    if (!isUnsettled(peer) || Number.isFinite(due?.polled)) return;
+    const ofStore = owing.get(name) ?? new Set();
+    owing.set(name, ofStore.add(peer));
+    const now = clock.now();
+    const pace = { ...paceOf(name), polled: ofStore.size };
+    const polled = nextReadAt(pace, readGapMs(pace, now - peer.unconnectedSince), now, Math.random());
+    dueAt.set(one, { allowed: due?.allowed ?? polled, polled });
+    peer.nextReadAt = Math.min(peer.nextReadAt, polled);
+  };
+
   /** The record where it is another than before; undefined where not. Failures stay with the peer. */
   const readOne = async (peer: PeerEntry, store: NamedStore): Promise<ParsedRecord | undefined> => {
     const { facts } = device;
@@ -115,6 +133,7 @@ export function createReading(components: ReadingComponents): Reading {
     try {
       const sealed = await store.get(storeKey(peer.publicKey, facts.publicKey), { signal });
       peer.reads += 1;
+      owing.get(store.name)?.delete(peer);
       if (sealed === undefined) {
         const had = peer.remote.delete(store.name);
         faults.settleStore(peer, 'read', store.name);
@@ -141,6 +160,7 @@ export function createReading(components: ReadingComponents): Reading {
     } catch (error) {
       faults.noteStore(peer, 'read', store.name, error, `cannot use the record in store "${store.name}"`);
       if (hasCode(error, 'ERR_STORE_UNAVAILABLE')) components.onLoss(peer);
+      owe(peer, store.name);
       return undefined;
     }
   };
@@ -186,8 +206,10 @@ export function createReading(components: ReadingComponents): Reading {
       news.add(one);
       await one.trigger();
     },
+    owed: owe,
     turned(name, { peer: only, since = Number.POSITIVE_INFINITY } = {}) {
       counted.delete(name);
+      if (!only) owing.delete(name);
       const now = clock.now();
       const affected = (only ? [only] : device.peers).flatMap((peer) => {
         const one = jobs.get(peer)?.get(name);

@@ -40,7 +40,8 @@ export function createRecordWatches(components: RecordWatchesComponents): Record
     const open = [...watching.values()];
     watching.clear();
     device.watches.clear();
-    await Promise.all(open.map((one) => one[Symbol.asyncDispose]()));
+    // A module that cannot close its watch keeps nobody else from being watched.
+    await Promise.allSettled(open.map((one) => one[Symbol.asyncDispose]()));
   };
 
   const openAll = async (): Promise<void> => {

@@ -16,6 +16,8 @@ const MOST_BEAT_MS = 60_000;
 const SLACK_MS = 20_000;
 const FIRST_RETRY_MS = 1_000;
 const MOST_RETRY_MS = 5 * 60_000;
+/** Whoever writes to the store can make news of our key as often as he likes: what they set in motion has this pause (F77). */
+const STRANGE_MS = 10_000;
 /** News of our key that come so soon after our own write are of that write. */
 const OWN_NEWS_MS = 1_000;
 
@@ -152,14 +154,23 @@ export function createStoreWatch(components: StoreWatchComponents): StoreWatchin
     }
   };
 
+  let strangeAt = Number.NEGATIVE_INFINITY;
+  const mayReact = (): boolean => {
+    const now = clock.now();
+    if (now - strangeAt < STRANGE_MS) return false;
+    strangeAt = now;
+    return true;
+  };
+
   /** News of our own key. */
   const onOwnKey = (value: string | undefined): void => {
     if (beat && (value === undefined || value === beat.value)) heard();
     else if (value !== undefined) {
-      if (value !== last?.value) on.shared();
+      if (value !== last?.value && mayReact()) on.shared();
       // All keys were told of, as something may have been missed: the watch may be back.
-    } else if (!opening && state !== 'told') void writeBeat();
-    else if (clock.now() - (last?.at ?? 0) > OWN_NEWS_MS) void lookAtOwnKey();
+    } else if (!opening && state !== 'told') {
+      if (mayReact()) void writeBeat();
+    } else if (clock.now() - (last?.at ?? 0) > OWN_NEWS_MS && mayReact()) void lookAtOwnKey();
   };
 
   const lookAtOwnKey = async (): Promise<void> => {

@@ -1,6 +1,7 @@
 /** Peers whose records changed without a word of a watch that lives: their writers tell nobody, as a program may that writes to Redis by itself. */
 import type { Clock } from '../../api/index.js';
 import type { PeerEntry } from '../../peers/peer-table.js';
+import { startTurn } from '../../runtime/slices.js';
 
 export interface Unannounced {
   readonly size: number;
@@ -42,6 +43,7 @@ export function createUnannounced(options: {
       if (!silent.has(peer) && options.wasToldSince(since)) suspected.set(peer, { since, at: clock.now() });
     },
     tick() {
+      const isSpent = startTurn(clock);
       for (const [peer, { since, at }] of suspected) {
         // They were found one after the other.
         if (clock.now() - at < options.graceMs) break;
@@ -50,6 +52,8 @@ export function createUnannounced(options: {
         silent.add(peer);
         options.news(peer, !told);
         told = true;
+        // Each is a walk over all peers; the others wait for the next tick.
+        if (isSpent()) break;
       }
     },
     get dueAt() {

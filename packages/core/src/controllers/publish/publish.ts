@@ -17,6 +17,8 @@ export interface Publish {
   rewrite(peer: PeerEntry): Promise<void>;
   /** Likewise with a new `t`: what it tells holds still. Never rejects. */
   restate(peer: PeerEntry): Promise<void>;
+  /** A discovery is under way, or what follows from it before records tell of it (F18c). */
+  readonly finding: boolean;
   /** When flush has work next; monotonic milliseconds. */
   nextFlushAt(): number;
   /** What kept a store away may be over: those that are down are asked at once. */
@@ -88,6 +90,9 @@ export function createPublish(components: PublishComponents): Publish {
 
   return {
     refresh,
+    get finding() {
+      return discovery.running;
+    },
     async look() {
       if (schedule.rested) await refresh();
     },

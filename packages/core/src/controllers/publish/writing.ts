@@ -93,10 +93,12 @@ export function createWriting(components: WritingComponents): Writing {
     return last.at + (expiresAfterMs === undefined ? REWRITE_MS : Math.min(expiresAfterMs / 3, REWRITE_MS));
   };
 
+  const toldText = (): string => Object.values(statement.told()).join(' ');
+
   /** Times for records that are written to this store now: `t` names what is told, so it is the same in all stores, and stays where a
    * record only acknowledges anew. The peers whose `t` is another one now. */
   const time = (due: readonly PeerEntry[], store: string): ReadonlySet<PeerEntry> => {
-    const told = Object.values(statement.told()).join(' ');
+    const told = toldText();
     const keeps = ({ statement: known, ownTime, rewrites, published }: PeerEntry): boolean =>
       known !== undefined &&
       known.told === told &&
@@ -117,6 +119,8 @@ export function createWriting(components: WritingComponents): Writing {
 
   const write = async (peer: PeerEntry, store: NamedStore, t: number, renewed: boolean): Promise<void> => {
     const { facts } = device;
+    // Something else is to be told since its time was fixed, some turns ago: it is due again, and gets another one.
+    if (peer.statement && peer.statement.told !== toldText()) return;
     const ack = exchange?.acknowledgement(peer);
     const times = { t, ...(ack === undefined ? {} : { ack }) };
     const record = statement.record({ ...times, n: ownRecord.generation(peer) });

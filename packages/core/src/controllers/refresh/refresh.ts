@@ -72,7 +72,7 @@ export function createRefresh(components: RefreshComponents): Refresh {
     if (!device.facts || device.down) return;
     if (!device.discovering && now >= schedule.dueAt) void publish.refresh();
     // A mapping that is being found out is published when our NAT is open towards every peer (F18c).
-    else if (!device.discovering && now >= publish.nextFlushAt()) void publish.flush();
+    else if (!publish.finding && now >= publish.nextFlushAt()) void publish.flush();
     void checks.due();
     for (const peer of device.peers) {
       if (!isUnsettled(peer)) {
@@ -112,7 +112,8 @@ export function createRefresh(components: RefreshComponents): Refresh {
     const tick = unsettled === 0 && served ? CALM_TICK_MS : backoff(now - youngest, BUSY_TICK_MS, CALM_TICK_MS);
     let at = Math.min(now + (served ? tick : missingTick(now)), nextRefreshAt());
     if (served) at = Math.min(at, jobAt, components.tickDueAt());
-    if (served && !device.discovering) at = Math.min(at, schedule.dueAt, publish.nextFlushAt());
+    if (served && !device.discovering) at = Math.min(at, schedule.dueAt);
+    if (served && !publish.finding) at = Math.min(at, publish.nextFlushAt());
     return Math.max(LEAST_TICK_MS, unsettled * LEAST_TICK_MS_A_PEER, at - now);
   };
 
@@ -130,7 +131,7 @@ export function createRefresh(components: RefreshComponents): Refresh {
       signal.addEventListener('abort', () => alarm.abort(), { once: true });
       while (!signal.aborted) {
         alarm = new AbortController();
-        if (await observer.read()) missingSince = undefined;
+        if (await observer.look()) missingSince = undefined;
         if (signal.aborted) return;
         if (isCrowd()) await clock.sleep(0);
         components.tick();

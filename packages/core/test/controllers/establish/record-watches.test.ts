@@ -71,6 +71,27 @@ test('F23 a watch that ends with an error: polling takes over at once, and ends 
   assert.ok((await comes(h)) <= 4_000);
 });
 
+test('F23 a record whose news came while the store failed for a moment is read again at the pace of polling, not at the refresh', async () => {
+  const h = await waiting({ refreshIntervalMs: 600_000 });
+  const store = main(h);
+  const { get } = store;
+  let failures = 0;
+  store.get = async () => {
+    failures += 1;
+    throw lost();
+  };
+  h.peer().answersAt = farEndpoint(0);
+  await h.peer().publish({ ipv4: farEndpoint(0), t: T + Math.round(h.clock.now() / 1000) });
+  await h.advance(500);
+  store.get = get;
+  assert.ok(failures > 0);
+  assert.equal(watchOf(h)?.state, 'told');
+  assert.notEqual(h.entry(0).phase, 'connected');
+  const since = h.clock.now();
+  while (h.entry(0).phase !== 'connected' && h.clock.now() - since < HOUR) await h.advance(250);
+  assert.ok(h.clock.now() - since <= 20_000, `found after ${h.clock.now() - since} ms`);
+});
+
 test('F23 a watch that goes silent is noticed within forty seconds, and a peer that came meanwhile is found then', async () => {
   const h = await waiting();
   main(h).silent = true;

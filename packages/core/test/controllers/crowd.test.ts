@@ -1,7 +1,7 @@
 /** What many peers cost: readings of WireGuard, discoveries and store calls, over fake minutes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createHarness, type Harness } from './harness.js';
+import { createHarness, farEndpoint, type Harness, WALL_START } from './harness.js';
 
 const TEN_MINUTES_MS = 600_000;
 
@@ -96,4 +96,17 @@ test("F27 a wall clock set ahead a day makes nobody suspect, and peers' records 
   await h.live(120_000);
   assert.deepEqual(h.only('set', 'renew'), []);
   assert.equal(h.entry().phase, 'connected');
+});
+
+test('F16 an attempt reads a large device anew, though the rhythm has just read it and rests', async () => {
+  const h = createHarness({ peers: 150 });
+  await h.start();
+  await h.advance(30_000);
+  for (const before = readings(h); readings(h) === before; ) await h.advance(10);
+  const before = readings(h);
+  h.peer(0).answersAt = farEndpoint(0);
+  await h.peer(0).publish({ ipv4: farEndpoint(0), t: WALL_START / 1000 });
+  // Shorter than the rest of 225 ms.
+  await h.advance(100);
+  assert.ok(readings(h) > before, `${readings(h) - before} readings`);
 });

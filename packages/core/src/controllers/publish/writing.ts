@@ -93,12 +93,10 @@ export function createWriting(components: WritingComponents): Writing {
     return last.at + (expiresAfterMs === undefined ? REWRITE_MS : Math.min(expiresAfterMs / 3, REWRITE_MS));
   };
 
-  const toldText = (): string => Object.values(statement.told()).join(' ');
-
   /** Times for records that are written to this store now: `t` names what is told, so it is the same in all stores, and stays where a
    * record only acknowledges anew. The peers whose `t` is another one now. */
   const time = (due: readonly PeerEntry[], store: string): ReadonlySet<PeerEntry> => {
-    const told = toldText();
+    const told = textOf(statement.told());
     const keeps = ({ statement: known, ownTime, rewrites, published }: PeerEntry): boolean =>
       known !== undefined &&
       known.told === told &&
@@ -120,12 +118,12 @@ export function createWriting(components: WritingComponents): Writing {
   const write = async (peer: PeerEntry, store: NamedStore, t: number, renewed: boolean): Promise<void> => {
     const { facts } = device;
     // Something else is to be told since its time was fixed, some turns ago: it is due again, and gets another one.
-    if (peer.statement && peer.statement.told !== toldText()) return;
+    const told = statement.told();
+    if (peer.statement && peer.statement.told !== textOf(told)) return;
     const ack = exchange?.acknowledgement(peer);
     const times = { t, ...(ack === undefined ? {} : { ack }) };
     const record = statement.record({ ...times, n: ownRecord.generation(peer) });
     if (!facts || !peer.channel || !record) return;
-    const told = statement.told();
     const again = peer.rewrites.delete(store.name);
     peer.publishing.add(store.name);
     peer.budget.take('publish', clock.now());
@@ -213,4 +211,8 @@ export function createWriting(components: WritingComponents): Writing {
 /** Nothing else is to be said now than was said. */
 function isStill<T>(now: T | undefined, said: T | undefined): boolean {
   return now === undefined || now === said;
+}
+
+function textOf(told: object): string {
+  return Object.values(told).join(' ');
 }
